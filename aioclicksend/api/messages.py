@@ -1,0 +1,151 @@
+"""What sms, mms and voice share: sending, pricing and finding messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from .. import rest
+from ..bulk.channel import Channel, History
+from ..bulk.rows import SentRow, decode_rows
+from ..bulk.sender import BulkSender
+from ..models.messages import Message, MmsMessage, check, freeze, new_ref, request_body, with_ref
+from ..models.results import Row, SendResult, send_result
+from ..pages import Pages
+from ..rest import Operation
+from ..wire import Unreadable
+
+MAX_MESSAGES = 1000
+"""Messages one call takes, members of lists counted."""
+
+_FIND_SINCE = timedelta(days=1)
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Row)
+
+
+class Messages(rest.Group, Generic[M, R]):
+    """The operations every kind of message has. `send` is never repeated by itself."""
+
+    _row: type[R]
+    _send: Operation
+    _price: Operation
+
+    def history(
+        self,
+        *,
+        date_from: datetime | int | None = None,
+        date_to: datetime | int | None = None,
+        limit: int = 100,
+        prefetch: int = 4,
+    ) -> Pages[R]:
+        """Walk what was sent and received; kept about four months."""
+        raise NotImplementedError
+
+    async def find(self, *refs: str, since: datetime | int | None = None) -> list[R]:
+        """Look refs up in the history and return the rows that carry one of them.
+
+        A ref is the `custom_string` of a message. What is found was accepted; what is not found
+        proves nothing: the history may lag. The API cannot filter by ref, so every page since
+        `since` (a day ago if absent) is read until all refs are found.
+        """
+        wanted, missing = set(refs), set(refs)
+        found: list[R] = []
+        since = since if since is not None else datetime.now(UTC) - _FIND_SINCE
+        pages = self.history(date_from=since).by_page()
+        while missing and (page := await anext(pages, None)) is not None:
+            hits = [row for row in page.items if row.custom_string in wanted and _is_ours(row)]
+            missing.difference_update(str(row.custom_string) for row in hits)
+            found += hits
+        return found
+
+    async def _post(
+        self, operation: Operation, messages: M | Sequence[M], **more: Any
+    ) -> SendResult[R]:
+        batch: Sequence[M] = [messages] if isinstance(messages, Message) else messages
+        refs, body = prepare(batch, **more)
+        one_row_each = all(message.list_id is None for message in batch)
+
+        def decode(data: Any) -> SendResult[R]:
+            if not isinstance(data, dict) or "messages" not in data:
+                raise Unreadable("a reply that tells nothing about the messages")
+            return send_result(self._row, data, refs if one_row_each else ())
+
+        return await self._call(operation, body=body, refs=refs, decode=decode)
+
+    def _bulk(  # the keywords of `bulk`, which each kind of message declares for itself
+        self,
+        message: type[M],
+        send: Operation,
+        price: Operation,
+        history: History,
+        *,
+        by_text: bool = False,
+        **options: Any,
+    ) -> BulkSender[M]:
+        async def post(body: bytes, refs: Sequence[str]) -> Sequence[SentRow]:
+            request = self._request(send, body=body, refs=refs)
+            return await self._session.exchange(request, lambda reply: decode_rows(reply.body))
+
+        async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
+            return await self._call(
+                price, body=body, decode=lambda data: send_result(self._row, data, refs)
+            )
+
+        channel = Channel(
+            name=message.__name__.removesuffix("Message").lower(),
+            message=message,
+            body=lambda messages, frozen: request_body(frozen, media_file_of(messages[:1])),
+            send=post,
+            price=ask,
+            history=history,
+            kind=lambda it: it.media_file if isinstance(it, MmsMessage) else None,
+            by_text=by_text,
+        )
+        return BulkSender(channel, **options)
+
+
+def prepare(messages: Sequence[Message], **more: Any) -> tuple[list[str], bytes]:
+    """Check the messages of one request and return their refs and its body.
+
+    Raises:
+        ValueError: there are none, too many, or one of them is wrong; it says which.
+
+    """
+    if not messages:
+        raise ValueError("no messages to send")
+    if len(messages) > MAX_MESSAGES:
+        raise ValueError(
+            f"{len(messages)} messages are too many for one request (at most {MAX_MESSAGES}): "
+            "use bulk(), e.g. 'async with client.sms.bulk() as bulk: await bulk.run(messages)'"
+        )
+    refs, frozen = [], []
+    for index, message in enumerate(messages):
+        try:
+            check(message)
+            json = freeze(message)
+        except ValueError as error:
+            raise ValueError(f"message {index + 1} of {len(messages)}: {error}") from None
+        ref = message.custom_string or new_ref()
+        refs.append(ref)
+        frozen.append(json if message.custom_string else with_ref(json, ref))
+    return refs, request_body(frozen, media_file_of(messages), **more)
+
+
+def media_file_of(messages: Iterable[Message]) -> str | None:
+    """Return the media file that the messages of one request share.
+
+    Raises:
+        ValueError: they have several.
+
+    """
+    files = {message.media_file for message in messages if isinstance(message, MmsMessage)}
+    if len(files) > 1:
+        raise ValueError("media_file: the messages of one request share one; send them apart")
+    return next(iter(files), None)
+
+
+def _is_ours(row: Row) -> bool:
+    """Whether a row of a history was sent, not received as a reply that carries our ref."""
+    return row.direction != "in"

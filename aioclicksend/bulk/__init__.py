@@ -1,0 +1,1 @@
+"""Sending many messages: batches, lanes, outcomes, journal, reconciliation."""

@@ -1,0 +1,33 @@
+"""What a bulk sender needs of an API: it knows no SMS, only how to post, price and look up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from ..models.messages import Message
+from ..models.results import SendResult
+from ..pages import Pages
+from .rows import SentRow
+
+History: TypeAlias = Callable[[int, int | None], Pages[Any]]
+"""Walks the history from one unix second to another, newest first where the API can."""
+
+
+class Channel(Struct, frozen=True):
+    """One kind of message."""
+
+    name: str
+    message: type[Message]
+    body: Callable[[Sequence[Message], Sequence[bytes]], bytes]
+    """Makes the body of a request of frozen messages."""
+    send: Callable[[bytes, Sequence[str]], Awaitable[Sequence[SentRow]]]
+    """Posts a body, whose refs it is given, and returns the rows of the reply."""
+    price: Callable[[bytes, Sequence[str]], Awaitable[SendResult[Any]]]
+    history: History
+    kind: Callable[[Message], object]
+    """What messages of one request must agree in."""
+    by_text: bool
+    """Whether its history may lack refs, so that number and text must do."""

@@ -1,0 +1,417 @@
+"""The lanes: they take batches from a queue, post them and settle what the replies say.
+
+Every batch goes one of four ways::
+
+    answered ──▶ rows by ref: Accepted, Rejected; no row: in doubt
+    refused  ──▶ NotSent; 401 and 403 hold the run, 413 halves the batch
+    not sent ──▶ NotSent
+    no verdict ─▶ in doubt ──▶ Reconciler ──▶ found: Accepted; else Unknown, or sent again
+
+A message that was in doubt once and is sent again can no longer end as NotSent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+import anyio
+
+from ..errors import ClickSendError, NotSentError, ReplyError, UnknownOutcomeError
+from ..models.messages import Message
+from .batch import Batch, Doubt, Sink, batch_of, doubts_of
+from .budget import Purse
+from .channel import Channel
+from .journal import Journal
+from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from .reconcile import Reconcile, Reconciler
+from .rows import ACCOUNT_REFUSALS, SentRow, match
+from .store import Known
+from .tally import Tally
+
+log = logging.getLogger("aioclicksend")
+
+_TOO_LARGE = 413
+_ACCOUNT = (401, 403)
+_HINTS = ACCOUNT_REFUSALS | {"THROTTLED"}
+"""Refusals that, given to a message sent again, do not say that its first try was refused too."""
+
+
+class Engine:
+    """Sends batches and sees to it that each of their messages gets one outcome."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        journal: Journal | None,
+        reconcile: Reconcile,
+        budget: Decimal | None,
+        pause: bool,
+        prepare: Callable[[Batch], Awaitable[Batch]],
+    ) -> None:
+        self._channel = channel
+        self._journal = journal
+        self._purse = None if budget is None else Purse(budget)
+        self._pause = pause and reconcile.settle > 0
+        self._prepare = prepare
+        self.reconciler = Reconciler(
+            channel.history,
+            reconcile,
+            self,
+            by_text=channel.by_text,
+            now=asyncio.get_running_loop().time,
+        )
+        self.tally = Tally()
+        self.held: str | None = None
+        """Why nothing more is sent: the account was refused."""
+        self.stopped: str | None = None
+        self._paused = False
+        self._queue: deque[Batch] = deque()
+        self._work = asyncio.Event()
+        self._live: set[Batch] = set()
+        self._under_way: dict[int, list[tuple[Sink, Any]]] = {}
+        self._wires: dict[anyio.CancelScope, int] = {}
+
+    @property
+    def queued(self) -> int:
+        """Messages waiting for their request."""
+        return sum(map(len, self._queue))
+
+    @property
+    def on_wire(self) -> int:
+        """Messages in requests under way."""
+        return sum(self._wires.values())
+
+    def submit(self, batch: Batch) -> None:
+        """Queue a batch."""
+        self._live.add(batch)
+        batch.when_done(self._live.discard)
+        self._queue.append(batch)
+        self._wake()
+
+    def is_under_way(self, row: int) -> bool:
+        """Whether a message of the journal is queued, on the wire or in doubt."""
+        return row in self._under_way
+
+    def enter(self, row: int) -> None:
+        """Note that a message of the journal is under way."""
+        self._under_way[row] = []
+
+    def join(self, row: int, sink: Sink, token: object = None) -> None:
+        """Let somebody else learn the outcome of a message under way."""
+        self._under_way[row].append((sink, token))
+
+    def refusal(self) -> str | None:
+        """Return why a message handed in now would not be sent, None if it would."""
+        if self._purse is not None and self._purse.closed:
+            return "budget"
+        return self.stopped or self.held
+
+    def hold(self, why: str) -> None:
+        """Send nothing more: the account was refused, and the next messages would be too."""
+        if self.held is None:
+            self.held = f"held: {why}"
+            log.warning("bulk sending is held: %s", why)
+
+    def stop(self, why: str) -> None:
+        """Withdraw what waits, let finish what is on the wire."""
+        if self.stopped is None:
+            self.stopped = why
+        queue, self._queue = self._queue, deque()
+        for batch in queue:
+            self._withdraw(batch, self.stopped)
+            batch.answered()
+
+    def abort(self, why: str) -> None:
+        """Stop and leave: what is on the wire or in doubt becomes Unknown now."""
+        self.stop(why)
+        for scope in list(self._wires):
+            scope.cancel()
+        self.reconciler.give_up(why)
+
+    async def drain(self) -> None:
+        """Wait until everything submitted before has its outcome."""
+        for batch in list(self._live):
+            await batch.wait()
+
+    async def finish(self) -> None:
+        """Wait until nothing is left without an outcome."""
+        while self._live:
+            await self.drain()
+
+    def take_over(self, left: Sequence[tuple[Message, Known]]) -> None:
+        """Take over what an earlier process left in doubt, as if it had failed just now."""
+        for _, group in groupby(sorted(left, key=_batch_and_row), key=lambda it: it[1].batch):
+            messages, known = zip(*group, strict=True)
+            batch = Batch(
+                messages,
+                [it.ref for it in known],
+                [it.body for it in known],
+                _NOBODY,
+                known,
+                rows=[it.row for it in known],
+                tries=known[0].tries,
+            )
+            batch.intent = known[0].intent
+            batch.when_done(self._live.discard)
+            self._live.add(batch)
+            for it in known:
+                self.enter(it.row)
+            self._doubt(batch, range(len(batch)), "its process ended before a verdict was written")
+
+    async def lane(self) -> None:
+        """Send batch after batch, until cancelled."""
+        while True:
+            while not self._queue or self._paused:
+                self._work.clear()
+                await self._work.wait()
+            batch = self._queue.popleft()
+            with anyio.CancelScope(shield=True) as scope:
+                self._wires[scope] = len(batch)
+                try:
+                    await self._deliver(await self._prepare(batch))
+                except Exception as error:
+                    # Never meant to happen; if it does, what is open is looked up like the rest.
+                    log.exception("a batch ended in an error of our own")
+                    if batch.open == len(batch):
+                        self._doubt(batch, range(len(batch)), type(error).__name__)
+                finally:
+                    del self._wires[scope]
+            batch.answered()
+
+    # What the reconciler tells.
+
+    def conclude(self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool) -> None:
+        """Book outcomes of doubtful messages."""
+        if found:
+            self.tally.found += sum(isinstance(it, Accepted) for _, it in verdicts)
+        for doubt, outcome in verdicts:
+            rows = () if doubt.row is None else (doubt.row,)
+            self._book([outcome], rows, (doubt.reserved,))
+            doubt.sink.settle([doubt.token], [outcome])
+
+    def send_again(self, doubts: Sequence[Doubt]) -> None:
+        """Queue doubtful messages for another try, in requests no larger than before."""
+        self.tally.resent += len(doubts)
+        groups: dict[object, list[Doubt]] = {}
+        for doubt in doubts:
+            groups.setdefault((doubt.tries, doubt.origin), []).append(doubt)
+        for group in groups.values():
+            self._queue.append(batch_of(group))
+        self._wake()
+
+    def searched(self) -> None:
+        """Go on sending once every doubt has been searched for."""
+        if self._paused and not self.reconciler.unsearched:
+            self._paused = False
+            self._wake()
+
+    # One batch.
+
+    async def _deliver(self, batch: Batch) -> None:
+        why = self.refusal()
+        if why is None and batch.abandoned():
+            why = "withdrawn: its stream was left"
+        if why is not None and not (batch.tries > 1 and why == "budget"):
+            self._withdraw(batch, why)
+            return
+        if self._purse is not None and not batch.reserved:
+            batch = await self._afford(self._purse, batch)
+        if batch.messages:
+            await self._post(batch)
+
+    async def _post(self, batch: Batch) -> None:
+        body = self._channel.body(batch.messages, batch.frozen)
+        batch.intent = time.time()
+        failed = True
+        journaled = None
+        state = "unknown"
+        try:
+            if self._journal is not None:
+                journaled = await self._intend(self._journal, batch)
+                if journaled is None:
+                    return
+            rows = await self._channel.send(body, batch.refs)
+        except asyncio.CancelledError:
+            self._abandon(batch)
+            raise
+        except UnknownOutcomeError as error:
+            self._doubt(batch, range(len(batch)), str(error))
+        except ReplyError as error:
+            state = "refused"
+            await self._refused(batch, error)
+        except NotSentError as error:
+            state = "not_sent"
+            self._not_taken(batch, str(error))
+        except Exception as error:
+            log.exception("a batch ended in an error of our own")
+            self._doubt(batch, range(len(batch)), type(error).__name__)
+        else:
+            state = "answered"
+            failed = self._answered(batch, rows)
+        finally:
+            self.tally.posts += 1
+            self.tally.failed_posts += failed
+            if self._journal is not None and journaled is not None:
+                self._journal.end(journaled, state)
+
+    async def _intend(self, journal: Journal, batch: Batch) -> int | None:
+        """Write down that a batch is about to leave; None if that failed: then it must not."""
+        try:
+            return await journal.intend(batch.rows, batch.intent, batch.tries)
+        except Exception as error:
+            self.hold(f"the journal cannot be written ({error})")
+            self._withdraw(batch, str(self.held))
+            return None
+
+    def _answered(self, batch: Batch, rows: Sequence[SentRow]) -> bool:
+        """Settle what the rows of a reply say; True if they leave something open."""
+        self._read_clock(batch, rows)
+        found = match(batch.messages, batch.refs, rows)
+        self.tally.odd_rows += found.odd
+        if found.odd:
+            log.warning("a reply held %d rows that belong to no message", found.odd)
+        if found.refusal is not None:
+            self.hold(found.refusal)
+        if None not in found.outcomes:
+            self._settle(batch, found.outcomes)  # type: ignore[arg-type]
+            return False
+        places = [place for place, it in enumerate(found.outcomes) if it is not None]
+        open_places = [place for place, it in enumerate(found.outcomes) if it is None]
+        self._doubt(batch, open_places, "the reply has no row for it")
+        self._settle_part(batch, places, [found.outcomes[it] for it in places])  # type: ignore[misc]
+        return True
+
+    async def _refused(self, batch: Batch, error: ReplyError) -> None:
+        if error.status == _TOO_LARGE and len(batch) > 1:
+            half = len(batch) // 2
+            first, second = batch.part(range(half)), batch.part(range(half, len(batch)))
+            try:
+                await self._deliver(first)
+            except asyncio.CancelledError:
+                self._withdraw(second, str(self.stopped))
+                raise
+            await self._deliver(second)
+            return
+        if error.status in _ACCOUNT:
+            self.hold(f"{error.status} {error.response_code}")
+        self._not_taken(batch, str(error))
+
+    def _not_taken(self, batch: Batch, why: str) -> None:
+        """Settle a batch the server did not take this time."""
+        if batch.tries > 1:
+            self._doubt(batch, range(len(batch)), f"sent again in vain: {why}")
+        else:
+            self._settle(batch, [NotSent(*it, why) for it in _named(batch)])
+
+    def _withdraw(self, batch: Batch, why: str) -> None:
+        """Settle a batch that will not be sent (again)."""
+        kind = Unknown if batch.tries > 1 else NotSent
+        self._settle(batch, [kind(*it, why) for it in _named(batch)])
+
+    def _abandon(self, batch: Batch) -> None:
+        """Settle a batch whose request was cut off by `abort`."""
+        why = f"{self.stopped}, while it was on the wire"
+        self._settle(batch, [Unknown(*it, why) for it in _named(batch)])
+
+    def _doubt(self, batch: Batch, places: Sequence[int], reason: str) -> None:
+        now = asyncio.get_running_loop().time()
+        doubts = doubts_of(batch, places, reason, now)
+        self.tally.doubted += len(doubts)
+        self.reconciler.add(doubts)
+        if self._pause:
+            self._paused = True
+
+    def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        """Settle a whole batch."""
+        if batch.tries > 1:
+            outcomes = [_second_thought(it) for it in outcomes]
+        self.reconciler.accepted(outcomes, batch.intent)
+        self._book(outcomes, batch.rows, batch.reserved)
+        batch.settle(batch.tokens, outcomes)
+
+    def _settle_part(self, batch: Batch, places: Sequence[int], outcomes: list[Outcome]) -> None:
+        part = batch.part(places)
+        part.intent = batch.intent
+        if places:
+            self._settle(part, outcomes)
+
+    def _book(
+        self, outcomes: list[Outcome], rows: Sequence[int], reserved: Sequence[Decimal]
+    ) -> None:
+        self.tally.add(outcomes)
+        if self._journal is not None and rows:
+            self._journal.record(rows, outcomes)
+            for row, outcome in zip(rows, outcomes, strict=True):
+                for sink, token in self._under_way.pop(row, ()):
+                    sink.settle([token], [outcome])
+        if self._purse is not None and reserved:
+            for amount, outcome in zip(reserved, outcomes, strict=True):
+                self._purse.settle(amount, getattr(outcome, "price", None))
+
+    async def _afford(self, purse: Purse, batch: Batch) -> Batch:
+        """Return the part of a batch that the budget allows, priced and reserved."""
+        try:
+            quote = await self._channel.price(
+                self._channel.body(batch.messages, batch.frozen), batch.refs
+            )
+        except asyncio.CancelledError:
+            self._withdraw(batch, str(self.stopped))
+            raise
+        except ClickSendError as error:
+            self._withdraw(batch, f"budget: not priced ({error})")
+            return batch.part(())
+        priced = match(batch.messages, batch.refs, quote.messages).outcomes
+        if None in priced:
+            unpriced = [place for place, it in enumerate(priced) if it is None]
+            self._withdraw(batch.part(unpriced), "budget: not priced")
+        places = [place for place, it in enumerate(priced) if it is not None]
+        prices = [getattr(priced[it], "price", None) or Decimal(0) for it in places]
+        count = purse.reserve(prices)
+        if count < len(places):
+            self._withdraw(batch.part(places[count:]), "budget")
+        part = batch if count == len(batch) else batch.part(places[:count])
+        part.reserved = prices[:count]
+        return part
+
+    def _read_clock(self, batch: Batch, rows: Sequence[SentRow]) -> None:
+        """Learn the server's time from a row that says when it was accepted."""
+        for row in rows[:1]:
+            if isinstance(row.date, int | float) and row.date > 0:
+                self.reconciler.clock.observe(float(row.date), batch.intent, time.time())
+
+    def _wake(self) -> None:
+        self._work.set()
+
+
+class _Nobody:
+    """The sink of messages whose process is gone; the journal is told, and who joins."""
+
+    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
+def _batch_and_row(left: tuple[Message, Known]) -> tuple[int, int]:
+    return left[1].batch or 0, left[1].row
+
+
+def _named(batch: Batch) -> zip[tuple[Any, str]]:
+    return zip(batch.messages, batch.refs, strict=True)
+
+
+def _second_thought(outcome: Outcome) -> Outcome:
+    """Read the answer to a message that was sent before, with its first fate unknown."""
+    if isinstance(outcome, Rejected) and outcome.status in _HINTS:
+        why = f"sent again and answered {outcome.status}: the first one may have landed"
+        return Unknown(outcome.message, outcome.ref, why)
+    return outcome

@@ -1,0 +1,361 @@
+"""From messages to batches: checked, given their refs, frozen, and known to the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from itertools import count, islice
+from typing import Any
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from ..models.messages import REF_PREFIX, Message, check, freeze, with_ref
+from .batch import Batch
+from .batcher import Batcher, Batching
+from .channel import Channel
+from .engine import Engine
+from .intake import Feed
+from .journal import Journal
+from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from .rows import price
+from .store import Entry, Known
+
+
+class Plan(Struct):
+    """Messages that will be sent, and what is already known of others."""
+
+    messages: list[Message]
+    refs: list[str]
+    frozen: list[bytes]
+    rows: list[int]
+    outcomes: list[Outcome]
+    joined: list[Known]
+    """Messages that are under way already; they will be told when those are."""
+
+
+class Planner:
+    """Gives messages their refs; with a journal, the same ones to the same messages."""
+
+    def __init__(self, engine: Engine, channel: Channel, journal: Journal | None) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._journal = journal
+        self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}-"
+        self._numbers = count()
+
+    def new_ref(self) -> str:
+        """Return a ref that no other message has."""
+        return f"{self._prefix}{next(self._numbers):x}"
+
+    async def plan(self, messages: Sequence[Message], run: int) -> Plan:
+        """Return what to do with messages of a stream; bad ones are NotSent, with the reason."""
+        good, bodies, outcomes = self._checked(messages)
+        if self._journal is None:
+            refs = [it.custom_string or self.new_ref() for it in good]
+            frozen = [
+                body if message.custom_string else with_ref(body, ref)
+                for message, body, ref in zip(good, bodies, refs, strict=True)
+            ]
+            return Plan(good, refs, frozen, [], outcomes, [])
+        entries = [self._entry(*it) for it in zip(good, bodies, strict=True)]
+        return await self.claim(self._journal, run, good, entries, outcomes)
+
+    async def claim(
+        self,
+        journal: Journal,
+        run: int,
+        messages: Sequence[Message],
+        entries: Sequence[Entry],
+        outcomes: list[Outcome],
+    ) -> Plan:
+        """Return what to do with messages after asking the journal about them."""
+        plan = Plan([], [], [], [], outcomes, [])
+        if entries:
+            known = await journal.claim(run, entries)
+            for message, it in zip(messages, known, strict=True):
+                self._sort(plan, message, it)
+        return plan
+
+    def again(self, known: Sequence[Known]) -> Plan:
+        """Return what to do with messages that the journal held back."""
+        plan = Plan([], [], [], [], [], [])
+        for it in known:
+            self._sort(plan, thawed(self._channel, it), it)
+        return plan
+
+    def _sort(self, plan: Plan, message: Message, known: Known) -> None:
+        if self._engine.is_under_way(known.row):
+            plan.joined.append(known)
+        elif (outcome := outcome_of(message, known)) is not None:
+            plan.outcomes.append(outcome)
+        else:
+            self._engine.enter(known.row)
+            plan.messages.append(message)
+            plan.refs.append(known.ref)
+            plan.frozen.append(known.body)
+            plan.rows.append(known.row)
+
+    def _checked(
+        self, messages: Sequence[Message]
+    ) -> tuple[list[Message], list[bytes], list[Outcome]]:
+        good: list[Message] = []
+        bodies: list[bytes] = []
+        bad: list[Outcome] = []
+        for message in messages:
+            try:
+                self.check(message)
+                bodies.append(freeze(message))
+                good.append(message)
+            except ValueError as error:
+                bad.append(
+                    NotSent(message, getattr(message, "custom_string", None) or "", str(error))
+                )
+        return good, bodies, bad
+
+    def check(self, message: object) -> None:
+        """Check one message of a bulk.
+
+        Raises:
+            ValueError: what is wrong with it.
+
+        """
+        if message.__class__ is not self._channel.message:
+            wanted = self._channel.message.__name__
+            raise ValueError(f"not a {wanted} but a {type(message).__name__}")
+        check(message, single=True)
+
+    def kind(self, message: Message) -> str | None:
+        """Return what a message shares with the others of its request, as the journal keeps it."""
+        kind = self._channel.kind(message)
+        return None if kind is None else str(kind)
+
+    def _entry(self, message: Message, body: bytes) -> Entry:
+        assert self._journal is not None
+        media_file = self.kind(message)
+        digest = hashlib.blake2b(body, digest_size=10)
+        if media_file is not None:
+            digest.update(media_file.encode())
+        if message.custom_string:
+            return Entry(digest.digest(), message.custom_string, body, kind=media_file)
+        ref = f"{REF_PREFIX}{self._journal.campaign}-{digest.hexdigest()}"
+        return Entry(digest.digest(), ref, with_ref(body, ref), kind=media_file)
+
+
+class Feeder:
+    """Reads a stream's messages as fast as its feed has room, and submits them in batches."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        planner: Planner,
+        channel: Channel,
+        batching: Batching,
+        ramp: Sequence[int],
+    ) -> None:
+        self._engine = engine
+        self._planner = planner
+        self._channel = channel
+        self._batching = batching
+        self._ramp = [step for step in ramp if step < batching.size]
+
+    async def run(self, feed: Feed, run: int) -> None:
+        """Feed until the source, the feed's reader or the sending ends."""
+        source = feed.messages
+        try:
+            if isinstance(source, AsyncIterable):
+                lingering = Lingering(source, self._batching)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(lingering.read)
+                    await self._take_all(feed, run, lingering.take)
+                    tasks.cancel_scope.cancel()
+            else:
+                await self._take_all(feed, run, Prompt(source).take)
+        finally:
+            feed.end()
+
+    async def _take_all(
+        self, feed: Feed, run: int, take: Callable[[int], Awaitable[list[Any]]]
+    ) -> None:
+        try:
+            while not self._over(feed) and (chunk := await take(self._size())):
+                await self._submit(feed, await self._planner.plan(chunk, run), ramped=True)
+        except Exception as error:
+            feed.failure = error
+
+    async def resume(self, feed: Feed, journal: Journal) -> None:
+        """Feed what the journal held back."""
+        after = 0
+        try:
+            while not self._over(feed):
+                await feed.room.acquire()
+                feed.room.release()
+                known = await journal.planned(after, self._batching.size)
+                if not known:
+                    return
+                after = known[-1].row
+                await self._submit(feed, self._planner.again(known), ramped=False)
+        except Exception as error:
+            feed.failure = error
+        finally:
+            feed.end()
+
+    def join(self, feed: Feed, known: Iterable[Known]) -> None:
+        """Let a feed learn the outcomes of messages that are under way already."""
+        for it in known:
+            feed.expect(1)
+            self._engine.join(it.row, feed)
+
+    async def _submit(self, feed: Feed, plan: Plan, *, ramped: bool) -> None:
+        if plan.outcomes:
+            feed.expect(len(plan.outcomes))
+            feed.settle((), plan.outcomes)
+        self.join(feed, plan.joined)
+        whole = Batch(plan.messages, plan.refs, plan.frozen, feed, plan.messages, rows=plan.rows)
+        for places in self._parts(plan):
+            batch = whole if len(places) == len(whole) else whole.part(places)
+            await feed.room.acquire()
+            feed.expect(len(batch))
+            batch.abandoned = feed.is_closed
+            answered = asyncio.Event()
+            batch.when_answered(_both(feed.answered, answered.set))
+            self._engine.submit(batch)
+            if ramped and self._ramp:
+                await answered.wait()
+        if ramped and plan.messages and self._ramp:
+            self._ramp.pop(0)
+
+    def _parts(self, plan: Plan) -> list[Sequence[int]]:
+        """Return the places of the messages of each request."""
+        everything = range(len(plan.messages))
+        kinds = {self._channel.kind(it) for it in plan.messages}
+        if len(kinds) <= 1 and sum(map(len, plan.frozen)) <= self._batching.max_bytes:
+            return [everything] if plan.messages else []
+        parts: list[Sequence[int]] = []
+        batcher: Batcher[int] = Batcher(self._batching)
+        for place in sorted(everything, key=lambda it: str(self._channel.kind(plan.messages[it]))):
+            kind = self._channel.kind(plan.messages[place])
+            parts += batcher.add(place, len(plan.frozen[place]), 0.0, kind)
+        return [*parts, batcher.cut()] if len(batcher) else parts
+
+    def _size(self) -> int:
+        return self._ramp[0] if self._ramp else self._batching.size
+
+    def _over(self, feed: Feed) -> bool:
+        return feed.closed or self._engine.stopped is not None
+
+
+class Prompt:
+    """Chunks of a plain iterable, which never makes us wait."""
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self._source = iter(source)
+        self._failure: Exception | None = None
+
+    async def take(self, size: int) -> list[Any]:
+        """Return up to `size` messages, none at the end.
+
+        Raises:
+            Exception: what the source raised, after all it had given before.
+
+        """
+        if self._failure is not None:
+            raise self._failure
+        chunk: list[Any] = []
+        try:
+            chunk.extend(islice(self._source, size))
+        except Exception as error:
+            if not chunk:
+                raise
+            self._failure = error
+        return chunk
+
+
+class Lingering:
+    """Chunks of an asynchronous iterable: full ones, or what came within the linger."""
+
+    def __init__(self, source: AsyncIterable[Any], batching: Batching) -> None:
+        self._source = source
+        self._batching = batching
+        self._waiting: deque[Any] = deque()
+        self._since = 0.0
+        self._failure: Exception | None = None
+        self._ended = False
+        self._came = asyncio.Event()
+        self._went = asyncio.Event()
+
+    async def read(self) -> None:
+        """Read the source, at most a batch ahead."""
+        now = asyncio.get_running_loop().time
+        try:
+            async for message in self._source:
+                if not self._waiting:
+                    self._since = now()
+                    self._came.set()
+                self._waiting.append(message)
+                if len(self._waiting) >= self._batching.size:
+                    self._came.set()
+                    self._went.clear()
+                    await self._went.wait()
+        except Exception as error:
+            self._failure = error
+        self._ended = True
+        self._came.set()
+
+    async def take(self, size: int) -> list[Any]:
+        """Return messages as soon as they fill a chunk or have waited long enough.
+
+        Raises:
+            Exception: what the source raised, after all it had given before.
+
+        """
+        now = asyncio.get_running_loop().time
+        while len(self._waiting) < size and not self._ended:
+            left = self._since + self._batching.linger - now() if self._waiting else None
+            if left is not None and left <= 0:
+                break
+            self._came.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._came.wait()
+            except TimeoutError:
+                break
+        if not self._waiting and self._failure is not None:
+            raise self._failure
+        chunk = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
+        self._since = now()
+        self._went.set()
+        return chunk
+
+
+def outcome_of(message: Message, known: Known) -> Outcome | None:
+    """Return the outcome the journal holds for a message, None if it is to be sent."""
+    match known.state:
+        case "accepted":
+            return Accepted(message, known.ref, known.message_id, known.parts, price(known.price))
+        case "rejected":
+            return Rejected(message, known.ref, known.reason or "")
+        case "unknown":
+            return Unknown(message, known.ref, known.reason or "")
+        case _:
+            return None
+
+
+def thawed(channel: Channel, known: Known) -> Message:
+    """Return the message that a body in the journal came from."""
+    message = msgspec.json.decode(known.body, type=channel.message)
+    if known.kind is not None:
+        message = msgspec.structs.replace(message, media_file=known.kind)
+    return message
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        second()
+
+    return call

@@ -1,0 +1,193 @@
+"""A crash-safe record of a bulk run: what was about to be sent, and what became of it.
+
+The order of writing is what makes it safe: a message's intent is durable before its first byte
+leaves, its result may be lost. So whatever a crash leaves is on the safe side: a message with an
+intent and without a result is looked up, never just sent again.
+
+The file is written by one thread; its tables are told in `aioclicksend.bulk.store`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ParamSpec, Self, TypeVar
+
+from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from .rows import ACCOUNT_REFUSALS
+from .store import LEASE, Entry, Known, Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_COMMIT_EVERY = 1.0
+"""Seconds for which results may wait for an intent to be committed with."""
+
+
+class Journal:
+    """A journal on SQLite; hand it, or its path, to `bulk(journal=...)`.
+
+    Reopened with the same input it goes on where it stopped: what was accepted is not sent again,
+    what was in doubt is looked up, the rest is sent.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._store: Store | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._results: list[tuple[Any, ...]] = []
+        self._ended: list[tuple[str, int]] = []
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the journal of a path; the file is opened, or created, when the run begins."""
+        return cls(path)
+
+    async def start(self, channel: str) -> None:
+        """Open the file and take its lease.
+
+        Raises:
+            ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
+
+        """
+        self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
+        try:
+            self._store = await self._run(Store, self.path)
+            await self._run(self._store.open, channel)
+        except BaseException:
+            self._store = None
+            self._thread.shutdown(wait=False)
+            raise
+
+    async def stop(self) -> None:
+        """Write what is left and give the file back."""
+        store, thread = self._store, self._thread
+        assert store is not None
+        assert thread is not None
+        try:
+            await self._run(self._write, *self._taken())
+            await self._run(store.close)
+        finally:
+            self._store = None
+            thread.shutdown(wait=False)
+
+    async def keep(self) -> None:
+        """Renew the lease and commit results from time to time, until cancelled.
+
+        Raises:
+            ConfigurationError: another process took the journal over.
+
+        """
+        beat_at = time.monotonic() + LEASE / 3
+        while True:
+            await asyncio.sleep(_COMMIT_EVERY)
+            await self._run(self._write, *self._taken())
+            if time.monotonic() >= beat_at:
+                await self._run(self._opened.beat)
+                beat_at = time.monotonic() + LEASE / 3
+
+    @property
+    def campaign(self) -> str:
+        """The eight characters that its refs share."""
+        return self._opened.campaign
+
+    async def new_run(self) -> int:
+        """Return the number of a new run: equal messages within it are different messages."""
+        return await self._run(self._opened.new_run)
+
+    async def claim(self, run: int, entries: Sequence[Entry]) -> list[Known]:
+        """Return the messages of a run as the journal knows them, entering new ones as planned."""
+        return await self._run(self._claim, *self._taken(), run, entries)
+
+    async def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
+        """Make durable that messages are about to leave, and return the number of their batch."""
+        return await self._run(self._intend, *self._taken(), rows, intent, tries)
+
+    def end(self, batch: int, state: str) -> None:
+        """Take how a request ended: ``answered``, ``refused``, ``not_sent`` or ``unknown``."""
+        self._ended.append((state, batch))
+
+    def record(self, rows: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+        """Take results; they are written with the next intent, or soon."""
+        now = time.time()
+        self._results += [_result(*it, now) for it in zip(rows, outcomes, strict=True)]
+
+    async def in_doubt(self) -> list[Known]:
+        """Return what was sent and has no final result."""
+        return await self._run(self._opened.in_doubt)
+
+    async def planned(self, after: int, limit: int) -> list[Known]:
+        """Return messages that wait to be sent, from one row on."""
+        return await self._run(self._opened.planned, after, limit)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many messages are in each state."""
+        await self._run(self._write, *self._taken())
+        return await self._run(self._opened.counts)
+
+    @property
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise RuntimeError("the journal is not open")
+        return self._store
+
+    def _taken(self) -> tuple[list[tuple[Any, ...]], list[tuple[str, int]]]:
+        results, self._results = self._results, []
+        ended, self._ended = self._ended, []
+        return results, ended
+
+    def _record(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> Store:
+        self._opened.record(results)
+        self._opened.end(ended)
+        return self._opened
+
+    def _write(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> None:
+        self._record(results, ended).commit()
+
+    def _claim(
+        self,
+        results: list[tuple[Any, ...]],
+        ended: list[tuple[str, int]],
+        run: int,
+        entries: Sequence[Entry],
+    ) -> list[Known]:
+        # Results first: a claim may be for what just ended.
+        return self._record(results, ended).claim(run, entries)
+
+    def _intend(
+        self,
+        results: list[tuple[Any, ...]],
+        ended: list[tuple[str, int]],
+        rows: Sequence[int],
+        intent: float,
+        tries: int,
+    ) -> int:
+        return self._record(results, ended).intend(rows, intent, tries)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run work on the journal's thread; a cancelled wait does not cut it short."""
+        assert self._thread is not None
+        future = self._thread.submit(work, *args, **kwargs)
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self.path)!r})"
+
+
+def _result(row: int, outcome: Outcome, now: float) -> tuple[Any, ...]:
+    match outcome:
+        case Accepted():
+            price = None if outcome.price is None else str(outcome.price)
+            return row, "accepted", outcome.message_id, outcome.parts, price, None, now
+        case Rejected():
+            # An account without credit refuses what it would take tomorrow.
+            state = "held" if outcome.status in ACCOUNT_REFUSALS else "rejected"
+            return row, state, None, None, None, outcome.status, now
+        case NotSent():
+            return row, "not_sent", None, None, None, outcome.reason, now
+        case Unknown():
+            return row, "unknown", None, None, None, outcome.reason, now

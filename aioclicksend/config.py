@@ -1,0 +1,250 @@
+"""How a client is set up: credentials, hosts, pace, patience."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from .errors import ConfigurationError
+
+CLICKSEND_URL = "https://rest.clicksend.com"
+MATON_URL = "https://gateway.maton.ai/clicksend"
+MATON_CONTROL_URL = "https://ctrl.maton.ai"
+
+
+class Auth(Protocol):
+    """Whose account is used, and by which door."""
+
+    @property
+    def base_url(self) -> str:
+        """Everything before ``/v3``, unless the client is told otherwise."""
+        ...
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that prove who is calling."""
+        ...
+
+
+class BasicAuth(Struct, frozen=True):
+    """A ClickSend user name and API key, used directly at rest.clicksend.com."""
+
+    username: str
+    api_key: str
+
+    def __post_init__(self) -> None:
+        _header_safe("username", self.username)
+        _header_safe("api_key", self.api_key)
+        if ":" in self.username:
+            raise ConfigurationError("BasicAuth: username must not hold a colon")
+
+    @property
+    def base_url(self) -> str:
+        """ClickSend's own host."""
+        return CLICKSEND_URL
+
+    def headers(self) -> dict[str, str]:
+        """Return the Basic header; it is sent unasked, as the API never challenges."""
+        token = base64.b64encode(f"{self.username}:{self.api_key}".encode()).decode()
+        return {"Authorization": f"Basic {token}"}
+
+    def __repr__(self) -> str:
+        return "BasicAuth(username=***, api_key=***)"
+
+
+class MatonAuth(Struct, frozen=True):
+    """A Maton API key: calls go through Maton's gateway to the connected ClickSend account.
+
+    Without `connection_id` the gateway takes the oldest active connection.
+    """
+
+    api_key: str
+    connection_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _header_safe("api_key", self.api_key)
+        if self.connection_id is not None:
+            _header_safe("connection_id", self.connection_id)
+
+    @property
+    def base_url(self) -> str:
+        """Maton's gateway."""
+        return MATON_URL
+
+    def headers(self) -> dict[str, str]:
+        """Return the Bearer header and, where one is chosen, the connection."""
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        if self.connection_id is not None:
+            headers["Maton-Connection"] = self.connection_id
+        return headers
+
+    def __repr__(self) -> str:
+        return "MatonAuth(api_key=***)"
+
+
+class RateLimit(Struct, frozen=True):
+    """At most `requests` starts in any window of `per` seconds."""
+
+    requests: int = 10
+    per: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive("RateLimit", requests=self.requests, per=self.per)
+
+
+class Timeout(Struct, frozen=True):
+    """Seconds a call may spend in each of its phases."""
+
+    connect: float = 5.0
+    """From a free place in the pool to an open connection: DNS, TCP and TLS together."""
+    read: float = 60.0
+    """From the first byte sent to the last byte of the reply."""
+    pool: float = 60.0
+    """Waiting for a free connection."""
+
+    def __post_init__(self) -> None:
+        _positive("Timeout", connect=self.connect, read=self.read, pool=self.pool)
+
+
+class Retry(Struct, frozen=True):
+    """How long to insist on calls that may be repeated. Which ones may is not configurable."""
+
+    attempts: int = 5
+    """Tries of one call, the first included."""
+    base: float = 0.5
+    """Seconds; the n-th wait is random between 0 and ``base * 2**n``."""
+    cap: float = 30.0
+    """Seconds, the longest wait we choose ourselves."""
+    server_cap: float = 120.0
+    """Seconds, the longest wait the server may ask for before we give up at once."""
+    budget: float = 500.0
+    """Retry tokens of the whole client: a retry costs 5 (10 after a timeout), a success earns 1."""
+
+    def __post_init__(self) -> None:
+        _positive("Retry", attempts=self.attempts, cap=self.cap, server_cap=self.server_cap)
+        if self.base < 0 or self.budget < 0:
+            raise ConfigurationError("Retry: base and budget must not be negative")
+
+
+class RequestEvent(Struct, frozen=True):
+    """A request is about to be sent."""
+
+    operation: str
+    attempt: int
+
+
+class ReplyEvent(Struct, frozen=True):
+    """A reply was read."""
+
+    operation: str
+    attempt: int
+    status: int
+    seconds: float
+
+
+class RetryEvent(Struct, frozen=True):
+    """A call failed and will be tried again after `delay` seconds."""
+
+    operation: str
+    attempt: int
+    reason: str
+    delay: float
+
+
+class HoldEvent(Struct, frozen=True):
+    """The server asked for a pause: calls wait for `seconds`."""
+
+    operation: str
+    seconds: float
+    everything: bool
+    """Whether all calls of the client wait, or only those of this operation."""
+
+
+class Hooks(Struct, frozen=True):
+    """Callables that watch the client. They get no header, body, number or query."""
+
+    before_request: Callable[[RequestEvent], object] | None = None
+    after_reply: Callable[[ReplyEvent], object] | None = None
+    on_retry: Callable[[RetryEvent], object] | None = None
+    on_hold: Callable[[HoldEvent], object] | None = None
+
+
+def auth_from_environment(environ: Mapping[str, str]) -> Auth:
+    """Return the credentials that the environment holds.
+
+    Raises:
+        ConfigurationError: none, half of a pair, or both kinds are set.
+
+    """
+    names = ("CLICKSEND_USERNAME", "CLICKSEND_API_KEY")
+    username, api_key = (environ.get(name, "") for name in names)
+    maton_key = environ.get("MATON_API_KEY", "")
+    if maton_key and (username or api_key):
+        raise ConfigurationError(
+            "both MATON_API_KEY and CLICKSEND_USERNAME/CLICKSEND_API_KEY are set: unset one kind, "
+            "or pass auth=BasicAuth(...) or auth=MatonAuth(...)"
+        )
+    if maton_key:
+        return MatonAuth(maton_key, environ.get("MATON_CONNECTION_ID") or None)
+    if username and api_key:
+        return BasicAuth(username, api_key)
+    if username or api_key:
+        missing = names[bool(username)]
+        raise ConfigurationError(f"{missing} is not set: set it beside its twin")
+    raise ConfigurationError(
+        "no credentials: set CLICKSEND_USERNAME and CLICKSEND_API_KEY, or MATON_API_KEY, "
+        "or pass auth=BasicAuth(...) or auth=MatonAuth(...)"
+    )
+
+
+def checked_url(url: str, what: str) -> str:
+    """Return a base URL without a trailing slash or ``/v3``.
+
+    Raises:
+        ConfigurationError: it is no URL, holds credentials, or is plain http to a foreign host.
+
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ConfigurationError(f"{what} must look like https://host[:port][/prefix]")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"{what} must not hold credentials: pass auth= instead")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{what} must hold neither query nor fragment")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{what} is plain http to a foreign host, which would send the credentials in clear: "
+            "use https"
+        )
+    path = parts.path.rstrip("/").removesuffix("/v3")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _header_safe(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be a non-empty string")
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise ConfigurationError(f"{name} holds a line break or another control character")
+
+
+def _positive(what: str, **values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ConfigurationError(f"{what}: {name} must be greater than 0")

@@ -1,0 +1,114 @@
+"""Everything this package raises.
+
+::
+
+    ClickSendError
+    ├── ConfigurationError            nothing was sent
+    ├── NotSentError                  provably nothing reached the server
+    ├── UnknownOutcomeError           bytes left, no readable verdict (.refs)
+    └── ReplyError                    the server refused (.status .response_code .response_msg)
+        ├── BadRequest                400
+        ├── Unauthorized              401
+        ├── Forbidden                 403
+        ├── NotFound                  404
+        ├── TooManyRequests           429 (.retry_after); also a NotSentError
+        └── ServerError               5xx, on a call that was safe to repeat
+
+The class says what is known about the fate of the call, never how it broke: a timeout can be either
+of the two in the middle. Texts hold no credential, phone number or message body; what the server
+said in its own words is in `ReplyError.response_msg` and `.raw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ClickSendError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConfigurationError(ClickSendError):
+    """The client cannot work as it was set up; nothing was sent."""
+
+
+class NotSentError(ClickSendError):
+    """Provably nothing was taken by the server: repeating the call is safe."""
+
+
+class UnknownOutcomeError(ClickSendError):
+    """Bytes left and no readable verdict came back: the server may or may not have acted.
+
+    `refs` are the `custom_string`s of the messages in doubt; look them up with `client.sms.find`.
+    """
+
+    def __init__(self, text: str, *, refs: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.refs = tuple(refs)
+
+
+class ReplyError(ClickSendError):
+    """The server answered, and the answer is no."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        operation: str,
+        status: int,
+        response_code: str,
+        response_msg: str = "",
+        raw: object = None,
+    ) -> None:
+        super().__init__(text)
+        self.operation = operation
+        """Method and path template, e.g. ``POST /v3/sms/send``."""
+        self.status = status
+        """The HTTP status."""
+        self.response_code = response_code
+        """The API's word for it, e.g. ``BAD_REQUEST``; an open set."""
+        self.response_msg = response_msg
+        """Free text of the server, whose wording changes: never match on it."""
+        self.raw = raw
+        """The decoded body of the reply, or its text where it was no JSON."""
+
+
+class BadRequest(ReplyError):
+    """400: a field is wrong or missing."""
+
+
+class Unauthorized(ReplyError):
+    """401: the credentials are wrong."""
+
+
+class Forbidden(ReplyError):
+    """403: the account may not do this."""
+
+
+class NotFound(ReplyError):
+    """404: no such thing, or it is in a state in which this cannot be done to it."""
+
+
+class TooManyRequests(ReplyError, NotSentError):
+    """429: refused unread; the client had waited and tried again as often as its policy allows."""
+
+    retry_after: float | None = None
+    """Seconds the server asked to wait, if it said."""
+
+
+class ServerError(ReplyError):
+    """5xx on a call that is safe to repeat, after all retries."""
+
+
+_BY_STATUS: dict[int, type[ReplyError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    429: TooManyRequests,
+}
+
+
+def reply_error_class(status: int) -> type[ReplyError]:
+    """Return the class that stands for an HTTP status."""
+    return _BY_STATUS.get(status, ServerError if status >= 500 else ReplyError)

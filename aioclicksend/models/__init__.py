@@ -1,0 +1,1 @@
+"""Structs: what is sent, and what comes back."""

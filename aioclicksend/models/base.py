@@ -1,0 +1,262 @@
+"""Reading replies: typed where the API keeps its word, lenient where it does not.
+
+Structs are filled in one go by msgspec. Where a value has an unexpected type, its struct is filled
+field by field instead, and only what cannot be understood is left at its default. The whole object
+as it came stays in `Model.raw`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import types
+import typing
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, field
+
+M = TypeVar("M", bound="Model")
+
+_HARMLESS = frozenset({"message_id", "status", "status_code", "direction", "country", "code"})
+"""Fields with text that tells nothing about a person."""
+
+_NO_TIME = ("", 0, "0")
+"""How the API says "no time"; ``schedule`` is ``""`` in refused rows."""
+
+
+class Model(Struct, kw_only=True, dict=True):
+    """Something the API told us.
+
+    ``kw_only`` lets every field have its default; ``dict`` makes room for `raw`.
+    """
+
+    also_known_as: ClassVar[Mapping[str, str]] = {}
+    """Other names under which the API sends a field: other name to wire name."""
+
+    @property
+    def raw(self) -> Any:
+        """The object as it came, unknown fields included."""
+        return self.__dict__.get("raw")
+
+    def __repr__(self) -> str:
+        """Show ids, amounts, times and states; texts may hold numbers, bodies or secrets."""
+        shown = (
+            f"{name}={value!r}"
+            for name, value in zip(
+                self.__struct_fields__, msgspec.structs.astuple(self), strict=True
+            )
+            if value is not None
+            and (name in _HARMLESS or not isinstance(value, str | list | Model))
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Currency(Model):
+    """The money an account is kept in."""
+
+    name_short: str = field(name="currency_name_short", default="")
+    name_long: str = field(name="currency_name_long", default="")
+    prefix_d: str = field(name="currency_prefix_d", default="")
+    prefix_c: str = field(name="currency_prefix_c", default="")
+    min_recharge_amount: Decimal | None = None
+    max_recharge_amount: Decimal | None = None
+
+
+class _Field(Struct):
+    name: str
+    wire: str
+    type: Any
+    nested: type[Model] | None
+    listed: bool
+
+
+class _Plan(Struct):
+    fields: list[_Field]
+    times: list[str]
+    nested: list[_Field]
+    aliases: Mapping[str, str]
+
+
+def read(kind: type[M], value: Any) -> M:
+    """Return a model filled from a decoded JSON value of any shape; it never fails."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # v6 documents pagers and objects wrapped in a list
+    if not isinstance(value, dict):
+        return _keep(kind(), value)
+    plan = _plan(kind)
+    told = _tidied(plan, value)
+    try:
+        model = msgspec.convert(told, kind, strict=False)
+    except (msgspec.ValidationError, OverflowError, RecursionError):
+        model = kind(**_field_by_field(plan, told))
+    else:
+        for nested in plan.nested:
+            if nested.wire in told:
+                setattr(model, nested.name, _nested(nested, told[nested.wire]))
+    return _keep(model, value)
+
+
+def read_list(kind: type[M], value: Any) -> list[M]:
+    """Return the models of a list; an object in its place is taken for its values."""
+    return [read(kind, item) for item in rows_of(value)]
+
+
+def rows_of(value: Any) -> list[Any]:
+    """Return the items of what should be a list: nothing, one, or the values of an object."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return list(value.values())
+    return []
+
+
+def number(value: Any) -> int | None:
+    """Return a whole number that came as int, float or text."""
+    amount = decimal(value)
+    return None if amount is None else int(amount)
+
+
+def decimal(value: Any) -> Decimal | None:
+    """Return an amount that came as text, int or float, exactly as written."""
+    if isinstance(value, bool):
+        return Decimal(int(value))
+    if not isinstance(value, str | int | float | Decimal):
+        return None
+    try:
+        amount = Decimal(str(value).strip().replace(",", ""))
+    except InvalidOperation:
+        return None
+    # An exponent of millions would take gigabytes to turn into an int.
+    return amount if amount.is_finite() and abs(amount.adjusted()) < 40 else None
+
+
+def moment(value: Any) -> datetime | None:
+    """Return an aware time that came as unix seconds or as ISO text (taken for UTC)."""
+    if isinstance(value, bool) or value in _NO_TIME:
+        return None
+    seconds = decimal(value)
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(float(seconds), UTC)
+        time = datetime.fromisoformat(value)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def unix_seconds(time: datetime) -> int:
+    """Return an aware time as whole unix seconds.
+
+    Raises:
+        ValueError: it has no zone.
+
+    """
+    if time.tzinfo is None:
+        raise ValueError(
+            "a datetime without a time zone is ambiguous: use datetime(..., tzinfo=...) "
+            "or .astimezone()"
+        )
+    return int(time.timestamp())
+
+
+def text(value: Any) -> str | None:
+    """Return a text, or the text of what came in its place."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else json.dumps(value)
+
+
+def flag(value: Any) -> bool | None:
+    """Return a truth that came as bool, 0/1 or a word."""
+    if isinstance(value, str):
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
+            value.strip().lower()
+        )
+    return bool(value) if isinstance(value, int | float) else None
+
+
+def _keep(model: M, raw: Any) -> M:
+    model.__dict__["raw"] = raw
+    return model
+
+
+def _tidied(plan: _Plan, value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object without its ways of saying "no time", under the names we know."""
+    told = value
+    for name in plan.times:
+        if name in told and told[name] in _NO_TIME:
+            told = {**told, name: None}
+    for other, name in plan.aliases.items():
+        if other in told and name not in told:
+            told = {**told, name: told[other]}
+    return told
+
+
+def _field_by_field(plan: _Plan, told: dict[str, Any]) -> dict[str, Any]:
+    known = {}
+    for entry in plan.fields:
+        if entry.wire not in told:
+            continue
+        value = told[entry.wire]
+        understood = _nested(entry, value) if entry.nested else _coerced(entry.type, value)
+        if understood is not UNSET:
+            known[entry.name] = understood
+    return known
+
+
+def _nested(entry: _Field, value: Any) -> Any:
+    assert entry.nested is not None
+    if entry.listed:
+        return read_list(entry.nested, value)
+    # PHP writes an empty object as [], and some endpoints as "".
+    return read(entry.nested, value) if value and isinstance(value, dict | list) else None
+
+
+_COERCE: dict[Any, Any] = {int: number, Decimal: decimal, datetime: moment, str: text, bool: flag}
+
+
+def _coerced(kind: Any, value: Any) -> Any:
+    """Return a value as its field's type, None where allowed, or UNSET to keep the default."""
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except (msgspec.ValidationError, OverflowError, RecursionError):
+        pass
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for option in options:
+        if typing.get_origin(option) is list:
+            return _coerced_list(typing.get_args(option)[0], value)
+        understood = _COERCE[option](value) if option in _COERCE else None
+        if understood is not None:
+            return understood
+    return None if types.NoneType in options else UNSET
+
+
+def _coerced_list(kind: Any, value: Any) -> list[Any]:
+    """Return a list of what is understood; a lone item often comes without its list."""
+    items = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    understood = (_coerced(kind, item) for item in items)
+    return [item for item in understood if item is not None and item is not UNSET]
+
+
+@functools.cache
+def _plan(kind: type[Model]) -> _Plan:
+    hints = typing.get_type_hints(kind)
+    entries = []
+    for info in msgspec.structs.fields(kind):
+        hint = hints[info.name]
+        options = [it for it in typing.get_args(hint) or (hint,) if it is not types.NoneType]
+        listed = typing.get_origin(hint) is list
+        nested = next(
+            (it for it in options if isinstance(it, type) and issubclass(it, Model)), None
+        )
+        entries.append(_Field(info.name, info.encode_name, hint, nested, listed))
+    return _Plan(
+        fields=entries,
+        times=[it.wire for it in entries if datetime in typing.get_args(it.type)],
+        nested=[it for it in entries if it.nested],
+        aliases=kind.also_known_as,
+    )

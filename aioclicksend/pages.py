@@ -1,0 +1,227 @@
+"""Walking what the API hands out in pages.
+
+The next pages are asked for while the first are read, in order and at most `prefetch` ahead. They
+are tasks of the client's session, cancelled as soon as their walk is dropped, so that ``break``
+leaves nothing behind. Pages are asked for by number: ``next_page_url`` names another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from .models.base import number, rows_of
+
+T = TypeVar("T")
+
+_REPEATS = 3
+"""Pages in a row that show only what an earlier one did. One can come of rows that shifted while
+they were read; a server that goes on like this would do so for ever."""
+
+
+class _Start(Protocol):
+    """Runs a coroutine in the background and keeps hold of it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T]: ...
+
+
+class Page(Struct, Generic[T], kw_only=True):
+    """One page of a list."""
+
+    items: list[T]
+    number: int
+    """Its own number, from 1."""
+    total: int | None
+    """Items in all, if the server says."""
+    last: int | None
+    """Number of the last page, if the server says; 0 for an empty list."""
+    raw: Any
+    """The rows as they came."""
+
+    @classmethod
+    def of(cls, data: Any, page: int, read: Callable[[Any], T]) -> Page[T]:
+        """Return the page in a reply's ``data``, in any of the shapes the API has for it."""
+        if isinstance(data, list) and len(data) == 1 and "data" in _mapping(data[0]):
+            data = data[0]  # v6 shows the pager of templates wrapped in a list
+        pager = _mapping(data)
+        rows = data if isinstance(data, list) else rows_of(pager.get("data"))
+        # One example spells the field "totlal".
+        total = number(pager.get("total", pager.get("totlal")))
+        return cls(
+            items=[read(row) for row in rows],
+            number=page,
+            total=total,
+            # A bare list is all there is.
+            last=page if isinstance(data, list) else number(pager.get("last_page")),
+            raw=rows,
+        )
+
+    def ends(self, seen: int) -> bool:
+        """Whether nothing follows, `seen` being the items up to and with this page."""
+        if not self.items:
+            return True
+        if self.last is not None:
+            return self.number >= self.last
+        return self.total is not None and seen >= self.total
+
+
+class Pages(Generic[T]):
+    """A list that is fetched as it is read: ``async for item in pages``.
+
+    Every ``async for`` starts anew from the first page.
+    """
+
+    def __init__(
+        self, fetch: Callable[[int], Awaitable[Page[T]]], start: _Start, *, prefetch: int
+    ) -> None:
+        self._fetch = fetch
+        self._start = start
+        self._prefetch = prefetch
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Items(self._walk())
+
+    def by_page(self) -> Walk[T]:
+        """Walk page by page."""
+        return self._walk()
+
+    async def page(self, number: int) -> Page[T]:
+        """Return one page, from 1."""
+        if number < 1:
+            raise ValueError("pages are numbered from 1")
+        return await self._fetch(number)
+
+    async def collect(self, limit: int | None = None) -> list[T]:
+        """Return all items, or the first `limit`, as a list."""
+        items: list[T] = []
+        if limit is not None and limit <= 0:
+            return items
+        async for page in self.by_page():
+            items += page.items
+            if limit is not None and len(items) >= limit:
+                return items[:limit]
+        return items
+
+    def _walk(self) -> Walk[T]:
+        return Walk(self._fetch, self._start, self._prefetch)
+
+
+class Walk(Generic[T]):
+    """The pages of one walk in order, with the next ones under way."""
+
+    def __init__(
+        self, fetch: Callable[[int], Awaitable[Page[T]]], start: _Start, prefetch: int
+    ) -> None:
+        self._fetch = fetch
+        self._start = start
+        self._prefetch = prefetch
+        self._ahead: deque[asyncio.Task[Page[T]]] = deque()
+        self._next = 1
+        self._seen = 0
+        self._before: Page[T] | None = None
+        self._digests: set[int] = set()
+        self._ended = False
+
+    def __aiter__(self) -> Walk[T]:
+        return self
+
+    async def __anext__(self) -> Page[T]:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            page = await self._following()
+        except BaseException:
+            await self.aclose()
+            raise
+        if page is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return page
+
+    async def aclose(self) -> None:
+        """End the walk and what it has under way; dropping the walk does the same."""
+        self._ended = True
+        ahead, self._ahead = self._ahead, deque()
+        for task in ahead:
+            task.cancel()
+        if ahead:
+            await asyncio.wait(ahead)
+
+    def __del__(self) -> None:
+        for task in self._ahead:
+            if not task.done() and not task.get_loop().is_closed():
+                task.cancel()
+
+    async def _following(self) -> Page[T] | None:
+        """Return the next page with something new, None at the end."""
+        for _ in range(_REPEATS):
+            page = await self._next_page()
+            if page is None or not page.items:
+                return None
+            self._before = page
+            self._seen += len(page.items)
+            if self._is_new(page):
+                return page
+        return None
+
+    async def _next_page(self) -> Page[T] | None:
+        before = self._before
+        if before is None:
+            self._next = 2
+            return await self._fetch(1)  # alone: it tells how many there are
+        if before.ends(self._seen):
+            return None
+        self._look_ahead(before)
+        page = await asyncio.shield(self._ahead[0])  # cancelled with the walk, not with one wait
+        self._ahead.popleft()
+        return page
+
+    def _is_new(self, page: Page[T]) -> bool:
+        digest = hash(msgspec.json.encode(page.raw))
+        known = digest in self._digests
+        self._digests.add(digest)
+        return not known
+
+    def _look_ahead(self, page: Page[T]) -> None:
+        last = self._next
+        if page.last is not None:
+            last = page.last
+        elif page.total is not None:
+            last = page.number + -(-(page.total - self._seen) // len(page.items))
+        while len(self._ahead) < self._prefetch and (self._next <= last or not self._ahead):
+            self._ahead.append(self._start(_coroutine(self._fetch(self._next))))
+            self._next += 1
+
+
+class _Items(Generic[T]):
+    """The items of a walk."""
+
+    def __init__(self, walk: Walk[T]) -> None:
+        self._walk = walk
+        self._items: deque[T] = deque()
+
+    def __aiter__(self) -> _Items[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            self._items.extend((await self._walk.__anext__()).items)
+        return self._items.popleft()
+
+    async def aclose(self) -> None:
+        """End the walk."""
+        self._items.clear()
+        await self._walk.aclose()
+
+
+async def _coroutine(work: Awaitable[Page[T]]) -> Page[T]:
+    return await work
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

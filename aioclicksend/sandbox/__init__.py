@@ -1,0 +1,9 @@
+"""A ClickSend account on loopback, for tests, demonstrations and the curious."""
+
+from __future__ import annotations
+
+from .faults import Arrival, Fault
+from .server import Sandbox
+from .state import Record
+
+__all__ = ["Arrival", "Fault", "Record", "Sandbox"]

@@ -1,0 +1,188 @@
+"""Endpoints of sms, mms and voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .calls import Call, text, whole
+from .channels import LANGUAGES, MMS, SMS, VOICE, Kind
+from .countries import NAMES
+from .pages import history as past
+from .pages import paginate
+from .replies import bad_request, not_found
+from .sending import submit
+from .state import SHARED_NUMBER, Channel, Inbox, new_id, receipt_row
+
+Handler = Callable[[Call], Any]
+
+_KINDS: dict[Channel, Kind] = {"sms": SMS, "mms": MMS, "voice": VOICE}
+# The fields `q` knows. `custom_string` is not among them: [docs] ClickSend API v3.
+_SEARCHABLE = frozenset({"status", "to", "from", "subaccount_id", "message_id"})
+_ALSO_SEARCHABLE = {"mms": frozenset({"list_id", "direction"})}
+_SORTABLE = {
+    "date": "date",
+    "username": "username",
+    "from": "from",
+    "to": "to",
+    "status": "status",
+    "body": "body",
+}
+
+
+def send(channel: Channel) -> Handler:
+    """Return the handler that sends."""
+    return lambda call: submit(call, _KINDS[channel], price_only=False)
+
+
+def price(channel: Channel) -> Handler:
+    """Return the handler that only prices."""
+    return lambda call: submit(call, _KINDS[channel], price_only=True)
+
+
+def history(channel: Channel) -> Handler:
+    """Return the handler that lists what was sent."""
+    kind = _KINDS[channel]
+    searchable = _SEARCHABLE | _ALSO_SEARCHABLE.get(channel, frozenset())
+    return lambda call: past(call, channel, kind.past, searchable, _SORTABLE)
+
+
+def cancel(channel: Channel) -> Handler:
+    """Return the handler that withdraws one scheduled message."""
+
+    def handler(call: Call) -> None:
+        record = call.state.by_id.get(call.path["message_id"])
+        # The second cancel of a message is a 404 too. [live notes] github.com/prayantr/clicksend
+        if record is None or record["channel"] != channel or record["status"] != "Scheduled":
+            raise not_found("Message record not found.")
+        call.state.cancel(record)
+
+    return handler
+
+
+def cancel_all(channel: Channel) -> Handler:
+    """Return the handler that withdraws all scheduled messages, or those of one reference."""
+
+    def handler(call: Call) -> dict[str, int]:
+        reference: str | None = None
+        if channel == "sms":
+            fields = call.fields({"custom_string"}, optional=True)
+            reference = text(fields, "custom_string") or None
+        doomed = call.state.cancellable(channel, reference)
+        for record in doomed:
+            call.state.cancel(record)
+        return {"count": len(doomed)}
+
+    return handler
+
+
+def receipts(channel: Channel) -> Handler:
+    """Return the handler that lists unread receipts. Listing does not mark them."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        rows = list(call.state.receipts[channel].unread.values())
+        return paginate(call, rows, f"{channel}/receipts")
+
+    return handler
+
+
+def receipt(channel: Channel) -> Handler:
+    """Return the handler for the latest receipt of one message, read or not."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        wanted = call.path["message_id"]
+        for row in reversed(call.state.receipts[channel].all):
+            if row["message_id"] == wanted:
+                return row
+        raise not_found("Receipt record not found.")
+
+    return handler
+
+
+def receipts_read(channel: Channel) -> Handler:
+    """Return the handler that marks receipts as read."""
+    return lambda call: _mark(call, call.state.receipts[channel])
+
+
+def make_receipt(channel: Channel) -> Handler:
+    """Return the handler that makes a test receipt, kept when its url is the word `poll`."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        url = text(call.fields({"url"}), "url")
+        if not url:
+            raise bad_request("The url field is required.")
+        now = call.state.now()
+        row = receipt_row(channel, new_id(), "", 201, None, sent=now, at=now)
+        if url == "poll":
+            call.state.receipts[channel].add(row)
+        return row
+
+    return handler
+
+
+def inbound(call: Call) -> dict[str, Any]:
+    """List unread inbound messages. Listing does not mark them."""
+    return paginate(call, list(call.state.inbound.unread.values()), "sms/inbound")
+
+
+def inbound_reply(call: Call) -> dict[str, Any]:
+    """Return the first reply to one sent message, read or not."""
+    wanted = call.path["original_message_id"]
+    for row in call.state.inbound.all:
+        if row["original_message_id"] == wanted:
+            return row
+    raise not_found("Inbound record not found.")
+
+
+def inbound_read(call: Call) -> None:
+    """Mark inbound messages as read."""
+    _mark(call, call.state.inbound)
+
+
+def inbound_read_one(call: Call) -> int:
+    """Mark one inbound message as read."""
+    wanted = call.path["message_id"]
+    if not any(row["message_id"] == wanted for row in call.state.inbound.all):
+        raise not_found("Inbound record not found.")
+    call.state.inbound.mark(lambda row: row["message_id"] == wanted)
+    return 1
+
+
+def make_inbound(call: Call) -> dict[str, Any]:
+    """Make a test message, kept when its url is the word `poll`."""
+    url = text(call.fields({"url", "webhook_type"}), "url")
+    if not url:
+        raise bad_request("The url field is required.")
+    if url == "poll":
+        return call.state.receive("+61400000001", "This is a test message.", None, "", None)
+    return {
+        "timestamp": call.state.now(),
+        "from": "+61400000001",
+        "to": SHARED_NUMBER,
+        "body": "This is a test message.",
+        "original_body": "",
+        "original_message_id": None,
+        "custom_string": "",
+        "message_id": new_id(),
+        "_keyword": "This",
+    }
+
+
+def _mark(call: Call, inbox: Inbox) -> None:
+    fields = call.fields({"date_before"}, optional=True)
+    # The older documentation puts it in the query.
+    before = whole(fields.get("date_before") or call.query.get("date_before"), 0)
+    # Taken literally: rows of that very second stay unread.
+    inbox.mark(lambda row: not before or int(row["timestamp"]) < before)
+
+
+def languages(_call: Call) -> list[dict[str, Any]]:
+    """List the languages of voice; a single gender comes bare, not in a list."""
+    return [
+        {
+            "code": code,
+            "country": NAMES.get(code.split("-")[1].upper(), code),
+            "gender": genders if len(genders) > 1 else genders[0],
+        }
+        for code, genders in LANGUAGES.items()
+    ]

@@ -1,0 +1,334 @@
+"""Everything one sandbox account holds. No HTTP, no clock of its own."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from . import prices
+from .countries import ENABLED
+
+Channel = Literal["sms", "mms", "voice"]
+
+SHARED_NUMBER = "+61488800000"
+USER_ID = 104_729
+SUBACCOUNT_ID = 119_083
+
+_random = random.Random()
+
+
+class Record(dict[str, Any]):
+    """One row the sandbox remembers; `record["to"]` and `record.to` are the same.
+
+    `from` is a keyword, so as an attribute it is `record.from_`.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self["from" if name == "from_" else name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def new_id() -> str:
+    """Return a message id: an upper-case UUID."""
+    # Not uuid.uuid4: a thousand of those are a third of the cost of a full send.
+    digits = f"{_random.getrandbits(128):032X}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-A{digits[17:20]}-{digits[20:]}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What a sandbox is told once and keeps over a reset."""
+
+    username: str = "sandbox"
+    api_key: str = "sandbox"
+    maton_key: str = "sandbox"
+    strict: bool = False
+    balance: str = "1000.00"
+    history_lag: float = 0.0
+    throttle_window: float = 0.0
+    countries: Collection[str] = ENABLED
+    odd_templates: bool = False
+    min_limit: int = 15
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Unread rows first come, first listed; reading a row does not forget it."""
+
+    unread: dict[str, Record] = field(default_factory=dict[str, Record])
+    all: list[Record] = field(default_factory=list[Record])
+    version: int = 0
+
+    def add(self, row: Record) -> None:
+        """Put one row in, unread."""
+        self.all.append(row)
+        # Several receipts may name one message, so the key is the row's own place.
+        self.unread[str(len(self.all))] = row
+        self.version += 1
+
+    def mark(self, unwanted: Callable[[Record], bool]) -> int:
+        """Mark the rows chosen as read and return how many there were."""
+        read = [key for key, row in self.unread.items() if unwanted(row)]
+        for key in read:
+            del self.unread[key]
+        self.version += 1
+        return len(read)
+
+
+@dataclass(slots=True)
+class State:
+    """Messages, queues, lists and connections of one account."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    balance: int = 0
+    version: int = 0
+    accepted: list[Record] = field(default_factory=list[Record])
+    rejected: list[Record] = field(default_factory=list[Record])
+    by_id: dict[str, Record] = field(default_factory=dict[str, Record])
+    log: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
+    inbound: Inbox = field(default_factory=Inbox)
+    receipts: dict[str, Inbox] = field(default_factory=dict[str, Inbox])
+    templates: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    lists: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    contacts: dict[int, dict[int, dict[str, Any]]] = field(
+        default_factory=dict[int, dict[int, dict[str, Any]]]
+    )
+    addresses: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    connections: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    recent: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    searches: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    _refs: Counter[str] = field(default_factory=Counter[str])
+    _pairs: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    _last_to: dict[str, Record] = field(default_factory=dict[str, Record])
+    _scheduled: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    _serial: int = 1000
+
+    def __post_init__(self) -> None:
+        self.balance = prices.from_decimal(self.settings.balance)
+        self.log = {"sms": [], "mms": [], "voice": []}
+        self.receipts = {"sms": Inbox(), "mms": Inbox(), "voice": Inbox()}
+        self.add_connection("ACTIVE")
+
+    def serial(self) -> int:
+        """Return the next id for lists, contacts, templates and addresses."""
+        self._serial += 1
+        return self._serial
+
+    def now(self) -> int:
+        """Return the account's time in whole seconds."""
+        return int(self.clock())
+
+    # Messages
+
+    def accept(self, record: Record) -> None:
+        """Take one message in and pay for it."""
+        self.accepted.append(record)
+        self.by_id[record["message_id"]] = record
+        self.log[record["channel"]].append(record)
+        self._last_to[record["to"]] = record
+        reference = record["custom_string"]
+        if reference:
+            self._refs[reference] += 1
+            self._pairs[reference, record["to"]] += 1
+        self.balance -= record["cost"]
+        if record["status"] == "Scheduled":
+            heapq.heappush(self._scheduled, (record["schedule"], record["message_id"]))
+        self.version += 1
+
+    def accepts(self, reference: str) -> int:
+        """Return how many accepted messages carry a reference."""
+        return self._refs[reference]
+
+    def duplicates(self) -> dict[str, int]:
+        """Return the references accepted more than once for one recipient."""
+        found: dict[str, int] = {}
+        for (reference, _), count in self._pairs.items():
+            if count > 1:
+                found[reference] = max(count, found.get(reference, 0))
+        return found
+
+    def settle(self) -> None:
+        """Send what was scheduled for a time that has come."""
+        now = self.clock()
+        while self._scheduled and self._scheduled[0][0] <= now:
+            record = self.by_id[heapq.heappop(self._scheduled)[1]]
+            if record["status"] == "Scheduled":
+                record["status"] = "Sent"
+                self.version += 1
+
+    def cancel(self, record: Record) -> None:
+        """Withdraw a scheduled message and give the money back."""
+        record["status"] = "Cancelled"
+        self.balance += record["cost"]
+        self.version += 1
+
+    def cancellable(self, channel: Channel, reference: str | None) -> list[Record]:
+        """Return what a cancel-all would withdraw."""
+        return [
+            record
+            for record in map(self.by_id.__getitem__, (key for _, key in self._scheduled))
+            if record["status"] == "Scheduled"
+            and record["channel"] == channel
+            and (reference is None or record["custom_string"] == reference)
+        ]
+
+    # Inbound and receipts
+
+    def receive(
+        self,
+        from_: str,
+        body: str,
+        to: str | None,
+        custom_string: str | None,
+        original_message_id: str | None,
+    ) -> Record:
+        """Take in a message from a handset; it answers the last one sent there."""
+        original = (
+            self.by_id.get(original_message_id) if original_message_id else self._last_to.get(from_)
+        )
+        now = self.clock()
+        row = Record(
+            {
+                "timestamp": int(now),
+                "from": from_,
+                "body": body,
+                "original_body": original["body"] if original else "",
+                "original_message_id": original["message_id"] if original else original_message_id,
+                "to": to or (original["from"] if original else SHARED_NUMBER),
+                "custom_string": custom_string
+                if custom_string is not None
+                else (original["custom_string"] if original else ""),
+                "message_id": new_id(),
+                "_keyword": body.split(" ", 1)[0],
+            }
+        )
+        self.inbound.add(row)
+        self.log["sms"].append(_heard(row, now))
+        self.version += 1
+        return row
+
+    def deliver(self, message_id: str, status_code: int, error_code: int | None) -> Record:
+        """Make the receipt of one message."""
+        message = self.by_id[message_id]
+        now = self.now()
+        message["status_code"] = str(status_code)
+        message["status_text"] = _STATUS_TEXT.get(status_code, "")
+        message["error_code"] = None if error_code is None else str(error_code)
+        message["status"] = _FINAL.get(status_code, message["status"])
+        self.version += 1
+        row = receipt_row(
+            message["channel"],
+            message_id,
+            message["custom_string"],
+            status_code,
+            error_code,
+            sent=message["date"],
+            at=now,
+        )
+        self.receipts[message["channel"]].add(row)
+        return row
+
+    # Connections
+
+    def add_connection(self, status: str) -> dict[str, Any]:
+        """Add a gateway connection; a new one waits for a person to sign in."""
+        key = str(uuid.uuid4())
+        stamp = f"{self.clock():.6f}"
+        self.connections[key] = {
+            "connection_id": key,
+            "status": status,
+            "creation_time": stamp,
+            "last_updated_time": stamp,
+            "url": f"https://connect.maton.ai/?session_token={key}",
+            "app": "clicksend",
+            "method": "API_KEY",
+            "metadata": {},
+        }
+        return self.connections[key]
+
+
+_STATUS_TEXT = {
+    200: "Success: Message queued for delivery.",
+    201: "Success: Message received on handset.",
+    300: "Temporary error: Network will retry.",
+    301: "Failed: Message not delivered.",
+}
+
+
+# 200 and 300 leave a message where it is. [docs] help.clicksend.com, SMS status codes
+_FINAL = {201: "Completed", 301: "Failed"}
+
+
+def receipt_row(
+    channel: str,
+    message_id: str,
+    custom_string: str,
+    status_code: int,
+    error_code: int | None,
+    *,
+    sent: int,
+    at: int,
+) -> Record:
+    """Shape one receipt.
+
+    [docs] ClickSend API v3: mms and voice receipts carry only text, and for mms a word stands
+    where the code should be.
+    """
+    text = _STATUS_TEXT.get(status_code, "")
+    row = Record(
+        timestamp_send=sent,
+        timestamp=at,
+        message_id=message_id,
+        status_code=status_code,
+        status_text=text,
+        error_code=error_code,
+        error_text=None if error_code is None else f"Error {error_code}",
+        custom_string=custom_string,
+        subaccount_id=SUBACCOUNT_ID,
+        message_type=channel,
+    )
+    if channel != "sms":
+        row |= {
+            "timestamp_send": str(sent),
+            "timestamp": str(at),
+            "status_code": _FINAL.get(status_code, text) if channel == "mms" else str(status_code),
+            "error_code": "" if error_code is None else str(error_code),
+            "error_text": row["error_text"] or "",
+        }
+    if channel == "voice":
+        row["digits"] = ""
+    return row
+
+
+def _heard(row: Record, now: float) -> Record:
+    return Record(
+        row,
+        channel="sms",
+        direction="in",
+        subaccount_id=SUBACCOUNT_ID,
+        date=row["timestamp"],
+        accepted_at=now,
+        status="Received",
+        schedule="",
+        message_parts=1,
+        message_price="0.0000",
+        from_email=None,
+        list_id=None,
+        contact_id=None,
+        country="",
+        carrier="",
+        status_code=None,
+        status_text=None,
+        error_code=None,
+        error_text=None,
+    )

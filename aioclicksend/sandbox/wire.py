@@ -1,0 +1,59 @@
+"""Put replies on the wire, whole or broken, and read logins off it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import socket
+import struct
+
+from aiohttp import web
+
+from .faults import Arrival
+from .replies import Reply
+
+_FORGET_WITH_RST = struct.pack("ii", 1, 0)
+
+
+def basic_login(header: str) -> tuple[str, str]:
+    """Return login and key of a Basic header, both empty for anything else."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        login, _, key = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return login, key
+
+
+def respond(arrival: Arrival, reply: Reply) -> web.Response:
+    """Answer in full."""
+    arrival.status = reply.status
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    return web.Response(status=reply.status, body=reply.encode(), headers=headers)
+
+
+def reset(request: web.Request) -> web.Response:
+    """Close with a TCP reset and not one byte of reply."""
+    transport = request.transport
+    if transport is not None:
+        connection: socket.socket | None = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET_WITH_RST)
+        transport.abort()
+    # Nobody reads this: the connection is gone.
+    return web.Response()
+
+
+async def half(request: web.Request, arrival: Arrival, reply: Reply) -> web.StreamResponse:
+    """Promise a whole body, send half of it and hang up."""
+    body = reply.encode()
+    response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    arrival.status = reply.status
+    if request.transport is not None:
+        request.transport.close()
+    return response

@@ -1,0 +1,80 @@
+"""A sandbox and a bare aiohttp session that talks to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import pytest_asyncio
+
+from aioclicksend.sandbox import Sandbox
+
+
+def basic(username: str, key: str) -> dict[str, str]:
+    token = base64.b64encode(f"{username}:{key}".encode()).decode()
+    return {"Authorization": f"Basic {token}"}
+
+
+class Caller:
+    """Raw HTTP against one sandbox, logged in unless told otherwise."""
+
+    def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+        self.sandbox = sandbox
+        self.http = http
+        self.headers: Mapping[str, str] = {}
+
+    async def __call__(
+        self, method: str, path: str, body: Any = None, **query: str | int
+    ) -> tuple[int, Any]:
+        """Return the status and the whole JSON body."""
+        async with self.http.request(
+            method,
+            self.sandbox.url + path,
+            data=None if body is None else json.dumps(body),
+            params=query,
+            headers=basic("sandbox", "sandbox"),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=0.15),
+        ) as response:
+            self.headers = response.headers
+            return response.status, await response.json()
+
+    async def data(self, method: str, path: str, body: Any = None, **query: str | int) -> Any:
+        """Return the payload of a call that must succeed."""
+        status, envelope = await self(method, path, body, **query)
+        assert (status, envelope["response_code"]) == (200, "SUCCESS"), envelope
+        return envelope["data"]
+
+    async def send(self, *messages: dict[str, Any]) -> Any:
+        """Send SMS and return the payload."""
+        return await self.data("POST", "/v3/sms/send", {"messages": list(messages)})
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def call(sandbox: Sandbox, http: aiohttp.ClientSession) -> Caller:
+    return Caller(sandbox, http)
+
+
+def sms(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """Return a message that will be accepted."""
+    return {
+        "to": f"+6140000{number:04d}",
+        "body": "hello",
+        "custom_string": f"ref-{number}",
+        **fields,
+    }
