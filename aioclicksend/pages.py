@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -43,13 +44,23 @@ class Page(Struct, Generic[T], kw_only=True):
     raw: Any
     """The rows as they came."""
 
+    def __repr__(self) -> str:
+        return (
+            f"Page(number={self.number}, items=<{len(self.items)}>, total={self.total}, "
+            f"last={self.last})"
+        )
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """Yield what may be shown; rich would show a Struct whole."""
+        yield from (("number", self.number), ("total", self.total), ("last", self.last))
+
     @classmethod
-    def of(cls, data: Any, page: int, read: Callable[[Any], T]) -> Page[T]:
+    def of(cls, data: Any, page: int, read: Callable[[Any], T], rows_in: str = "data") -> Page[T]:
         """Return the page in a reply's ``data``, in any of the shapes the API has for it."""
         if isinstance(data, list) and len(data) == 1 and "data" in _mapping(data[0]):
             data = data[0]  # v6 shows the pager of templates wrapped in a list
         pager = _mapping(data)
-        rows = data if isinstance(data, list) else rows_of(pager.get("data"))
+        rows = data if isinstance(data, list) else rows_of(pager.get(rows_in))
         # One example spells the field "totlal".
         total = number(pager.get("total", pager.get("totlal")))
         return cls(
@@ -109,6 +120,66 @@ class Pages(Generic[T]):
 
     def _walk(self) -> Walk[T]:
         return Walk(self._fetch, self._start, self._prefetch)
+
+
+_Ask: TypeAlias = Callable[[int, Mapping[str, str]], Awaitable[tuple[Page[T], Mapping[str, str]]]]
+"""Fetches a page by its number and the query that leads to it, and tells the query of the next."""
+
+
+class LinkedPages(Pages[T]):
+    """A list whose pages tell where the next one is, and are not numbered.
+
+    `page` reads all pages before the one it is asked for.
+    """
+
+    def __init__(self, ask: _Ask[T], start: _Start, *, prefetch: int) -> None:
+        super().__init__(lambda number: self._page(number), start, prefetch=prefetch)
+        self._ask = ask
+
+    def _walk(self) -> Walk[T]:
+        return Walk(_Chain(self._ask), self._start, self._prefetch)
+
+    async def _page(self, number: int) -> Page[T]:
+        chain = _Chain(self._ask)
+        for before in range(1, number):
+            await chain(before)
+        return await chain(number)
+
+
+class _Chain(Generic[T]):
+    """Fetches the pages of one walk, each from where the one before said."""
+
+    def __init__(self, ask: _Ask[T]) -> None:
+        self._ask = ask
+        self._link: Mapping[str, str] = {}
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, number: int) -> Page[T]:
+        async with self._turn:  # first come, first served: in the order of the pages
+            if number > 1 and not self._link:
+                return Page(items=[], number=number, total=None, last=number - 1, raw=[])
+            page, self._link = await self._ask(number, self._link)
+        if page.last is None and not self._link:
+            page.last = number
+        return page
+
+
+def link_to_next(data: Any) -> dict[str, str]:
+    """Return the query of the next page, empty if there is none.
+
+    Of its address only the query counts: the API gives other hosts and other versions in it, bare
+    paths, and cursors with an unquoted ``#``.
+    """
+    pager = _mapping(data)
+    pagination = _mapping(_mapping(pager.get("_metadata")).get("pagination"))
+    link = pager.get("next_page_url") or pagination.get("next")
+    if not link or not isinstance(link, str):
+        return {}
+    _, is_address, query = link.partition("?")
+    if not is_address:
+        return {"offset": link}
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return {unquote(name): unquote(value) for name, _, value in pairs if name}
 
 
 class Walk(Generic[T]):
@@ -177,12 +248,18 @@ class Walk(Generic[T]):
         if before.ends(self._seen):
             return None
         self._look_ahead(before)
-        page = await asyncio.shield(self._ahead[0])  # cancelled with the walk, not with one wait
+        task = self._ahead[0]
+        try:
+            page = await asyncio.shield(task)  # cancelled with the walk, not with one wait
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                raise RuntimeError("the client was closed during this walk") from None
+            raise
         self._ahead.popleft()
         return page
 
     def _is_new(self, page: Page[T]) -> bool:
-        digest = hash(msgspec.json.encode(page.raw))
+        digest = hash(_digestible(page.raw))
         known = digest in self._digests
         self._digests.add(digest)
         return not known
@@ -194,7 +271,7 @@ class Walk(Generic[T]):
         elif page.total is not None:
             last = page.number + -(-(page.total - self._seen) // len(page.items))
         while len(self._ahead) < self._prefetch and (self._next <= last or not self._ahead):
-            self._ahead.append(self._start(_coroutine(self._fetch(self._next))))
+            self._ahead.append(self._start(_fetched(self._fetch, self._next)))
             self._next += 1
 
 
@@ -219,8 +296,21 @@ class _Items(Generic[T]):
         await self._walk.aclose()
 
 
-async def _coroutine(work: Awaitable[Page[T]]) -> Page[T]:
-    return await work
+async def _fetched(fetch: Callable[[int], Awaitable[Page[T]]], number: int) -> Page[T]:
+    # Called only once its task runs: a task cancelled before that leaves no coroutine behind.
+    return await fetch(number)
+
+
+def _digestible(raw: Any) -> bytes | str:
+    try:
+        return msgspec.json.encode(raw)
+    except ValueError:
+        return repr(raw)  # half a surrogate pair has no encoding
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ An attempt walks through phases, and one deadline is moved on at each step::
     nothing has left ─────────────│ the server may have acted
 
 aiohttp's tracing tells the phase; ``on_request_headers_sent`` fires just before the first byte, so
-an attempt that never reached it provably sent nothing. The exception's type cannot tell: waiting
-for the pool and waiting for the reply both end in `TimeoutError`.
+an attempt that never got past it provably sent nothing. The exception's type cannot tell: waiting
+for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the one place
+to wait with a connection in hand: one given up in the signals before it would stay open for ever.
 """
 
 from __future__ import annotations
@@ -52,19 +53,43 @@ class _ConnectionBroke(aiohttp.ClientError):
     """What aiohttp would silently answer by sending PUT, DELETE or GET a second time."""
 
 
+class _Held(Exception):
+    """The server asked for a pause while this attempt waited for a connection."""
+
+
 class _Attempt:
     """One try of one call, told by aiohttp how far it got."""
 
-    __slots__ = ("clock", "pacer", "phase", "sent_at", "timeout")
+    __slots__ = ("clock", "operation", "pacer", "phase", "sent_at", "timeout")
 
-    def __init__(self, timeout: Timeout, pacer: Pacer, clock: asyncio.Timeout) -> None:
+    def __init__(
+        self, operation: str, timeout: Timeout, pacer: Pacer, clock: asyncio.Timeout
+    ) -> None:
+        self.operation = operation
         self.timeout = timeout
         self.pacer = pacer
         self.clock = clock
         self.phase = "pool"
         self.sent_at: float | None = None
 
-    def enter(self, phase: str, seconds: float | None) -> None:
+    def connects(self) -> None:
+        self._go_on()
+        self._enter("connect", self.timeout.connect)
+
+    def connected(self) -> None:
+        self._enter("wire", None)
+
+    async def sends(self) -> None:
+        await self.pacer.at_wire()
+        self._go_on()
+        self._enter("sent", self.timeout.read)
+        self.sent_at = asyncio.get_running_loop().time()
+
+    def _go_on(self) -> None:
+        if self.pacer.held_for(self.operation) > 0:
+            raise _Held
+
+    def _enter(self, phase: str, seconds: float | None) -> None:
         self.phase = phase
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
@@ -115,7 +140,7 @@ class Session:
         self._hooks = hooks
         self._http = http
         self._owned = http is None
-        self._trace = _tracing()
+        self._trace = _tracing(pacer)
         self._prepared = False
         self._closed = False
         self._walks: set[asyncio.Task[Any]] = set()
@@ -139,16 +164,18 @@ class Session:
             ReplyError: the server refused.
 
         """
-        attempt = 0
+        attempt = 1
         while True:
-            attempt += 1
             await self._pacer.turn(request.operation)
             self._tell(self._hooks.before_request, RequestEvent(request.operation, attempt))
             try:
                 reply = await self._send(request, attempt)
                 result = _decoded(decode, reply)
+            except _Held:
+                continue
             except _Failure as failure:
                 await self._wait_or_raise(request, attempt, failure)
+                attempt += 1
             else:
                 self._budget.earn()
                 return result
@@ -166,6 +193,7 @@ class Session:
             await self._http.close()
         elif self._prepared:
             self._http.trace_configs.remove(self._trace)
+            self._prepared = False
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a walk's page in the background; it ends with its walk or with the session."""
@@ -193,19 +221,18 @@ class Session:
 
         Raises:
             _Failure: it brought no 2xx.
+            _Held: it was not made, as a pause began.
 
         """
         http = self._ready()
         body: Any = request.body
         if body is not None and len(body) > _LARGE_BODY:
             body = io.BytesIO(body)
-        headers = self._auth.headers() | _HEADERS
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        headers = _HEADERS if body is None else _HEADERS | {"Content-Type": "application/json"}
         progress: _Attempt | None = None
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
-                progress = _Attempt(self.timeout, self._pacer, clock)
+                progress = _Attempt(request.operation, self.timeout, self._pacer, clock)
                 async with http.request(
                     request.method,
                     URL(request.url, encoded=True),
@@ -214,18 +241,22 @@ class Session:
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=_NO_TIMEOUT,
-                    middlewares=(_no_replay,),
+                    middlewares=(_no_replay, self._authorize),
                     trace_request_ctx=progress,
                 ) as response:
                     reply = Reply(response.status, response.headers, await response.read())
         except asyncio.CancelledError:
-            if progress is not None and progress.sent_at is not None:
+            if progress is not None and progress.sent_at is not None and not request.repeatable:
                 log.warning(
                     "%s cancelled after bytes left: its outcome is unknown", request.operation
                 )
             raise
+        except _Held:
+            raise
         except Exception as error:
-            raise _explained(error, progress) from error
+            # The text of some of aiohttp's errors holds the address with its query.
+            shown = None if isinstance(error, aiohttp.ClientResponseError) else error
+            raise _explained(error, progress) from shown
         started = progress.sent_at
         self._after_reply(request, attempt, reply, 0.0 if started is None else _since(started))
         what = rule.fate(sent=True, status=reply.status)
@@ -247,7 +278,7 @@ class Session:
     async def _wait_or_raise(self, request: Request, attempt: int, failure: _Failure) -> None:
         asked = None
         if failure.reply is not None:
-            asked = wire.asked_wait(failure.reply.headers, time.time())
+            asked = wire.asked_wait(failure.reply, time.time())
         delay = rule.delay(attempt, self._retry, random.random, asked)
         if failure.fate is Fate.THROTTLED:
             self._hold(request.operation, delay, everything=True)
@@ -294,36 +325,42 @@ class Session:
         self._prepared = True
         return self._http
 
+    async def _authorize(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the credentials; a borrowed session that has its own would refuse the header."""
+        request.headers.update(self._auth.headers())
+        return await handler(request)
+
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
 
 
-def _tracing() -> TraceConfig:
+def _tracing(pacer: Pacer) -> TraceConfig:
     """Return the signals by which aiohttp tells an `_Attempt` how far it got."""
     trace = TraceConfig()
 
-    def on(signal: Any, step: Callable[[_Attempt], object]) -> None:
-        async def handle(_session: object, context: Any, _params: object) -> None:
-            attempt = context.trace_request_ctx
-            if isinstance(attempt, _Attempt):  # a borrowed session has other users
-                step(attempt)
-
-        signal.append(handle)
-
-    async def at_wire(_session: object, context: Any, _params: object) -> None:
+    def ours(context: Any) -> _Attempt | None:
+        # A borrowed session has other users, among them other clients.
         attempt = context.trace_request_ctx
-        if isinstance(attempt, _Attempt):
-            attempt.enter("wire", None)
-            await attempt.pacer.at_wire()
+        return attempt if isinstance(attempt, _Attempt) and attempt.pacer is pacer else None
 
-    def sent(attempt: _Attempt) -> None:
-        attempt.enter("sent", attempt.timeout.read)
-        attempt.sent_at = asyncio.get_running_loop().time()
+    async def connects(_session: object, context: Any, _params: object) -> None:
+        if attempt := ours(context):
+            attempt.connects()
 
-    on(trace.on_connection_create_start, lambda it: it.enter("connect", it.timeout.connect))
-    trace.on_connection_create_end.append(at_wire)
-    trace.on_connection_reuseconn.append(at_wire)
-    on(trace.on_request_headers_sent, sent)
+    async def connected(_session: object, context: Any, _params: object) -> None:
+        if attempt := ours(context):
+            attempt.connected()
+
+    async def sends(_session: object, context: Any, _params: object) -> None:
+        if attempt := ours(context):
+            await attempt.sends()
+
+    trace.on_connection_create_start.append(connects)
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    trace.on_request_headers_sent.append(sends)
     return trace
 
 
@@ -373,24 +410,24 @@ def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T:
     try:
         return decode(reply)
     except Unreadable as error:
-        raise _Failure(Fate.UNKNOWN, str(error)) from error
+        failure = _Failure(Fate.UNKNOWN, str(error))
+        failure.reply = reply
+        raise failure from error
 
 
 def _final_error(request: Request, failure: _Failure) -> ClickSendError:
     reply = failure.reply
-    if reply is not None and 300 <= reply.status < 400:
-        return NotSentError(
-            f"{request.operation} {failure.reason}: redirected, which is not followed; "
-            "check base_url"
-        )
-    if reply is not None and (failure.fate is not Fate.UNKNOWN or request.repeatable):
-        return wire.refusal(request, reply)
-    text = f"{request.operation}: {failure.reason}"
+    lead, status = request.operation, 0 if reply is None else reply.status
+    if reply is not None:
+        lead += f" {status} {wire.phrase(status)}"
+        if 300 <= status < 400:
+            return NotSentError(f"{lead}: redirected, which is not followed; check base_url")
+        if status >= 400 and (failure.fate is not Fate.UNKNOWN or request.repeatable):
+            return wire.refusal(request, reply, time.time())
     if failure.fate is Fate.UNKNOWN:
-        if not request.repeatable:
-            text += "; it may or may not have been carried out"
-        return UnknownOutcomeError(text, refs=request.refs)
-    return NotSentError(f"{text}; nothing was sent")
+        doubt = "" if request.repeatable else "; it may or may not have been carried out"
+        return UnknownOutcomeError(f"{lead}: {failure.reason}{doubt}", refs=request.refs)
+    return NotSentError(f"{lead}: {failure.reason}; nothing was sent")
 
 
 def _since(moment: float) -> float:

@@ -34,10 +34,18 @@ log = logging.getLogger("aioclicksend")
 
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
-_MARGIN = 3.0
-"""Seconds around a window on the server's clock, whose times are whole seconds."""
+_TOGETHER = 0.1
+"""Seconds within which doubts that become due share a search."""
+_MARGIN = 2.0
+"""Seconds around a window on the server's clock, whose times are whole seconds; half of it where
+nothing is decided yet."""
 _LATE = 15.0
-"""Seconds a server may take to accept what it had read when its reply went missing."""
+"""Seconds a server may take to accept what it had read when its reply went missing. Before a
+message is sent again the window reaches further, to the end of its settle time."""
+_SOON = 3.0
+"""The same for searches that decide nothing yet: most of what was taken was taken at once."""
+AHEAD = 2
+"""Pages of the history under way: more would be wasted on walks that end at the first page."""
 _TRIES = 5
 """Times one message is sent at most."""
 _PATIENCE = 4.0
@@ -179,10 +187,10 @@ class Reconciler:
                 return
 
     async def _search(self) -> None:
-        """Make one pass for every doubt there is."""
+        """Make one pass for the doubts that are due; what it shows of others is taken along."""
         started = self._now()
-        wanted = self._all()
-        search = _Search(wanted, self._taken, by_text=self._by_text)
+        wanted = [it for it in self._all() if it.due <= started + _TOGETHER]
+        search = _Search(wanted, self._all(), self._taken, by_text=self._by_text)
         try:
             for _ in range(_REREADS):
                 if await self._read(search):
@@ -219,11 +227,15 @@ class Reconciler:
         intent = min(it.intent for it in doubts)
         if self.clock.behind is None:
             return intent - self._policy.skew, None
-        since = intent + self.clock.behind - _MARGIN
+        now, settle = self._now(), self._policy.settle
+        decisive = any(now >= it.failed + settle for it in doubts)
+        margin = _MARGIN if decisive else _MARGIN / 2
+        since = intent + self.clock.behind - margin
         if any(it.message.schedule is not None for it in doubts):
             return since, None  # whether a scheduled message is dated by its schedule is unknown
-        passed = self._now() - max(it.failed for it in doubts)
-        until = self._wall() - passed + self.clock.ahead + _LATE + _MARGIN
+        reach = settle if decisive and self._policy.resend else _LATE if decisive else _SOON
+        latest = max(it.failed for it in doubts) + min(reach, settle)
+        until = self._wall() + (latest - now) + self.clock.ahead + margin
         return since, None if until > self._wall() + self.clock.behind else until
 
     def _decide(self, doubts: Sequence[Doubt], search: _Search, started: float) -> None:
@@ -234,7 +246,10 @@ class Reconciler:
             settled = doubt.failed + self._policy.settle
             if started < settled:
                 wait = min(_FIRST_WAIT * 2.0 ** (doubt.passes - 1), _LONGEST_WAIT)
-                doubt.due = min(self._now() + wait, settled)
+                wait = max(wait, self._now() - started)  # long walks leave room for the sending
+                # A search shortly before the one that decides would tell nothing more.
+                doubt.due = self._now() + wait
+                doubt.due = settled if settled - doubt.due <= wait else doubt.due
                 continue
             patient = self._now() < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
             later, seen = self._witnesses_after(doubt, search)
@@ -290,26 +305,33 @@ class _Search:
     """One pass: which rows of the history belong to which doubts."""
 
     def __init__(
-        self, wanted: list[Doubt], taken: Iterable[Iterable[str | None]], *, by_text: bool
+        self,
+        wanted: list[Doubt],
+        doubts: Iterable[Doubt],
+        taken: Iterable[Iterable[str | None]],
+        *,
+        by_text: bool,
     ) -> None:
         self.wanted = wanted
+        """The doubts whose window is walked."""
         self.since = 0.0
         self.missing = len(wanted)
         self.witnesses: set[str] = set()
         self.trouble = ""
+        self._wanted = set(map(id, wanted))
         self._taken = {message_id for ids in taken for message_id in ids}
         self._verdicts: dict[int, tuple[Doubt, Outcome]] = {}
         self._by_ref: dict[str, list[Doubt]] = defaultdict(list)
         self._by_text: dict[tuple[str | None, str | None], list[Doubt]] = defaultdict(list)
-        for doubt in wanted:
+        for doubt in doubts:
             self._by_ref[doubt.ref].append(doubt)
             if by_text:
                 self._by_text[doubt.message.to, doubt.message.body].append(doubt)
 
     @property
     def found(self) -> int:
-        """How many doubts the pass has settled."""
-        return len(self._verdicts)
+        """How many of the wanted doubts the pass has settled."""
+        return len(self.wanted) - self.missing
 
     def look(self, rows: Iterable[Row], witnesses: dict[str, float]) -> None:
         """Take in rows of the history."""
@@ -349,4 +371,4 @@ class _Search:
             )
         self._verdicts[id(doubt)] = (doubt, verdict)
         self._taken.add(row.message_id)
-        self.missing -= 1
+        self.missing -= id(doubt) in self._wanted

@@ -1,0 +1,54 @@
+"""What the tests of bulk sending share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import aioclicksend as ac
+from aioclicksend.sandbox import Sandbox
+
+FAST = ac.Retry(base=0.01, cap=0.02)
+
+
+def client(sandbox: Sandbox, **options: Any) -> ac.ClickSend:
+    """Return a client of a sandbox, unpaced and impatient."""
+    defaults: dict[str, Any] = {
+        "rate_limit": None,
+        "retry": FAST,
+        "timeout": ac.Timeout(connect=2.0, read=0.5),
+    }
+    auth = ac.BasicAuth(sandbox.username, sandbox.api_key)
+    return ac.ClickSend(auth=auth, base_url=sandbox.url, **(defaults | options))
+
+
+def sms(number: int, **fields: Any) -> ac.SmsMessage:
+    """Return one of a hundred million different messages, each with its own ref."""
+    fields = {"custom_string": f"ref-{number}"} | fields
+    return ac.SmsMessage(to=f"+614{number:08d}", body="Your table is booked.", **fields)
+
+
+def many(count: int, start: int = 0) -> Iterator[ac.SmsMessage]:
+    """Yield messages with different numbers and refs."""
+    return (sms(number) for number in range(start, start + count))
+
+
+def accepts(sandbox: Sandbox) -> Counter[str]:
+    """Return how often the sandbox accepted each ref, by its own record."""
+    return Counter(str(it["custom_string"]) for it in sandbox.messages)
+
+
+def posts(sandbox: Sandbox) -> int:
+    """Return how many send requests arrived."""
+    return sum(it.path.endswith("/send") for it in sandbox.requests)
+
+
+async def outcomes(stream: Any) -> list[ac.Outcome]:
+    """Return all outcomes of a stream."""
+    return [outcome async for outcome in stream]
+
+
+def kinds(settled: list[ac.Outcome]) -> Counter[str]:
+    """Return how many outcomes of each kind there are."""
+    return Counter(type(outcome).__name__ for outcome in settled)

@@ -1,0 +1,239 @@
+"""Never twice, never lost: what happens to messages whose verdict went missing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+import aioclicksend as ac
+from aioclicksend.sandbox import Fault, Sandbox
+from aioclicksend.sandbox.faults import Arrival
+
+from .helpers import accepts, client, kinds, many, outcomes, posts, sms
+
+TAKEN = ["reset-after", "error-after", "half-body", "hang-after", "garbage", "empty"]
+"""Faults after which the server has the messages."""
+LOST = ["reset-before", "error-before", "hang-before", "garbage-before", "envelope-error"]
+"""Faults after which it has not, though the client cannot know."""
+ODD = ["shuffle-rows", "missing-row", "duplicate-row", "odd-row"]
+"""Replies that are readable but not in order."""
+
+
+def storm(share: float, seed: int = 1) -> Callable[[Arrival], Fault | None]:
+    """Break a share of the send requests in all ways, the same ones for a seed."""
+    chance = random.Random(seed)
+
+    def choose(arrival: Arrival) -> Fault | None:
+        if not arrival.path.endswith("/sms/send") or chance.random() >= share:
+            return None
+        return Fault(chance.choice([*TAKEN, *LOST, *ODD, "refuse-429"]))
+
+    return choose
+
+
+@pytest.mark.parametrize("fault", TAKEN)
+async def test_what_the_server_took_is_found_and_not_sent_again(fault: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=5, resend=True)) as bulk:
+            report = await bulk.run(many(30))
+        assert report.accepted == 30
+        assert set(accepts(sandbox).values()) == {1}
+        assert bulk.statistics().found > 0 == bulk.statistics().resent
+
+
+@pytest.mark.parametrize("fault", LOST)
+async def test_what_the_server_never_had_is_unknown_by_default(fault: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send")
+        async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=0.2)) as bulk:
+            settled = await outcomes(bulk.stream(many(3)))
+        assert kinds(settled) == {"Unknown": 3}
+        assert posts(sandbox) == 1
+        assert not sandbox.messages
+        assert isinstance(settled[0], ac.Unknown)
+        assert "not in the history after 0.2 s" in settled[0].reason
+        assert "nothing sent later" in settled[0].reason
+
+
+@pytest.mark.parametrize("fault", LOST)
+async def test_what_the_server_never_had_is_sent_again_where_opted_in(fault: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.2, resend=True)
+        async with api.sms.bulk(ramp=None, reconcile=reconcile) as bulk:
+            report = await bulk.run(many(30))
+        assert report.accepted == 30
+        assert set(accepts(sandbox).values()) == {1}
+        assert bulk.statistics().resent == 30
+
+
+@pytest.mark.parametrize("fault", ODD)
+async def test_odd_rows_neither_crash_nor_hide_an_acceptance(fault: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send")
+        async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=5)) as bulk:
+            settled = await outcomes(bulk.stream(many(30)))
+        ids = {it["custom_string"]: it["message_id"] for it in sandbox.messages}
+        assert len(settled) == 30
+        for outcome in settled:
+            assert isinstance(outcome, ac.Accepted)
+            assert outcome.message_id in (ids[outcome.ref], None)
+        assert set(accepts(sandbox).values()) == {1}
+        assert bulk.statistics().odd_rows == (fault == "duplicate-row")
+
+
+async def test_settle_zero_asks_nothing() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0)) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert [it.path for it in sandbox.requests] == ["/v3/sms/send"]
+
+
+async def test_a_lagging_history_is_asked_until_it_shows() -> None:
+    async with Sandbox(history_lag=0.5) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=10)) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Accepted)
+        asked = sum(it.path == "/v3/sms/history" for it in sandbox.requests)
+        assert 2 <= asked <= 4  # at once, after a second, perhaps once more; not all the time
+
+
+async def test_nothing_is_sent_again_while_messages_sent_later_do_not_show() -> None:
+    """The lag is longer than settle: only the witnesses keep the message from going out twice."""
+    async with Sandbox(history_lag=1.5) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.5, resend=True)
+        async with api.sms.bulk(reconcile=reconcile, ramp=None, pause=False) as bulk:
+            first = await bulk.send(sms(1))
+            await asyncio.sleep(0.3)
+            later = await bulk.send(sms(2))
+            assert isinstance(await later, ac.Accepted)
+            outcome = await first
+        assert isinstance(outcome, ac.Accepted)
+        assert set(accepts(sandbox).values()) == {1}
+
+
+async def test_the_reason_says_whether_messages_sent_later_show() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.6), pause=False) as bulk:
+            first = await bulk.send(sms(1))
+            await asyncio.sleep(0.2)
+            await bulk.send(sms(2))
+            outcome = await first
+        assert isinstance(outcome, ac.Unknown)
+        assert "though messages sent later are" in outcome.reason
+
+
+async def test_an_unreadable_history_ends_in_unknown_and_is_named() -> None:
+    async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        sandbox.fail_next("status", times=99, path="/sms/history", status=403)
+        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert "history could not be read (GET /v3/sms/history 403" in outcome.reason
+        assert posts(sandbox) == 1
+
+
+async def test_a_reply_that_carries_our_ref_back_is_no_proof() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.receive("+61400000001", "Yes", custom_string="ref-1")
+        sandbox.fail_next("reset-before", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.2)) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+
+
+async def test_an_old_message_with_the_same_ref_and_number_is_no_proof() -> None:
+    """A caller's ref used before: the row found must not be the one of an earlier send."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.2)) as bulk:
+            assert isinstance(await (await bulk.send(sms(1))), ac.Accepted)
+            sandbox.fail_next("reset-before", path="/sms/send")
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert accepts(sandbox) == {"ref-1": 1}
+
+
+async def test_messages_that_share_a_ref_are_told_apart_by_number() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        messages = [sms(number, custom_string="spring") for number in range(20)]
+        async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=2)) as bulk:
+            settled = await outcomes(bulk.stream(messages))
+        ids = {it["to"]: it["message_id"] for it in sandbox.messages}
+        assert kinds(settled) == {"Accepted": 20}
+        assert all(
+            isinstance(it, ac.Accepted) and it.message_id == ids[it.message.to] for it in settled
+        )
+
+
+@pytest.mark.parametrize("channel", ["mms", "voice"])
+async def test_mms_and_voice_are_found_in_their_own_history(channel: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path=f"/{channel}/send")
+        group = getattr(api, channel)
+        message: ac.MmsMessage | ac.VoiceMessage = ac.VoiceMessage(to="+61491570156", body="Hi")
+        if channel == "mms":
+            message = ac.MmsMessage(
+                to="+61491570156", body="Hi", subject="S", media_file="https://example.org/a.jpg"
+            )
+        async with group.bulk(reconcile=ac.Reconcile(settle=2)) as bulk:
+            outcome = await (await bulk.send(message))
+        assert isinstance(outcome, ac.Accepted)
+        assert outcome.message_id == sandbox.messages[0]["message_id"]
+
+
+async def test_intake_pauses_after_a_doubt_until_the_history_was_asked() -> None:
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        batching = ac.Batching(size=10)
+        async with api.sms.bulk(batching=batching, lanes=1, ramp=None) as bulk:
+            await bulk.run(many(50))
+        assert [it.path.rpartition("/")[2] for it in sandbox.requests][:2] == ["send", "history"]
+
+
+async def test_a_throttled_second_try_stays_unknown() -> None:
+    """The first try landed unseen; the refusal of its copy must not be taken for its own."""
+    async with Sandbox(history_lag=3600, throttle_window=60) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert "THROTTLED" in outcome.reason
+        assert accepts(sandbox) == {"ref-1": 1}
+
+
+async def test_a_fifth_of_the_posts_broken_and_every_message_accepted_exactly_once() -> None:
+    async with Sandbox(balance="100000") as sandbox, client(sandbox) as api:
+        sandbox.fail_every(storm(0.2))
+        reconcile = ac.Reconcile(settle=1, resend=True)
+        async with api.sms.bulk(batching=ac.Batching(size=100), reconcile=reconcile) as bulk:
+            report = await bulk.run(many(5000))
+        assert (report.accepted, report.total) == (5000, 5000)
+        assert set(accepts(sandbox).values()) == {1}
+        assert len(accepts(sandbox)) == 5000
+        assert bulk.statistics().failed_posts > 3
+
+
+async def test_without_resend_nothing_goes_twice_and_all_that_was_taken_is_reported() -> None:
+    async with Sandbox(balance="100000", history_lag=1.0) as sandbox, client(sandbox) as api:
+        sandbox.fail_every(storm(0.2, seed=2))
+        reconcile = ac.Reconcile(settle=4, resend=False)
+        async with api.sms.bulk(batching=ac.Batching(size=100), reconcile=reconcile) as bulk:
+            settled = await outcomes(bulk.stream(many(5000)))
+        taken = accepts(sandbox)
+        assert set(taken.values()) == {1}
+        assert {it.ref for it in settled if isinstance(it, ac.Accepted)} == set(taken)
+        assert kinds(settled) == {"Accepted": len(taken), "Unknown": 5000 - len(taken)}
+        assert len({it.ref for it in settled}) == 5000
