@@ -62,24 +62,27 @@ class Planner:
                 for message, body, ref in zip(good, bodies, refs, strict=True)
             ]
             return Plan(good, refs, frozen, [], outcomes, [])
-        entries = [self._entry(*it) for it in zip(good, bodies, strict=True)]
-        return await self.claim(self._journal, run, good, entries, outcomes)
-
-    async def claim(
-        self,
-        journal: Journal,
-        run: int,
-        messages: Sequence[Message],
-        entries: Sequence[Entry],
-        outcomes: list[Outcome],
-    ) -> Plan:
-        """Return what to do with messages after asking the journal about them."""
         plan = Plan([], [], [], [], outcomes, [])
-        if entries:
-            known = await journal.claim(run, entries)
-            for message, it in zip(messages, known, strict=True):
-                self._sort(plan, message, it)
+        entries = [self._entry(*it) for it in zip(good, bodies, strict=True)]
+        for message, known in zip(good, await self.known(run, entries), strict=True):
+            self._sort(plan, message, known)
         return plan
+
+    async def known(self, run: int, entries: Sequence[Entry]) -> list[Known]:
+        """Return messages as the journal knows them, and as of now."""
+        if self._journal is None or not entries:
+            return []
+        known = await self._journal.claim(run, entries)
+        # What was in doubt when the journal looked may have been settled on the way here.
+        stale = [
+            it.row
+            for it in known
+            if it.state in ("in_doubt", "unknown") and not self._engine.is_under_way(it.row)
+        ]
+        if stale:
+            fresh = {it.row: it for it in await self._journal.look(stale)}
+            known = [fresh.get(it.row, it) for it in known]
+        return known
 
     def again(self, known: Sequence[Known]) -> Plan:
         """Return what to do with messages that the journal held back."""
@@ -339,7 +342,7 @@ def outcome_of(message: Message, known: Known) -> Outcome | None:
             return Accepted(message, known.ref, known.message_id, known.parts, price(known.price))
         case "rejected":
             return Rejected(message, known.ref, known.reason or "")
-        case "unknown":
+        case "unknown" | "in_doubt":
             return Unknown(message, known.ref, known.reason or "")
         case _:
             return None

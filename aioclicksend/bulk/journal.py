@@ -103,6 +103,11 @@ class Journal:
         """Return the messages of a run as the journal knows them, entering new ones as planned."""
         return await self._run(self._claim, *self._taken(), run, entries)
 
+    async def look(self, rows: Sequence[int]) -> list[Known]:
+        """Return messages by their rows, with all results taken so far."""
+        await self._run(self._write, *self._taken())
+        return await self._run(self._opened.look, rows)
+
     async def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
         """Make durable that messages are about to leave, and return the number of their batch."""
         return await self._run(self._intend, *self._taken(), rows, intent, tries)

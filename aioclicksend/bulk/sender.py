@@ -333,9 +333,9 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             return batch
         for _ in range(len(batch)):
             self._room.release()
-        return batch if self._journal is None else await self._claimed(self._journal, batch)
+        return batch if self._journal is None else await self._claimed(batch)
 
-    async def _claimed(self, journal: Journal, batch: Batch) -> Batch:
+    async def _claimed(self, batch: Batch) -> Batch:
         """Return the part of a batch that the journal does not know as sent.
 
         A ref given by the caller names the message: sent once, it is not sent again.
@@ -351,7 +351,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             for message, ref, frozen in zip(batch.messages, batch.refs, batch.frozen, strict=True)
         ]
         rows: dict[int, int] = {}
-        for place, known in enumerate(await journal.claim(0, entries)):
+        for place, known in enumerate(await self._planner.known(0, entries)):
             handle: Handle = batch.tokens[place]
             if self._engine.is_under_way(known.row):
                 self._engine.join(known.row, batch, handle)

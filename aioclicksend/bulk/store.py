@@ -226,6 +226,10 @@ class Store:
             "where message.batch is not null and (result.state is null or result.state = 'unknown')"
         )
 
+    def look(self, rows: Iterable[int]) -> list[Known]:
+        """Return messages by their rows."""
+        return [it for row in rows for it in self._select("where message.id = ?", (row,))]
+
     def planned(self, after: int, limit: int) -> list[Known]:
         """Return messages that wait to be sent, in the order of their rows."""
         return self._select(
@@ -246,7 +250,7 @@ class Store:
         for found, last_run in known:
             if entry.once or last_run != run:
                 self._db.execute("update message set run = ? where id = ?", (run, found))
-                return self._select("where message.id = ?", (found,))[0]
+                return self.look([found])[0]
         nth = len(known)
         ref, body = nth_equal(entry, nth)
         self._db.execute(

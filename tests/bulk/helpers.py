@@ -25,8 +25,12 @@ def client(sandbox: Sandbox, **options: Any) -> ac.ClickSend:
 
 def sms(number: int, **fields: Any) -> ac.SmsMessage:
     """Return one of a hundred million different messages, each with its own ref."""
-    fields = {"custom_string": f"ref-{number}"} | fields
-    return ac.SmsMessage(to=f"+614{number:08d}", body="Your table is booked.", **fields)
+    given = {
+        "to": f"+614{number:08d}",
+        "body": "Your table is booked.",
+        "custom_string": f"ref-{number}",
+    }
+    return ac.SmsMessage(**(given | fields))
 
 
 def many(count: int, start: int = 0) -> Iterator[ac.SmsMessage]:
