@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
+import anyio
+
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import ACCOUNT_REFUSALS
 from .store import LEASE, Entry, Known, Store
@@ -55,24 +57,22 @@ class Journal:
 
         """
         self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
+        self._store = Store(self.path)
         try:
-            self._store = await self._run(Store, self.path)
             await self._run(self._store.open, channel)
         except BaseException:
-            self._store = None
-            self._thread.shutdown(wait=False)
+            # A cancelled wait does not keep the thread from opening the file.
+            with anyio.CancelScope(shield=True):
+                await self.stop()
             raise
 
     async def stop(self) -> None:
         """Write what is left and give the file back."""
-        store, thread = self._store, self._thread
-        assert store is not None
-        assert thread is not None
+        assert self._thread is not None
+        thread = self._thread
         try:
-            await self._run(self._write, *self._taken())
-            await self._run(store.close)
+            await self._run(self._close, *self._taken())
         finally:
-            self._store = None
             thread.shutdown(wait=False)
 
     async def keep(self) -> None:
@@ -152,6 +152,15 @@ class Journal:
 
     def _write(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> None:
         self._record(results, ended).commit()
+
+    def _close(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> None:
+        store, self._store = self._opened, None
+        if store.is_open:
+            try:
+                store.record(results)
+                store.end(ended)
+            finally:
+                store.close()
 
     def _claim(
         self,

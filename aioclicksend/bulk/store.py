@@ -105,14 +105,16 @@ class Known(Struct):
 
 
 class Store:
-    """One open file."""
+    """One file, opened by `open`."""
+
+    _db: sqlite3.Connection
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._owner = secrets.token_hex(8)
-        self._db = self._connect()
         self._next = 0
         self.campaign = ""
+        self.is_open = False
 
     def open(self, channel: str) -> None:
         """Create or check the file and take its lease.
@@ -121,6 +123,7 @@ class Store:
             ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
 
         """
+        self._db = self._connect()
         try:
             self._prepare(channel)
         except sqlite3.DatabaseError as error:
@@ -129,12 +132,16 @@ class Store:
         except ConfigurationError:
             self._db.close()
             raise
+        self.is_open = True
 
     def close(self) -> None:
         """Give the lease back and close the file."""
-        self._db.execute("delete from lease where owner = ?", (self._owner,))
-        self._db.commit()
-        self._db.close()
+        self.is_open = False
+        try:
+            self._db.execute("delete from lease where owner = ?", (self._owner,))
+            self._db.commit()
+        finally:
+            self._db.close()
 
     def beat(self) -> None:
         """Renew the lease.

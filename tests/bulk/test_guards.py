@@ -1,0 +1,180 @@
+"""What keeps a run from burning money: budget, holds, splits, patience with an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import aioclicksend as ac
+from aioclicksend.sandbox import Sandbox
+
+from .helpers import accepts, client, kinds, many, outcomes, posts, sms
+
+PRICE = Decimal("0.0770")
+
+
+async def test_a_budget_is_never_passed_and_the_rest_is_not_sent() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=ac.Batching(size=10), budget=PRICE * 25) as bulk:
+            settled = await outcomes(bulk.stream(many(100)))
+        spent = sum(Decimal(it["message_price"]) for it in sandbox.messages)
+        assert spent == PRICE * 25
+        assert kinds(settled) == {"Accepted": 25, "NotSent": 75}
+        assert {it.reason for it in settled if isinstance(it, ac.NotSent)} == {"budget"}
+
+
+async def test_a_budget_holds_while_requests_run_side_by_side_and_fail() -> None:
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        for fault in ("reset-after", "reset-before", "error-after"):
+            sandbox.fail_next(fault, path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.3, resend=True)
+        async with api.sms.bulk(
+            batching=ac.Batching(size=7), budget=PRICE * 60, reconcile=reconcile, pause=False
+        ) as bulk:
+            report = await bulk.run(many(200))
+        assert report.accepted == len(sandbox.messages) == 60
+        assert report.cost == PRICE * 60
+        assert report.not_sent == 140
+
+
+async def test_a_budget_below_the_first_message_sends_nothing() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(budget=Decimal("0.01")) as bulk:
+            report = await bulk.run(many(10))
+        assert (report.not_sent, posts(sandbox)) == (10, 0)
+
+
+async def test_what_cannot_be_priced_is_not_sent_on_a_budget() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/price", status=403)
+        async with api.sms.bulk(budget=Decimal(10), ramp=None) as bulk:
+            (outcome,) = await outcomes(bulk.stream(many(1)))
+        assert isinstance(outcome, ac.NotSent)
+        assert "not priced" in outcome.reason
+        assert not sandbox.messages
+
+
+@pytest.mark.parametrize("budget", [Decimal(-1), 5, 0.5])
+async def test_a_budget_is_a_decimal(budget: Decimal) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        with pytest.raises(ValueError, match="budget"):
+            api.sms.bulk(budget=budget)
+
+
+async def test_an_account_without_credit_holds_the_run_and_says_so() -> None:
+    async with Sandbox(balance="1.00") as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=ac.Batching(size=10), lanes=1, ramp=None) as bulk:
+            report = await bulk.run(many(1000))
+            assert bulk.statistics().held == "held: INSUFFICIENT_CREDIT"
+        assert report.accepted == 12  # 1.00 pays for twelve
+        assert report.rejected == 8
+        assert report.reasons["held: INSUFFICIENT_CREDIT"] == report.not_sent == 980
+        assert posts(sandbox) == 2
+
+
+async def test_what_a_hold_refused_is_sent_by_the_next_run_of_a_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "x.db"
+    async with Sandbox(balance="1.00") as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=journal, batching=ac.Batching(size=10)) as bulk:
+            await bulk.run(many(50))
+        taken = len(sandbox.messages)
+        assert taken == 12
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=journal) as bulk:
+            report = await bulk.run(many(50))
+        assert report.accepted == 50
+        assert len(sandbox.messages) == 50 - taken
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_hold_the_run(status: int) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=status)
+        async with api.sms.bulk(batching=ac.Batching(size=10), lanes=1) as bulk:
+            report = await bulk.run(many(1000))
+        assert (report.not_sent, posts(sandbox)) == (1000, 1)
+        assert not sandbox.messages
+
+
+async def test_a_request_that_is_too_large_is_halved() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", times=3, path="/sms/send", status=413)
+        async with api.sms.bulk(ramp=None) as bulk:
+            report = await bulk.run(many(100))
+        assert report.accepted == 100
+        assert set(accepts(sandbox).values()) == {1}
+
+
+async def test_a_single_message_that_is_too_large_is_not_sent() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", times=3, path="/sms/send", status=413)
+        async with api.sms.bulk() as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.NotSent)
+        assert "413" in outcome.reason
+
+
+async def test_a_bad_request_is_not_sent_and_does_not_hold() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=400)
+        async with api.sms.bulk(batching=ac.Batching(size=10), lanes=1, ramp=None) as bulk:
+            report = await bulk.run(many(30))
+        assert (report.not_sent, report.accepted) == (10, 20)
+
+
+async def test_a_server_that_is_gone_gets_no_storm() -> None:
+    async with Sandbox() as sandbox:
+        url = sandbox.url
+    auth = ac.BasicAuth("sandbox", "sandbox")
+    retries = 0
+
+    def count(_event: object) -> None:
+        nonlocal retries
+        retries += 1
+
+    retry = ac.Retry(base=0, budget=100)
+    hooks = ac.Hooks(on_retry=count)
+    async with ac.ClickSend(
+        auth=auth, base_url=url, retry=retry, hooks=hooks, rate_limit=None
+    ) as api:
+        async with api.sms.bulk(batching=ac.Batching(size=1), ramp=None) as bulk:
+            report = await bulk.run(many(200))
+    assert report.not_sent == 200
+    assert retries == 20  # the budget of 100 at 5 each, and no more
+
+
+async def test_the_ramp_sends_one_message_into_an_unknown_account_first() -> None:
+    async with Sandbox(balance="0") as sandbox, client(sandbox) as api, api.sms.bulk() as bulk:
+        report = await bulk.run(many(5000))
+        assert (report.rejected, report.not_sent) == (1, 4999)
+        assert posts(sandbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [({"lanes": 0}, "lanes"), ({"ramp": [0]}, "ramp")],
+)
+async def test_wrong_options_are_refused(options: dict[str, object], what: str) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        with pytest.raises(ValueError, match=what):
+            api.sms.bulk(**options)  # type: ignore[arg-type]
+
+
+def test_wrong_batching_and_reconcile_are_refused() -> None:
+    for wrong in ({"size": 0}, {"size": 1001}, {"linger": -1}, {"queue": 0}):
+        with pytest.raises(ValueError, match="Batching"):
+            ac.Batching(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Reconcile"):
+        ac.Reconcile(settle=-1)
+
+
+async def test_two_thousand_single_sends_at_once_take_few_requests() -> None:
+    async with Sandbox(rate_limit=(10, 1.0)) as sandbox:
+        async with client(sandbox, rate_limit=ac.RateLimit(10, 1)) as api, api.sms.bulk() as bulk:
+            handles = await asyncio.gather(*map(bulk.send, many(2000)))
+            settled = await asyncio.gather(*handles)
+        assert kinds(settled) == {"Accepted": 2000}
+        assert posts(sandbox) <= 10

@@ -1,0 +1,206 @@
+"""The promise, tried by Hypothesis over runs that fail in every way and are taken up again.
+
+I1 accepts(ref) <= 1, whatever happens.
+I2 every message handed in has exactly one outcome per run, and the counts add up.
+I3 Accepted: the server accepted it. Rejected, NotSent: it did not.
+I4 what the server charged never passes the budget.
+I5 what was refused before sending never reaches the server.
+(I6, a PUT arrives once, is told by the tests of the core.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+import aioclicksend as ac
+from aioclicksend.bulk.journal import Journal
+from aioclicksend.sandbox import Sandbox
+
+from .helpers import accepts, client, sms
+from .test_doubt import LOST, ODD, TAKEN
+
+T = TypeVar("T")
+
+FAULTS = st.sampled_from([*TAKEN, *LOST, *ODD, "refuse-429", "slow"])
+MESSAGES = st.lists(st.integers(0, 40), min_size=1, max_size=14, unique=True)
+WRONG = 13  # these numbers are no phone numbers
+INVALID = 17  # these are, but nobody's
+
+
+def message(number: int) -> ac.SmsMessage:
+    """Return the message of a number: mostly a good one."""
+    if number % WRONG == WRONG - 1:
+        return sms(number, to="nobody")
+    if number % INVALID == INVALID - 1:
+        return sms(number, to="+61000000000")
+    return sms(number)
+
+
+class DyingJournal(Journal):
+    """A journal whose process is killed at its n-th access."""
+
+    def __init__(self, path: Path, accesses: int) -> None:
+        super().__init__(path)
+        self._left = accesses
+
+    async def _run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("killed")
+        return await super()._run(work, *args, **kwargs)
+
+    async def stop(self) -> None:
+        """Leave the file as a dead process does: what was not committed is gone."""
+        store, thread = self._store, self._thread
+        assert store is not None
+        assert thread is not None
+        if store.is_open:
+            await asyncio.wrap_future(thread.submit(store._db.close))
+        thread.shutdown()
+        with sqlite3.connect(self.path) as db:
+            db.execute("delete from lease")  # its process is gone
+        db.close()
+
+
+class Campaign(RuleBasedStateMachine):
+    """A campaign that is run, broken off and taken up again against one account."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "promo.db"
+        self.sandbox = Sandbox(balance="100000")
+        self.wait(self.sandbox.start())
+        self.api = client(self.sandbox, timeout=ac.Timeout(read=0.08))
+        self.handed_in: set[str] = set()
+        self.refused: set[str] = set()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        return self.loop.run_until_complete(work)
+
+    @rule(fault=FAULTS, times=st.integers(1, 3))
+    def break_the_next_posts(self, fault: str, times: int) -> None:
+        self.sandbox.fail_next(fault, path="/sms/send", times=times)
+
+    @rule(fault=st.sampled_from(["error-before", "reset-before", "refuse-429"]))
+    def break_the_next_look_at_the_history(self, fault: str) -> None:
+        self.sandbox.fail_next(fault, path="/sms/history")
+
+    @rule(numbers=MESSAGES, resend=st.booleans())
+    def run(self, numbers: list[int], resend: bool) -> None:  # noqa: FBT001 - drawn by name
+        settled = self.wait(self._run(numbers, resend=resend))
+        self._check(numbers, settled)
+
+    @rule(numbers=MESSAGES, seconds=st.floats(0, 0.1))
+    def run_and_cancel(self, numbers: list[int], seconds: float) -> None:
+        async def cancelled() -> None:
+            task = asyncio.ensure_future(self._run(numbers, resend=False))
+            await asyncio.sleep(seconds)
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                self._check(numbers, task.result())
+
+        self.wait(cancelled())
+
+    @rule(numbers=MESSAGES, accesses=st.integers(3, 12))
+    def run_and_kill(self, numbers: list[int], accesses: int) -> None:
+        async def killed() -> None:
+            try:
+                await self._run(numbers, resend=False, journal=DyingJournal(self.path, accesses))
+            except OSError as error:
+                assert str(error) == "killed"  # noqa: PT017 - it need not come
+
+        self.wait(killed())
+
+    @rule(numbers=MESSAGES, cents=st.integers(0, 60))
+    def run_on_a_budget(self, numbers: list[int], cents: int) -> None:
+        budget = Decimal(cents) / 100
+        before = self._charged()
+        settled = self.wait(self._run(numbers, resend=False, budget=budget))
+        assert self._charged() - before <= budget  # I4
+        self._check(numbers, settled)
+
+    @invariant()
+    def nothing_was_accepted_twice(self) -> None:
+        assert max(accepts(self.sandbox).values(), default=1) == 1  # I1
+
+    @invariant()
+    def nothing_wrong_was_sent(self) -> None:
+        assert not self.refused & set(accepts(self.sandbox))  # I5
+        assert set(accepts(self.sandbox)) <= self.handed_in
+
+    def teardown(self) -> None:
+        """End in calm weather: all that can be sent is, once."""
+        try:
+            self.wait(self._end())
+        finally:
+            self.wait(self.api.aclose())
+            self.wait(self.sandbox.stop())
+            self.loop.close()
+            self.folder.cleanup()
+
+    async def _end(self) -> None:
+        for _ in range(8):  # faults that are still armed take a few rounds
+            await self._run(sorted(map(_number, self.handed_in)), resend=True)
+        good = {ref for ref in self.handed_in - self.refused if _number(ref) % INVALID != 16}
+        assert set(accepts(self.sandbox)) == good
+        self.nothing_was_accepted_twice()
+
+    async def _run(
+        self,
+        numbers: list[int],
+        *,
+        resend: bool,
+        journal: Journal | None = None,
+        budget: Decimal | None = None,
+    ) -> list[ac.Outcome]:
+        self.handed_in |= {f"ref-{number}" for number in numbers}
+        self.refused |= {f"ref-{number}" for number in numbers if number % WRONG == WRONG - 1}
+        async with self.api.sms.bulk(
+            batching=ac.Batching(size=4),
+            lanes=2,
+            ramp=None,
+            journal=journal or self.path,
+            budget=budget,
+            reconcile=ac.Reconcile(settle=0.05, resend=resend),
+        ) as bulk:
+            return [outcome async for outcome in bulk.stream(map(message, numbers))]
+
+    def _charged(self) -> Decimal:
+        return sum((Decimal(it["message_price"]) for it in self.sandbox.messages), Decimal(0))
+
+    def _check(self, numbers: list[int], settled: list[ac.Outcome]) -> None:
+        taken = accepts(self.sandbox)
+        assert sorted(it.ref for it in settled) == sorted(f"ref-{it}" for it in numbers)  # I2
+        for outcome in settled:
+            if isinstance(outcome, ac.Accepted):  # I3
+                assert taken[outcome.ref] == 1
+            elif not isinstance(outcome, ac.Unknown):
+                assert taken[outcome.ref] == 0
+
+
+def _number(ref: str) -> int:
+    return int(ref.removeprefix("ref-"))
+
+
+Campaign.TestCase.settings = settings(
+    max_examples=20,
+    stateful_step_count=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestCampaign = Campaign.TestCase
