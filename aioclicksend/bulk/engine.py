@@ -157,7 +157,6 @@ class Engine:
                 _NOBODY,
                 known,
                 rows=[it.row for it in known],
-                tries=known[0].tries,
             )
             batch.intent = known[0].intent
             batch.when_done(self._live.discard)

@@ -69,7 +69,7 @@ _KNOWN = """
 select message.id, ref, body,
     coalesce(result.state, case when message.batch is null then 'planned' else 'in_doubt' end),
     message_id, parts, price, reason, kind, message.batch,
-    coalesce(batch.intent, 0), coalesce(batch.tries, 1)
+    coalesce(batch.intent, 0)
 from message left join result on result.message = message.id
 left join batch on batch.id = message.batch
 """
@@ -101,7 +101,6 @@ class Known(Struct):
     kind: str | None = None
     batch: int | None = None
     intent: float = 0.0
-    tries: int = 1
 
 
 class Store:
