@@ -108,8 +108,10 @@ async def test_abort_makes_what_is_on_the_wire_unknown_and_leaves() -> None:
 
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, signal, sys
 import aioclicksend as ac
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 async def main():
     url, journal = sys.argv[1:]
