@@ -90,12 +90,13 @@ def decode_rows(body: bytes) -> list[SentRow]:
 
 def match(messages: Sequence[Message], refs: Sequence[str], rows: Sequence[SentRow]) -> Match:
     """Return what the rows of a reply say about the messages of its batch."""
-    if (
-        len(rows) == len(refs)
-        and all(map(_same_ref, rows, refs))
-        and (len(set(refs)) == len(refs) or all(map(_same_to, rows, messages)))
-    ):
-        return _finished(list(map(judge, messages, refs, rows)), odd=0)
+    if len(rows) == len(refs) and all(map(_same_ref, rows, refs)):
+        told_apart = len(set(refs)) == len(refs) or (
+            all(map(_same_to, rows, messages))
+            and len({(ref, it.to) for ref, it in zip(refs, messages, strict=True)}) == len(refs)
+        )
+        if told_apart:
+            return _finished(list(map(judge, messages, refs, rows)), odd=0)
     found, odd = _pair(messages, refs, rows)
     return _finished(list(map(judge, messages, refs, found)), odd)
 

@@ -1,0 +1,258 @@
+"""Rows to messages: by ref, by number where the ref is lost, never by position alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import aioclicksend as ac
+from aioclicksend.bulk.batcher import Batcher
+from aioclicksend.bulk.budget import Purse
+from aioclicksend.bulk.rows import SentRow, decode_rows, match, same_number
+from aioclicksend.wire import Unreadable
+
+from .helpers import sms
+
+
+def row(number: int, **fields: Any) -> SentRow:
+    """Return the row of an accepted message."""
+    given = {
+        "custom_string": f"ref-{number}",
+        "to": f"+614{number:08d}",
+        "status": "SUCCESS",
+        "message_id": f"ID-{number}",
+        "message_parts": 1,
+        "message_price": "0.0770",
+    }
+    return SentRow(**(given | fields))
+
+
+def told(count: int, *rows: SentRow) -> tuple[list[Any], int]:
+    """Return what rows say of messages 0, 1, 2…: ids, statuses or None, and the odd rows."""
+    found = match([sms(it) for it in range(count)], [f"ref-{it}" for it in range(count)], rows)
+    short: list[Any] = []
+    for it in found.outcomes:
+        short.append(
+            it.message_id
+            if isinstance(it, ac.Accepted)
+            else it.status
+            if isinstance(it, ac.Rejected)
+            else None
+        )
+    return short, found.odd
+
+
+def test_rows_in_another_order_go_by_their_ref() -> None:
+    assert told(3, row(2), row(0), row(1)) == (["ID-0", "ID-1", "ID-2"], 0)
+
+
+def test_a_message_without_a_row_is_in_doubt_by_itself() -> None:
+    assert told(3, row(0), row(2)) == (["ID-0", None, "ID-2"], 0)
+    assert told(2) == ([None, None], 0)
+
+
+def test_of_two_rows_for_one_message_the_acceptance_counts() -> None:
+    refused = row(0, status="THROTTLED", message_id="no")
+    assert told(1, refused, row(0)) == (["ID-0"], 1)
+    assert told(1, row(0), refused) == (["ID-0"], 1)
+    assert told(2, row(0), row(0, message_id="again"), row(1)) == (["ID-0", "ID-1"], 1)
+
+
+def test_a_row_of_somebody_else_is_odd() -> None:
+    assert told(1, row(0), row(99)) == (["ID-0"], 1)
+    assert told(1, row(99)) == ([None], 1)
+
+
+def test_the_right_ref_with_another_number_is_not_ours() -> None:
+    assert told(1, row(0, to="+61499999999")) == (["ID-0"], 0)  # its ref is its own in a batch
+    messages = [sms(it, custom_string="spring") for it in range(2)]
+    rows = [row(it, custom_string="spring") for it in (1, 0)]
+    found = match(messages, ["spring", "spring"], rows).outcomes
+    assert [it.message_id for it in found if isinstance(it, ac.Accepted)] == ["ID-0", "ID-1"]
+    rows[0].to = "+61499999999"
+    found = match(messages, ["spring", "spring"], rows).outcomes
+    assert isinstance(found[0], ac.Accepted)
+    assert found[1] is None
+
+
+def test_equal_refs_and_numbers_are_told_apart_by_text() -> None:
+    messages = [sms(1, body="One"), sms(1, body="Two")]
+    rows = [row(1, body="Two", status="EMPTY_MESSAGE"), row(1, body="One")]
+    found = match(messages, ["ref-1", "ref-1"], rows).outcomes
+    assert isinstance(found[0], ac.Accepted)
+    assert isinstance(found[1], ac.Rejected)
+
+
+def test_a_row_that_lost_its_ref_goes_to_the_one_message_its_number_fits() -> None:
+    for lost in (None, ""):
+        assert told(2, row(1), row(0, custom_string=lost)) == (["ID-0", "ID-1"], 0)
+    assert told(2, row(1), row(0, custom_string="", body="Another text")) == ([None, "ID-1"], 1)
+    assert told(2, row(1), row(7, custom_string="")) == ([None, "ID-1"], 1)
+    assert told(2, row(1), row(0, custom_string="", to=None)) == ([None, "ID-1"], 1)
+
+
+def test_a_row_that_lost_its_ref_is_not_guessed_between_two_messages() -> None:
+    messages, refs = [sms(1), sms(1)], ["a", "b"]
+    found = match(messages, refs, [row(1, custom_string="")])
+    assert (found.outcomes, found.odd) == ([None, None], 1)
+
+
+def test_a_row_with_anothers_ref_is_not_placed_by_its_number() -> None:
+    assert told(2, row(1), row(0, custom_string="somebody-elses")) == ([None, "ID-1"], 1)
+
+
+@pytest.mark.parametrize("status", ["Queued", "Sent", "WaitApproval", "", None, "…"])
+def test_only_a_code_in_capitals_is_a_refusal(status: str | None) -> None:
+    assert told(1, row(0, status=status)) == ([None], 0)
+
+
+@pytest.mark.parametrize("status", ["INVALID_RECIPIENT", "SOME_NEW_CODE", "FORBIDDEN"])
+def test_codes_are_an_open_set(status: str) -> None:
+    assert told(1, row(0, status=status)) == ([status], 0)
+
+
+def test_success_is_success_in_any_case() -> None:
+    assert told(1, row(0, status="Success")) == (["ID-0"], 0)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    ["INSUFFICIENT_CREDIT", "INVALID_CREDENTIALS", "MISSING_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED"],
+)
+def test_a_status_that_refuses_the_account_is_pointed_out(refused: str) -> None:
+    messages, refs = [sms(0), sms(1)], ["ref-0", "ref-1"]
+    assert match(messages, refs, [row(0), row(1, status=refused)]).refusal == refused
+    assert match(messages, refs, [row(0), row(1, status="THROTTLED")]).refusal is None
+
+
+@given(st.data(), st.integers(1, 12))
+def test_whatever_order_gaps_and_repeats_every_verdict_is_the_right_one(
+    data: st.DataObject, count: int
+) -> None:
+    picked = data.draw(st.lists(st.integers(0, count - 1), max_size=2 * count))
+    short, odd = told(count, *[row(it) for it in picked])
+    assert short == [f"ID-{it}" if it in picked else None for it in range(count)]
+    assert odd == len(picked) - len(set(picked))
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "1.00", "0.0770", "SUCCESS", "ref-0", "abc"]),
+    st.just([]),
+    st.just({}),
+    st.just({"a": [1]}),
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional=dict.fromkeys([*SentRow.__struct_fields__, "schedule", "extra"], ODD)
+    )
+)
+def test_no_row_of_any_shape_fails_a_reply(odd: dict[str, Any]) -> None:
+    good = msgspec.to_builtins(row(1))
+    body = {"http_code": 200, "data": {"messages": [odd, good, None, 7, "x"]}}
+    rows = decode_rows(json.dumps(body).encode())
+    short, _ = told(2, *rows)
+    assert short[1] == "ID-1" or odd.get("custom_string") == "ref-1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"data":null}',
+        b'{"data":[]}',
+        b'{"data":{}}',
+        b'{"http_code":500,"data":{"messages":[]}}',
+        b'{"http_code":"500","data":{"messages":[]}}',
+        b'{"data":{"messages":[{"status":"SUCCESS"',
+    ],
+)
+def test_a_reply_that_tells_nothing_about_messages_is_unreadable(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode_rows(body)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("+61400000000", "+61400000000", True),
+        ("+61400000000", "61400000000", True),
+        ("+61400000000", 61400000000, True),
+        ("+61400000000", "+61400000001", False),
+        ("+61400000000", None, True),
+        ("+61400000000", "+614XXXXX000", True),  # de-identified
+        ("+61400000000", "", True),
+        ("0400 000 000", "+61400000000", True),  # local, with a country
+        ("0400 000 000", "+61400000001", False),
+    ],
+)
+def test_numbers_agree_as_far_as_they_can_be_compared(
+    ours: str, theirs: str | int | None, same: bool
+) -> None:
+    assert same_number(ours, theirs) is same
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab"), st.booleans())),
+    st.integers(1, 5),
+)
+def test_a_batcher_loses_mixes_and_reorders_nothing(
+    items: list[tuple[int, str, bool]], size: int
+) -> None:
+    batching = ac.Batching(size=size, linger=2.0, max_bytes=60)
+    batcher: Batcher[tuple[int, int, str]] = Batcher(batching)
+    batches = []
+    for now, (weight, kind, cut) in enumerate(items):
+        batches += batcher.add((now, weight, kind), weight, float(now), kind)
+        assert (batcher.due is None) == (len(batcher) == 0)
+        if cut and len(batcher):
+            batches.append(batcher.cut())
+    if len(batcher):
+        batches.append(batcher.cut())
+    flat = [item for batch in batches for item in batch]
+    assert flat == [(now, weight, kind) for now, (weight, kind, _) in enumerate(items)]
+    for batch in batches:
+        assert 1 <= len(batch) <= size
+        assert len(Counter(kind for _, _, kind in batch)) == 1
+        assert sum(weight for _, weight, _ in batch) <= 60
+
+
+def test_a_batch_is_due_when_its_oldest_message_is() -> None:
+    batcher: Batcher[int] = Batcher(ac.Batching(linger=2.0))
+    batcher.add(1, 1, now=10.0)
+    batcher.add(2, 1, now=11.5)
+    assert batcher.due == 12.0
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 30), max_size=6), st.integers(0, 6))))
+def test_a_purse_is_never_passed(rounds: list[tuple[list[int], int]]) -> None:
+    purse = Purse(Decimal(100))
+    for amounts, taken in rounds:
+        prices = [Decimal(it) for it in amounts]
+        for place, price in enumerate(prices[: purse.reserve(prices)]):
+            purse.settle(price, price if place < taken else None)
+        assert purse.reserved == 0
+        assert purse.spent <= purse.limit
+
+
+def test_a_purse_keeps_what_is_reserved_out_of_reach() -> None:
+    purse = Purse(Decimal(10))
+    assert purse.reserve([Decimal(6)]) == 1
+    assert purse.reserve([Decimal(6)]) == 0
+    assert purse.reserve([Decimal(1)]) == 0, "smaller ones do not slip past"
