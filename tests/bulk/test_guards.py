@@ -166,7 +166,7 @@ async def test_wrong_options_are_refused(options: dict[str, object], what: str) 
 def test_wrong_batching_and_reconcile_are_refused() -> None:
     for wrong in ({"size": 0}, {"size": 1001}, {"linger": -1}, {"queue": 0}):
         with pytest.raises(ValueError, match="Batching"):
-            ac.Batching(**wrong)  # type: ignore[arg-type]
+            ac.Batching(**wrong)
     with pytest.raises(ValueError, match="Reconcile"):
         ac.Reconcile(settle=-1)
 

@@ -14,7 +14,7 @@ import aioclicksend as ac
 from aioclicksend.bulk.journal import Journal
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import accepts, client, kinds, many, outcomes, posts, sms
+from .helpers import accepts, client, kinds, outcomes, posts, sms
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Ways to stop: the block's end, errors, cancellation, signals. What left is always accounted for."""
+"""Ways to stop: the block's end, errors, cancellation, signals."""
 
 from __future__ import annotations
 
