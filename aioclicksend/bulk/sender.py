@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import signal
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -43,6 +44,8 @@ from .reconcile import Reconcile
 from .store import Entry
 
 M = TypeVar("M", bound=Message)
+
+log = logging.getLogger("aioclicksend")
 
 RAMP = (1, 10, 100, 1000)
 """Sizes of the first requests of a stream, each sent once the one before was answered."""
@@ -377,10 +380,19 @@ async def stop_on_signals(bulk: BulkSender[Any]) -> AsyncGenerator[None]:
     handlers (Windows) this does nothing.
     """
     loop = asyncio.get_running_loop()
-    stops = iter((bulk.stop, bulk.abort))
+    names: list[str] = []
 
     def stop(name: str) -> None:
-        next(stops, bulk.abort)(f"stopped by {name}")
+        names.append(name)
+        if len(names) > 1:
+            bulk.abort(f"stopped by {name}")
+            return
+        log.warning(
+            "%s: finishing what is on the wire and looking up what is in doubt; "
+            "once more leaves at once",
+            name,
+        )
+        bulk.stop(f"stopped by {name}")
 
     caught = []
     for number in (signal.SIGINT, signal.SIGTERM):

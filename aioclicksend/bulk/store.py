@@ -350,6 +350,8 @@ def _birth(pid: int) -> str:
 
     Where the system does not say, the number itself has to do.
     """
+    if os.name != "posix":  # there, os.kill would not ask but kill
+        return str(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -214,6 +214,37 @@ async def test_a_throttled_second_try_stays_unknown() -> None:
         assert accepts(sandbox) == {"ref-1": 1}
 
 
+async def test_a_second_try_that_is_not_taken_does_not_make_the_first_one_not_sent() -> None:
+    """The first try landed unseen: whatever becomes of the second, NotSent would be a lie."""
+    async with Sandbox(history_lag=3600) as sandbox:
+        async with client(sandbox, retry=ac.Retry(attempts=1)) as api:
+            sandbox.fail_next("reset-after", path="/sms/send")
+            sandbox.fail_next("refuse-429", times=99, path="/sms/send", retry_after=0)
+            reconcile = ac.Reconcile(settle=0.05, resend=True)
+            async with api.sms.bulk(reconcile=reconcile) as bulk:
+                outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert "sent again in vain" in outcome.reason
+        assert accepts(sandbox) == {"ref-1": 1}
+
+
+async def test_a_second_try_that_is_stopped_before_it_left_ends_unknown() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        sandbox.fail_next("slow", path="/sms/send", delay=0.4)
+        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        async with api.sms.bulk(reconcile=reconcile, lanes=1, pause=False) as bulk:
+            first = await bulk.send(sms(1))
+            await asyncio.sleep(0.08)
+            second = await bulk.send(sms(2))  # keeps the only lane busy
+            while not bulk.statistics().resent:
+                await asyncio.sleep(0.01)
+            bulk.stop()
+        assert isinstance(await first, ac.Unknown)
+        assert isinstance(await second, ac.Accepted)
+        assert accepts(sandbox) == {"ref-2": 1}
+
+
 async def test_a_fifth_of_the_posts_broken_and_every_message_accepted_exactly_once() -> None:
     async with Sandbox(balance="100000") as sandbox, client(sandbox) as api:
         sandbox.fail_every(storm(0.2))

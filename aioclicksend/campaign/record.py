@@ -1,0 +1,208 @@
+"""What the journal of a campaign tells, read beside whoever writes it.
+
+A journal knows messages; which campaign they are of is written into its table ``meta``, as
+``campaign.input``, ``campaign.text`` and so on. It is entered once the journal's lease is held and
+before anything is sent, and never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..bulk.journal import Journal
+from ..bulk.store import LEASE
+from ..errors import ConfigurationError
+
+_PREFIX = "campaign."
+_IN_DOUBT = (
+    "select message.id, ref from message left join result on result.message = message.id "
+    "where message.batch is not null and (result.state is null or result.state = 'unknown')"
+)
+
+
+class Line(NamedTuple):
+    """One recipient, as the journal has it."""
+
+    to: str
+    outcome: str
+    """``planned`` (never sent), ``in_doubt`` (no verdict yet), ``accepted``, ``rejected``,
+    ``unknown``, or ``not_sent`` and ``held``, which the next run sends."""
+    reason: str | None
+    message_id: str | None
+    parts: int | None
+    price: str | None
+    ref: str
+
+
+class Record:
+    """The journal of a campaign, opened for reading.
+
+    Raises:
+        ConfigurationError: there is none, or it is a journal of something else.
+
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise ConfigurationError(f"there is no journal {self.path}")
+        try:
+            meta = dict(self._rows("select name, value from meta"))
+            if "channel" not in meta:
+                raise ConfigurationError(f"{self.path} is no journal")
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"{self.path} is no journal: {error}") from None
+        self.facts = {
+            name.removeprefix(_PREFIX): value
+            for name, value in meta.items()
+            if name.startswith(_PREFIX)
+        }
+        """What was entered about the campaign; nothing if it broke off before that."""
+        if not self.facts and self.counts():
+            raise ConfigurationError(f"{self.path} is a journal, but not of a campaign")
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Make sure that a campaign is the one of this journal.
+
+        Raises:
+            ConfigurationError: it is another one.
+
+        """
+        other = [name for name, value in settings.items() if self.facts.get(name, value) != value]
+        if other:
+            raise ConfigurationError(
+                f"{self.path} is the journal of a campaign with another {' and '.join(other)}: "
+                "give this one a journal of its own"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many messages have each outcome."""
+        return dict(self._rows("select state, count(*) from outcome group by state"))
+
+    def reasons(self) -> list[tuple[str, str, int]]:
+        """Return outcome, reason and number of what was not accepted, the most frequent first."""
+        return self._rows(
+            "select state, reason, count(*) from outcome where reason is not null "
+            "and state != 'accepted' group by 1, 2 order by 3 desc"
+        )
+
+    def spent(self) -> Decimal:
+        """Return what the accepted messages cost, as far as the server told."""
+        prices = self._rows(
+            "select price, count(*) from outcome where state = 'accepted' and price is not null "
+            "group by price"
+        )
+        return sum((Decimal(price) * count for price, count in prices), Decimal(0))
+
+    def committed(self) -> Decimal:
+        """Return what was spent, with what messages in doubt may have cost: the highest price."""
+        prices = self._rows("select distinct price from outcome where price is not null")
+        highest = max((Decimal(price) for (price,) in prices), default=Decimal(0))
+        counts = self.counts()
+        return self.spent() + highest * (counts.get("in_doubt", 0) + counts.get("unknown", 0))
+
+    def parts(self) -> int:
+        """Return how many parts the accepted messages have together."""
+        ((parts,),) = self._rows("select sum(parts) from outcome where state = 'accepted'")
+        return parts or 0
+
+    def runner(self) -> str | None:
+        """Return who is writing it now, if anybody is."""
+        for pid, host, beat in self._rows("select pid, host, beat from lease"):
+            gone = host == socket.gethostname() and not _is_alive(pid)
+            if not gone and time.time() - beat < LEASE:
+                return f"process {pid} on {host}"
+        return None
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the recipients in the order of the input."""
+        with closing(self._connect()) as db:
+            for row in db.execute(
+                'select "to", state, reason, message_id, parts, price, ref from outcome order by id'
+            ):
+                yield Line(*row)
+
+    def _rows(self, statement: str) -> list[Any]:
+        with closing(self._connect()) as db:
+            return db.execute(statement).fetchall()
+
+    def _connect(self) -> sqlite3.Connection:
+        # Not mode=ro, which would leave the files of the WAL behind.
+        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0)
+        db.execute("pragma query_only = on")
+        return db
+
+
+def enter(path: Path, facts: Mapping[str, str]) -> Record:
+    """Write down what campaign a journal is of, unless that is there, and return what is there.
+
+    The journal must be open, so that nobody else is entering another.
+    """
+    record = Record(path)
+    if not record.facts:
+        with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
+            db.executemany(
+                "insert into meta values (?, ?)",
+                [(_PREFIX + name, value) for name, value in facts.items()],
+            )
+    return Record(path)
+
+
+async def resolve(
+    path: Path, verdict: Literal["sent", "resend"], refs: Sequence[str] | None = None
+) -> int:
+    """Decide on messages whose outcome is unknown, and return on how many.
+
+    Args:
+        path: the journal.
+        verdict: ``sent`` if they are known to have gone out; ``resend`` to have the next run send
+            them, at the risk that somebody gets them twice.
+        refs: only these; all if absent.
+
+    Raises:
+        ConfigurationError: it is no journal of a campaign, or in use.
+
+    """
+    Record(path)
+    journal = Journal(path)
+    await journal.start("sms")
+    try:
+        with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
+            doubtful = db.execute(_IN_DOUBT).fetchall()
+            rows = [row for row, ref in doubtful if refs is None or ref in refs]
+            now = time.time()
+            if verdict == "sent":
+                db.executemany(
+                    "insert or replace into result values (?, 'accepted', null, null, null, ?, ?)",
+                    [(row, "by word of a person", now) for row in rows],
+                )
+            else:
+                db.executemany("delete from result where message = ?", [(row,) for row in rows])
+                db.executemany(
+                    "update message set batch = null where id = ?", [(row,) for row in rows]
+                )
+    finally:
+        await journal.stop()
+    return len(rows)
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # signal 0 is Ctrl-C there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is somebody else's
+    return True

@@ -1,0 +1,188 @@
+"""`aioclicksend sms`: one message at a time, and what became of messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ..client import ClickSend
+from ..errors import UnknownOutcomeError
+from ..models.messages import SmsMessage, new_ref
+from ..models.results import SendResult, SmsRow
+from .errors import Exit, how_to_look_up
+from .output import PLAIN, Body, Column, Limit, Moment, Output, text_of
+
+app = App("sms", help="SMS: send, price, history, inbound, receipts, cancel.")
+
+_SENT = (
+    Column("to", "to"),
+    Column("status", "status"),
+    Column("parts", "message_parts"),
+    Column("price", "message_price"),
+    Column("country", "country"),
+    Column("message id", "message_id"),
+    Column("ref", "custom_string"),
+)
+_PRICED = _SENT[:5]
+_HISTORY = (
+    Column("date (UTC)", "date", whole=True),
+    Column("to", "to"),
+    Column("status", "status"),
+    Column("message id", "message_id", whole=True),
+    Column("from", "from_", wide=True),
+    Column("price", "message_price", wide=True),
+    Column("ref", "custom_string", wide=True),
+)
+_INBOUND = (
+    Column("date (UTC)", "timestamp", whole=True),
+    Column("from", "from_"),
+    Column("text", "body"),
+    Column("to", "to", wide=True),
+    Column("answers", "original_message_id", whole=True, wide=True),
+)
+_RECEIPTS = (
+    Column("date (UTC)", "timestamp", whole=True),
+    Column("message id", "message_id", whole=True),
+    Column("code", "status_code"),
+    Column("meaning", "status_text"),
+    Column("ref", "custom_string", wide=True),
+)
+
+_Country = Annotated[str | None, Parameter(help="Two-letter code by which a local number is read.")]
+_Since = Annotated[Moment, Parameter(help="Only what is not older, such as 2030-12-31T00:00Z.")]
+
+
+@app.command
+def send(
+    to: Annotated[str, Parameter(help="The recipient, such as +61411111111.")],
+    body: Body,
+    /,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from", help="The sender.")] = None,
+    schedule: Annotated[
+        Moment, Parameter(help="When to send, such as 2030-12-31T18:00+01:00; now if absent.")
+    ] = None,
+    custom_string: Annotated[
+        str | None, Parameter(help="A ref of yours by which it is found again.")
+    ] = None,
+    country: _Country = None,
+    dry_run: Annotated[bool, Parameter(help="Ask what it would cost; send nothing.")] = False,
+    out: Output = PLAIN,
+) -> int:
+    """Send one SMS."""
+    ref = custom_string or new_ref()
+    message = SmsMessage(
+        to=to,
+        body=text_of(body),
+        from_=from_,
+        schedule=schedule,
+        custom_string=ref,
+        country=country,
+    )
+
+    async def sending(client: ClickSend) -> SendResult[SmsRow]:
+        try:
+            return await client.sms.send(message)
+        except asyncio.CancelledError:
+            out.note(f"whether it was sent is unknown{how_to_look_up([ref])}")
+            raise
+
+    if dry_run:
+        return _tell(out, out.ask(lambda client: client.sms.price(message)), _PRICED)
+    return _tell(out, out.ask(sending), _SENT)
+
+
+@app.command
+def price(
+    to: Annotated[list[str], Parameter(help="The recipients.", negative=())],
+    /,
+    *,
+    body: Annotated[str, Parameter(help="The text; - reads it from standard input.")],
+    country: _Country = None,
+    out: Output = PLAIN,
+) -> int:
+    """Tell what a text would cost; nothing is sent."""
+    text = text_of(body)
+    messages = [SmsMessage(to=number, body=text, country=country) for number in to]
+    return _tell(out, out.ask(lambda client: client.sms.price(messages)), _PRICED)
+
+
+@app.command
+def history(
+    *,
+    ref: Annotated[
+        list[str] | None, Parameter(help="Only messages of this ref; can be repeated.")
+    ] = None,
+    since: _Since = None,
+    limit: Limit = None,
+    out: Output = PLAIN,
+) -> int:
+    """List what was sent and received, in about the last four months.
+
+    With --ref it looks back one day, or to --since, and ends with 3 if a ref is not there: the
+    history may lag, so that proves nothing.
+    """
+    if not ref:
+        out.walk(lambda client: client.sms.history(date_from=since), _HISTORY, limit)
+        return Exit.OK
+    found = out.ask(lambda client: client.sms.find(*ref, since=since))
+    out.rows(found[:limit], _HISTORY)
+    missing = set(ref) - {row.custom_string for row in found}
+    if missing:
+        out.note(f"not in the history (yet): {', '.join(sorted(missing))}")
+    return Exit.UNKNOWN if missing else Exit.OK
+
+
+@app.command
+def inbound(*, since: _Since = None, limit: Limit = None, out: Output = PLAIN) -> None:
+    """List unread replies; listing does not mark them read."""
+    out.walk(lambda client: client.sms.inbound(), _INBOUND, limit, _not_before(since))
+
+
+@app.command
+def receipts(*, since: _Since = None, limit: Limit = None, out: Output = PLAIN) -> None:
+    """List unread delivery receipts; listing does not mark them read."""
+    out.walk(lambda client: client.sms.receipts(), _RECEIPTS, limit, _not_before(since))
+
+
+@app.command
+def cancel(message_id: str, /, *, out: Output = PLAIN) -> None:
+    """Cancel a scheduled SMS."""
+    out.ask(lambda client: client.sms.cancel(message_id))
+    out.done(f"message {message_id} cancelled", cancelled=True, message_id=message_id)
+
+
+def _not_before(since: Moment) -> Callable[[Any], bool]:
+    return lambda row: since is None or row.timestamp is None or row.timestamp >= since
+
+
+def _tell(out: Output, result: SendResult[SmsRow], columns: tuple[Column, ...]) -> int:
+    """Print what the server said of messages and return the exit code.
+
+    Raises:
+        UnknownOutcomeError: it said nothing of some of them.
+
+    """
+    currency = result.currency.name_short if result.currency else ""
+    if out.json:
+        out.document(
+            {
+                "accepted": len(result.accepted),
+                "rejected": len(result.rejected),
+                "unknown": result.unknown,
+                "total_price": result.total_price,
+                "currency": currency,
+                "messages": result.messages,
+            }
+        )
+    elif len(result.messages) == 1:
+        out.one(result.messages[0], columns)
+    else:
+        out.rows(result.messages, columns)
+        out.done(f"total {result.total_price} {currency}")
+    if result.unknown:
+        raise UnknownOutcomeError("the reply leaves out messages", refs=result.unknown)
+    return Exit.REFUSED if result.rejected else Exit.OK

@@ -1,0 +1,322 @@
+"""`aioclicksend campaign`, as typed."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from aioclicksend.sandbox import Fault, Sandbox
+
+pytest.importorskip("cyclopts", reason="the extra cli is absent")
+
+TEXT = "Hi {name|friend}, see you in {city}"
+PEOPLE = """Name;Mobile;City
+Anna;0412345678;Sydney
+Bob;0412 345 679;
+;0412345680;Perth
+Cleo;not yet;Perth
+"""
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class ServedSandbox:
+    """A sandbox on a thread of its own, as the commands have event loops of theirs."""
+
+    def __enter__(self) -> Sandbox:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._sandbox = Sandbox()
+        asyncio.run_coroutine_threadsafe(self._sandbox.__aenter__(), self._loop).result()
+        return self._sandbox
+
+    def __exit__(self, *_: object) -> None:
+        closing = self._sandbox.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(closing, self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    with ServedSandbox() as served:
+        monkeypatch.setenv("CLICKSEND_USERNAME", served.username)
+        monkeypatch.setenv("CLICKSEND_API_KEY", served.api_key)
+        monkeypatch.setenv("CLICKSEND_BASE_URL", served.url)
+        monkeypatch.delenv("MATON_API_KEY", raising=False)
+        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.chdir(tmp_path)
+        Path("people.csv").write_text(PEOPLE)
+        yield served
+
+
+@pytest.fixture
+def campaign(
+    sandbox: Sandbox,  # noqa: ARG001 - sets the scene
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Said]:
+    from aioclicksend.cli.__main__ import run  # noqa: PLC0415 - needs the extra
+
+    def call(*argv: str, stdin: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        code = run(["campaign", *argv])
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return call
+
+
+def sent(sandbox: Sandbox) -> list[int]:
+    return list(Counter(it.to for it in sandbox.messages).values())
+
+
+RUN = ("run", "people.csv", "--text", "Hi {name|friend}", "--country", "AU", "--rate", "0")
+
+
+def test_a_plan_shows_everything_and_sends_nothing(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    said = campaign("plan", "people.csv", "--text", TEXT, "--country", "AU", "--problems", "p.csv")
+    assert said.code == 1
+    for expected in (
+        "read as     CSV with ;, utf-8",
+        "columns     to: Mobile, name: Name, city: City",
+        "to be sent  2 messages, 2 parts",
+        "left out    missing field 1, bad number 1",
+        "price       0.1540 AUD",
+        "Hi friend, see you in Perth",
+        "row 3, column City: City is empty",
+    ):
+        assert expected in said.out
+    assert not sandbox.messages
+    with Path("p.csv").open(newline="") as file:
+        problems = list(csv.DictReader(file))
+    assert [(it["row"], it["column"], it["value"], it["reason"]) for it in problems] == [
+        ("3", "City", "", "missing field"),
+        ("5", "Mobile", "not yet", "bad number"),
+    ]
+
+
+def test_a_plan_can_be_made_offline_and_read_by_machines(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    said = campaign(
+        "plan", "people.csv", "--text", "Hi", "--country", "AU", "--offline",
+        "--part-price", "0.05", "--json",
+    )  # fmt: skip
+    assert said.code == 1
+    assert said.json["messages"] == 3
+    assert said.json["price"]["total"] == "0.15"
+    assert said.json["price"]["is_estimate"] is True
+    assert said.json["requests"] == 2
+    assert not sandbox.requests
+
+
+def test_a_clean_plan_ends_with_0(campaign: Callable[..., Said]) -> None:
+    said = campaign("plan", "-", "--text", "Hi", "--offline", stdin="to\n+61412345678\n")
+    assert said.code == 0
+
+
+def test_a_run_is_recorded_and_begun_again_sends_nothing(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    first = campaign(*RUN)
+    assert first.code == 0
+    assert "3 parts, 0.2310 spent" in first.out
+    assert campaign(*RUN, "--json").json["accepted"] == 3
+    assert sent(sandbox) == [1, 1, 1]
+    status = campaign("status", "people.campaign", "--json")
+    assert status.code == 0
+    assert (status.json["messages"], status.json["unread"]) == (3, 0)
+    assert status.json["refused"] == {"bad number": 1}
+    report = campaign("report", "people.campaign", "--csv", "-")
+    rows = list(csv.DictReader(io.StringIO(report.out)))
+    assert [it["outcome"] for it in rows] == ["accepted"] * 3
+    assert campaign("report", "people.campaign", "--csv", "r.csv").code == 0
+    assert Path("r.csv").read_text() == report.out.replace("\r\n", "\n")
+
+
+def test_resume_needs_nothing_but_the_journal(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    sandbox.fail_every(lambda it: Fault.ERROR_BEFORE if it.path.endswith("/sms/send") else None)
+    first = campaign(*RUN, "--settle", "0", "--no-ramp")
+    assert first.code == 3
+    assert "campaign resume people.campaign" in first.err
+    sandbox.fail_every(None)
+    assert campaign("resume", "people.campaign", "--settle", "0").code == 3
+    assert campaign("resolve", "people.campaign", "--reconcile", "--settle", "0.1").code == 3
+    decided = campaign("resolve", "people.campaign", "--resend", "--yes")
+    assert "3 messages decided on" in decided.err
+    assert campaign("resume", "people.campaign").code == 0
+    assert sent(sandbox) == [1, 1, 1]
+
+
+def test_a_list_from_standard_input_is_resumed_with_the_same_input(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    told = ("run", "-", "--text", "Hi", "--country", "AU")
+    assert "needs a --journal" in campaign(*told, stdin=PEOPLE).err
+    assert campaign(*told, "--journal", "j", stdin=PEOPLE).code == 0
+    assert "give it again with --input -" in campaign("resume", "j").err
+    assert campaign("resume", "j", "--input", "-", stdin=PEOPLE).code == 0
+    assert campaign("resume", "j", "--input", "people.csv").code == 0
+    assert sent(sandbox) == [1, 1, 1]
+
+
+def test_quiet_hours_are_counted_from_the_first_run(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    hours = ("--not-before", "00:00", "--not-after", "23:59:59.999999", "--zone", "UTC")
+    assert campaign(*RUN, *hours).code == 0
+    assert campaign("resume", "people.campaign").code == 0
+    assert campaign(*RUN, *hours).code == 0
+    assert sent(sandbox) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        ((), 2, "give either a file"),
+        (("people.csv", "--list-id", "5"), 2, "give either a file"),
+        (("absent.csv", "--text", "Hi"), 4, "absent.csv cannot be read: No such file"),
+        (("image.png", "--text", "Hi"), 4, "image.png is a binary file"),
+        (("empty.csv", "--text", "Hi"), 4, "empty.csv is empty"),
+        (("heading.csv", "--text", "Hi"), 4, "has no rows below its heading"),
+        (("people.csv", "--text", "Hi", "--delimiter", "^"), 4, "no column is known to hold"),
+        (("people.csv", "--text", "Hi {nam}"), 4, "did you mean Name?"),
+        (("people.csv", "--text", "Hi {name"), 4, "without its partner"),
+        (("people.csv",), 4, "no column is known to hold texts"),
+        (("people.csv", "--text", "Hi", "--column", "to"), 2, "must be FIELD=COLUMN"),
+        (("people.csv", "--text", "Hi", "--column", "to=Mob"), 4, "no column 'Mob' for to"),
+        (("people.csv", "--text", "Hi", "--country", "Oz"), 4, "two letters"),
+        (("people.csv", "--text", "Hi", "--not-before", "09:00"), 2, "quiet hours need all"),
+        (
+            (
+                "people.csv",
+                "--text",
+                "Hi",
+                "--not-before",
+                "9",
+                "--not-after",
+                "x",
+                "--zone",
+                "UTC",
+            ),
+            2,
+            "written as 09:00",
+        ),
+        (("-", "--text", "-"), 2, "the list or the text, not both"),
+        (("people.csv", "--text", "Hi", "--rate", "-1"), 2, "must not be negative"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line_and_nothing_is_sent(
+    campaign: Callable[..., Said],
+    sandbox: Sandbox,
+    argv: tuple[str, ...],
+    code: int,
+    says: str,
+) -> None:
+    Path("image.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    Path("empty.csv").touch()
+    Path("heading.csv").write_text("to\n")
+    for command in ("plan", "run"):
+        said = campaign(command, *argv)
+        assert (said.code, said.out) == (code, "")
+        assert says in said.err
+        assert said.err.count("\n") == 1
+    assert not sandbox.messages
+
+
+def test_journals_that_do_not_fit_are_refused(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    assert campaign(*RUN).code == 0
+    other = campaign("run", "people.csv", "--text", "Other", "--country", "AU")
+    assert other.code == 4
+    assert "the journal of a campaign with another text: give" in other.err
+    assert campaign("resume", "absent").code == 4
+    assert "is no journal" in campaign("report", "people.csv").err
+    assert "give one of" in campaign("resolve", "people.campaign").err
+    assert len(sandbox.messages) == 3
+
+
+def test_a_budget_below_the_first_message_is_refused(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    said = campaign(*RUN, "--budget", "0.01")
+    assert said.code == 2
+    assert "--budget is below the price of the first message" in said.err
+    assert not sandbox.messages
+    assert campaign("resume", "people.campaign").code == 2  # it is remembered
+    assert campaign("resume", "people.campaign", "--budget", "1").code == 0
+    assert sent(sandbox) == [1, 1, 1]
+
+
+def _start(*argv: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "aioclicksend", "campaign", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+MANY = "to\n" + "".join(f"+614{it:08}\n" for it in range(20_000_000, 20_006_000))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_killed_goes_on_and_everybody_gets_it_once(
+    campaign: Callable[..., Said], sandbox: Sandbox, number: signal.Signals
+) -> None:
+    Path("many.csv").write_text(MANY)
+    running = _start("run", "many.csv", "--text", "Hi", "--rate", "0", "--settle", "1")
+    _wait_for(lambda: sandbox.messages)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == (-number if number == signal.SIGKILL else 130), err
+    assert len(sandbox.messages) < 6000
+    if number == signal.SIGINT:
+        assert "campaign resume many.campaign" in err
+        assert "not reached yet" in out
+    said = campaign("resume", "many.campaign", "--rate", "0", "--settle", "1", "--json")
+    if said.code == 3:  # requests that were killed before the server read them
+        assert campaign("resolve", "many.campaign", "--resend", "--yes").code == 1
+        said = campaign("resume", "many.campaign", "--rate", "0", "--settle", "1", "--json")
+    assert (said.code, said.json["accepted"]) == (0, 6000)
+    assert sent(sandbox) == [1] * 6000

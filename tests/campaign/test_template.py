@@ -1,0 +1,124 @@
+"""Texts with fields."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioclicksend.campaign import CampaignError
+from aioclicksend.campaign.columns import Columns
+from aioclicksend.campaign.template import MissingField, Template
+
+COLUMNS = Columns(["First Name", "name", "Mobile", "amount"], {"city": "amount"})
+ROW = {"First Name": "Anna", "name": "A.", "Mobile": "+61412345678", "amount": "", "city": "no"}
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("Hi {name}!", "Hi A.!"),
+        ("{First Name}", "Anna"),
+        ("{first_name} {FIRSTNAME}", "Anna Anna"),
+        ("{ name }", "A."),
+        ("{amount|nothing}", "nothing"),
+        ("{city|none}", "none"),
+        ("{amount|}.", "."),
+        ("{name|friend}", "A."),
+        ("{{name}} {{{name}}}", "{name} {A.}"),
+        ("{to}", "+61412345678"),
+        ("plain", "plain"),
+        ("a\nb", "a\nb"),
+    ],
+)
+def test_fields_are_filled(text: str, rendered: str) -> None:
+    assert Template(text, COLUMNS).render(ROW) == rendered
+
+
+def test_an_empty_field_without_a_default_refuses_the_row_and_names_the_column() -> None:
+    with pytest.raises(MissingField, match="amount is empty") as caught:
+        Template("{amount}", COLUMNS).render(ROW)
+    assert caught.value.column == "amount"
+    with pytest.raises(MissingField):
+        Template("{name}", COLUMNS).render({})
+
+
+def test_what_is_in_a_cell_is_never_a_template_itself() -> None:
+    assert Template("{name}", COLUMNS).render({"name": "{Mobile}"}) == "{Mobile}"
+
+
+def test_an_unknown_field_is_refused_with_the_columns_there_are() -> None:
+    with pytest.raises(CampaignError) as caught:
+        Template("Hi {nmae}", COLUMNS)
+    assert str(caught.value) == (
+        "text: there is no column for {nmae}; did you mean name? "
+        "the columns are: First Name, name, Mobile, amount"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Hi {name", "character 4: a { without its partner; write {{"),
+        ("Hi name}", "character 8: a } without its partner; write }}"),
+        ("Hi {}", "no column for {}"),
+        ("{name!r}", "no column for {name!r}"),
+        ("{name:>10}", "no column for {name:>10}"),
+        ("{a{b}c}", "character 1"),
+        ("", "empty"),
+        (" \n", "empty"),
+    ],
+)
+def test_typos_are_refused_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(CampaignError) as caught:
+        Template(text, COLUMNS)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mapping_to_a_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CampaignError, match="no column 'Mobil' for to; did you mean Mobile"):
+        Columns(["Name", "Mobile"], {"to": "Mobil"})
+
+
+def test_the_surest_heading_wins() -> None:
+    assert Columns(["Phone", "Mobile", "Number"], {}).find("to") == "Mobile"
+    assert Columns(["Phone-Number"], {}).find("to") == "Phone-Number"
+    assert Columns(["Name"], {}).find("to") is None
+
+
+def test_headings_that_differ_only_in_case_are_not_guessed_between() -> None:
+    columns = Columns(["Name", "NAME"], {})
+    assert columns.find("NAME") == "NAME"
+    assert columns.find("name") is None
+
+
+literal = st.text(st.characters(codec="utf-8"), max_size=30)
+values = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
+
+
+@given(
+    st.lists(literal | st.sampled_from([0, 1, 2]), max_size=8), st.tuples(values, values, values)
+)
+def test_literals_and_values_come_out_as_they_went_in(
+    parts: list[str | int], cells: tuple[str, str, str]
+) -> None:
+    names = string.ascii_lowercase[:3]
+    text = "x" + "".join(
+        f"{{{names[it]}}}" if isinstance(it, int) else it.replace("{", "{{").replace("}", "}}")
+        for it in parts
+    )
+    expected = "x" + "".join(cells[it] if isinstance(it, int) else it for it in parts)
+    template = Template(text, Columns(list(names), {}))
+    assert template.render(dict(zip(names, cells, strict=True))) == expected
+
+
+@given(st.text("{}|ab ", max_size=20))
+def test_any_text_is_taken_or_refused(text: str) -> None:
+    try:
+        template = Template(text, Columns(["a", "b"], {}))
+    except CampaignError:
+        return
+    template.render({"a": "1", "b": "2"})
