@@ -140,7 +140,7 @@ class Planner:
     def _entry(self, message: Message, body: bytes) -> Entry:
         assert self._journal is not None
         media_file = self.kind(message)
-        digest = hashlib.blake2b(body, digest_size=10)
+        digest = hashlib.blake2b(body, digest_size=9)
         if media_file is not None:
             digest.update(media_file.encode())
         if message.custom_string:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -184,18 +184,20 @@ def _pair(
 
 
 def _place_by_number(
-    messages: Sequence[Message], found: list[SentRow | None], rows: Iterable[SentRow]
+    messages: Sequence[Message], found: list[SentRow | None], rows: Sequence[SentRow]
 ) -> int:
     """Place rows that lost their ref where exactly one message fits; return how many remain."""
+    by_number: dict[str, list[int]] = defaultdict(list)
+    if rows:
+        for index, message in enumerate(messages):
+            if found[index] is None:
+                by_number[str(message.to)].append(index)
     odd = 0
     for row in rows:
         fits = [
             index
-            for index, message in enumerate(messages)
-            if found[index] is None
-            and row.to is not None
-            and message.to == str(row.to)
-            and (row.body is None or row.body == message.body)
+            for index in by_number.get(str(row.to), ())
+            if found[index] is None and row.body in (None, messages[index].body)
         ]
         if row.custom_string not in (None, "") or len(fits) != 1:
             odd += 1

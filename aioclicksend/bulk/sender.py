@@ -345,7 +345,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         """
         entries = [
             Entry(
-                hashlib.blake2b(frozen, digest_size=10).digest(),
+                hashlib.blake2b(frozen, digest_size=9).digest(),
                 ref,
                 frozen,
                 once=True,
