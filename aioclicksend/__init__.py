@@ -1,20 +1,10 @@
 """An asyncio client for the ClickSend messaging API that never sends a message twice."""
 
-from .bulk.batcher import Batching
-from .bulk.intake import Handle
-from .bulk.journal import Journal
-from .bulk.outcome import (
-    Accepted,
-    NotSent,
-    Outcome,
-    Quote,
-    Rejected,
-    Report,
-    Statistics,
-    Unknown,
-)
-from .bulk.reconcile import Reconcile
-from .bulk.sender import BulkSender, stop_on_signals
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .client import ClickSend
 from .config import (
     BasicAuth,
@@ -41,10 +31,61 @@ from .errors import (
     Unauthorized,
     UnknownOutcomeError,
 )
-from .models.messages import MmsMessage, SmsMessage, VoiceMessage
-from .models.results import SendResult
 from .pages import Page, Pages
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .bulk.batcher import Batching
+    from .bulk.intake import Handle
+    from .bulk.journal import Journal
+    from .bulk.outcome import (
+        Accepted,
+        NotSent,
+        Outcome,
+        Quote,
+        Rejected,
+        Report,
+        Statistics,
+        Unknown,
+    )
+    from .bulk.reconcile import Reconcile
+    from .bulk.sender import BulkSender, stop_on_signals
+    from .models.messages import MmsMessage, SmsMessage, VoiceMessage
+    from .models.results import SendResult
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import a name when it is first asked for."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_LATER[name], __name__), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+_LATER = {
+    "Accepted": ".bulk.outcome",
+    "Batching": ".bulk.batcher",
+    "BulkSender": ".bulk.sender",
+    "Handle": ".bulk.intake",
+    "Journal": ".bulk.journal",
+    "MmsMessage": ".models.messages",
+    "NotSent": ".bulk.outcome",
+    "Outcome": ".bulk.outcome",
+    "Quote": ".bulk.outcome",
+    "Reconcile": ".bulk.reconcile",
+    "Rejected": ".bulk.outcome",
+    "Report": ".bulk.outcome",
+    "SendResult": ".models.results",
+    "SmsMessage": ".models.messages",
+    "Statistics": ".bulk.outcome",
+    "Unknown": ".bulk.outcome",
+    "VoiceMessage": ".models.messages",
+    "stop_on_signals": ".bulk.sender",
+}
+"""Names that not every program needs, and the modules that have them."""
 
 __all__ = [
     "Accepted",

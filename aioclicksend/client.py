@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
-from . import wire
-from .api.account import AccountGroup, Connections, Countries, Email
-from .api.contacts import Contacts, Lists
-from .api.mms import Mms
-from .api.sms import Sms
-from .api.voice import Voice
+from . import api, wire
 from .config import (
     MATON_CONTROL_URL,
     Auth,
@@ -27,16 +24,17 @@ from .config import (
     auth_from_environment,
     checked_url,
 )
+from .download import download
 from .errors import ConfigurationError
+from .groups import Groups
 from .pacing import Pacer
-from .rest import OPERATIONS
 from .session import Session
 from .wire import Request
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
-class ClickSend:
+class ClickSend(Groups):
     """A client of one account; share one among all tasks of a program.
 
     ::
@@ -81,7 +79,7 @@ class ClickSend:
         else:
             control_url = None
         base_url = base_url or os.environ.get("CLICKSEND_BASE_URL") or auth.base_url
-        self._session = session = Session(
+        self._session = Session(
             auth=auth,
             base_url=checked_url(base_url, "base_url"),
             control_url=control_url,
@@ -91,15 +89,6 @@ class ClickSend:
             hooks=hooks or Hooks(),
             http=http,
         )
-        self.account = AccountGroup(session)
-        self.sms = Sms(session)
-        self.mms = Mms(session)
-        self.voice = Voice(session)
-        self.lists = Lists(session)
-        self.contacts = Contacts(session)
-        self.email = Email(session)
-        self.countries = Countries(session)
-        self.connections = Connections(session)
 
     async def request(
         self,
@@ -123,16 +112,29 @@ class ClickSend:
             raise ValueError(f"method must be one of {', '.join(sorted(_METHODS))}")
         if not path.startswith("/v3/") or any(mark in path for mark in "?# \r\n"):
             raise ValueError("path must start with /v3/ and hold no query: use query={...}")
-        known = OPERATIONS.get((method, path))
         request = Request(
             f"{method} {wire.unnumbered(path)}",
             method,
             self._session.url(path) + wire.query_for(query or {}),
             None if json is None else wire.body_for(json),
-            known.repeatable if known else method == "GET",
+            _is_repeatable(method, path),
             bare=True,
         )
         return await self._session.exchange(request, lambda reply: wire.data_of(request, reply))
+
+    async def download(self, url: str, path: str | PathLike[str]) -> Path:
+        """Fetch a file, such as an export, write it to a path and return that.
+
+        It is there whole or not at all, and takes the place of what was there before. Only the
+        API's own host sees the credentials: exports can be at a storage elsewhere.
+
+        Raises:
+            ValueError: the address does not begin with ``https://``.
+            OSError: the file cannot be written.
+            ClickSendError: as for every call.
+
+        """
+        return await download(self._session, url, Path(path))
 
     async def aclose(self) -> None:
         """Close what this client opened. Calls after it raise `RuntimeError`."""
@@ -155,3 +157,8 @@ class ClickSend:
 
     def __repr__(self) -> str:
         return f"ClickSend({self._session.url('/v3/')!r})"
+
+
+def _is_repeatable(method: str, path: str) -> bool:
+    known = api.operations().get((method, path)) if method == "POST" else None
+    return known.repeatable if known else method == "GET"

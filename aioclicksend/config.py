@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -55,6 +55,10 @@ class BasicAuth(Struct, frozen=True):
     def __repr__(self) -> str:
         return "BasicAuth(username=***, api_key=***)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return nothing; rich would show a Struct whole."""
+        return []
+
 
 class MatonAuth(Struct, frozen=True):
     """A Maton API key: calls go through Maton's gateway to the connected ClickSend account.
@@ -84,6 +88,10 @@ class MatonAuth(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "MatonAuth(api_key=***)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return nothing; rich would show a Struct whole."""
+        return []
 
 
 class RateLimit(Struct, frozen=True):
@@ -208,27 +216,31 @@ def checked_url(url: str, what: str) -> str:
         ConfigurationError: it is no URL, holds credentials, or is plain http to a foreign host.
 
     """
+    url = url.strip()
+    shape = ConfigurationError(f"{what} must look like https://host[:port][/prefix]")
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https"):
-        raise ConfigurationError(f"{what} must look like https://host[:port][/prefix]")
+        raise shape from None
+    clean = url.isascii() and url.isprintable() and " " not in url
+    if not host or not clean or parts.scheme not in ("http", "https"):
+        raise shape
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(f"{what} must not hold credentials: pass auth= instead")
     if parts.query or parts.fragment:
         raise ConfigurationError(f"{what} must hold neither query nor fragment")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"{what} is plain http to a foreign host, which would send the credentials in clear: "
             "use https"
         )
-    path = parts.path.rstrip("/").removesuffix("/v3")
+    path = parts.path.rstrip("/").removesuffix("/v3").rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, which plain http may be spoken to."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -240,8 +252,8 @@ def _is_loopback(host: str) -> bool:
 def _header_safe(name: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string")
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ConfigurationError(f"{name} holds a line break or another control character")
+    if not value.isprintable():
+        raise ConfigurationError(f"{name} holds a line break or another unprintable character")
 
 
 def _positive(what: str, **values: float) -> None:

@@ -50,13 +50,14 @@ class UnknownOutcomeError(ClickSendError):
 class ReplyError(ClickSendError):
     """The server answered, and the answer is no."""
 
+    # With defaults, as copying and unpickling begin with the text alone.
     def __init__(
         self,
         text: str,
         *,
-        operation: str,
-        status: int,
-        response_code: str,
+        operation: str = "",
+        status: int = 0,
+        response_code: str = "",
         response_msg: str = "",
         raw: object = None,
     ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import unquote
 
@@ -50,9 +50,9 @@ class Page(Struct, Generic[T], kw_only=True):
             f"last={self.last})"
         )
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        """Yield what may be shown; rich would show a Struct whole."""
-        yield from (("number", self.number), ("total", self.total), ("last", self.last))
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("number", self.number), ("total", self.total), ("last", self.last)]
 
     @classmethod
     def of(cls, data: Any, page: int, read: Callable[[Any], T], rows_in: str = "data") -> Page[T]:
@@ -122,7 +122,7 @@ class Pages(Generic[T]):
         return Walk(self._fetch, self._start, self._prefetch)
 
 
-_Ask: TypeAlias = Callable[[int, Mapping[str, str]], Awaitable[tuple[Page[T], Mapping[str, str]]]]
+Ask: TypeAlias = Callable[[int, Mapping[str, str]], Awaitable[tuple[Page[T], Mapping[str, str]]]]
 """Fetches a page by its number and the query that leads to it, and tells the query of the next."""
 
 
@@ -132,8 +132,8 @@ class LinkedPages(Pages[T]):
     `page` reads all pages before the one it is asked for.
     """
 
-    def __init__(self, ask: _Ask[T], start: _Start, *, prefetch: int) -> None:
-        super().__init__(lambda number: self._page(number), start, prefetch=prefetch)
+    def __init__(self, ask: Ask[T], start: _Start, *, prefetch: int) -> None:
+        super().__init__(self._page, start, prefetch=prefetch)
         self._ask = ask
 
     def _walk(self) -> Walk[T]:
@@ -149,7 +149,7 @@ class LinkedPages(Pages[T]):
 class _Chain(Generic[T]):
     """Fetches the pages of one walk, each from where the one before said."""
 
-    def __init__(self, ask: _Ask[T]) -> None:
+    def __init__(self, ask: Ask[T]) -> None:
         self._ask = ask
         self._link: Mapping[str, str] = {}
         self._turn = asyncio.Lock()

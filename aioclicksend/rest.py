@@ -9,9 +9,11 @@
 
 A parameter named in the path fills its hole; a lone Struct is the JSON body; the rest is query for
 GET and DELETE, JSON body otherwise. What is None is left out. A trailing underscore of a name is
-not sent. What breaks this rule is a plain method beside it, which calls `Group._call`.
+not sent, and ``filter_x`` travels as ``filter[x]``: keywords and brackets bend. A truth given for
+an int travels as 1 or 0. What breaks this rule is a plain method beside it, which calls
+`Group._call`.
 
-`OPERATIONS` lists all of them.
+`OPERATIONS` lists those whose module was imported; `aioclicksend.api.operations()` has all.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from msgspec import Struct
 
 from . import wire
-from .models.base import Model, read, read_list
-from .pages import Page, Pages
+from .models.base import Model, read, read_list, rows_of, text
+from .pages import Ask, LinkedPages, Page, Pages, link_to_next
 from .wire import Reply, Request
 
 P = ParamSpec("P")
@@ -61,7 +63,7 @@ class Operation(Struct, kw_only=True):
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {}
-"""Every operation this client has, by method and path."""
+"""The operations declared so far, by method and path."""
 
 
 class Caller(Protocol):
@@ -119,10 +121,10 @@ class Group:
 
 def operation(
     method: str, path: str, *, repeatable: bool | None = None
-) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
     """Declare a call; `repeatable` where a verb other than GET has no effect."""
 
-    def declare(stub: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    def declare(stub: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         entry = register(method, path, stub, repeatable=repeatable)
         bind = _binder(entry)
 
@@ -134,7 +136,7 @@ def operation(
                 entry, path=url_path, query=query, body=body, decode=decode, bare=decode is _nothing
             )
 
-        return typing.cast("Callable[P, Awaitable[R]]", call)
+        return typing.cast("Callable[P, Coroutine[Any, Any, R]]", call)
 
     return declare
 
@@ -149,26 +151,55 @@ delete = functools.partial(operation, "DELETE")
 def pages(path: str) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:
     """Declare a walk over a paged list; its stub takes `limit` and `prefetch` among the rest."""
 
+    def numbered(ask: Ask[Any], start: Any, *, prefetch: int) -> Pages[Any]:
+        async def fetch(number: int) -> Page[Any]:
+            page, _ = await ask(number, {"page": str(number)})
+            return page
+
+        return Pages(fetch, start, prefetch=prefetch)
+
+    return _walk(path, numbered)
+
+
+def linked_pages(
+    path: str, *, rows_in: str = "data", limit: str = "limit"
+) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:
+    """Declare a walk over a list whose pages tell the query of the next.
+
+    Args:
+        path: as for every operation.
+        rows_in: the name under which a page has its rows.
+        limit: the API's name for `limit`.
+
+    """
+    return _walk(path, LinkedPages, rows_in=rows_in, limit=limit)
+
+
+def _walk(
+    path: str, make: Callable[..., Pages[Any]], *, rows_in: str = "data", limit: str = "limit"
+) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:
     def declare(stub: Callable[P, Pages[R]]) -> Callable[P, Pages[R]]:
         entry = register("GET", path, stub, paged=True)
-        bind = _binder(entry)
+        bind = _binder(entry, limit=limit)
 
         @functools.wraps(stub)
         def walk(self: Any, *args: Any, **kwargs: Any) -> Any:
             values = _arguments(entry.stub, (self, *args), kwargs)
-            check_walk(values["limit"], values["prefetch"])
+            check_walk(values.get("limit", 1), values["prefetch"])
             kind = _item_of(stub)
 
-            def fetch(page: int) -> Awaitable[Page[Any]]:
-                url_path, query, _ = bind(self, args, kwargs, page=page)
+            def ask(number: int, link: Mapping[str, str]) -> Awaitable[Any]:
+                url_path, query, _ = bind(self, args, kwargs, link)
+
+                def decode(data: Any) -> tuple[Page[Any], Mapping[str, str]]:
+                    page = Page.of(data, number, lambda row: read(kind, row), rows_in)
+                    return page, link_to_next(data)
+
                 return self._call(  # type: ignore[no-any-return]
-                    entry,
-                    path=url_path,
-                    query=query,
-                    decode=lambda data: Page.of(data, page, lambda row: read(kind, row)),
+                    entry, path=url_path, query=query, decode=decode
                 )
 
-            return Pages(fetch, self._session.start, prefetch=values["prefetch"])
+            return make(ask, self._session.start, prefetch=values["prefetch"])
 
         return typing.cast("Callable[P, Pages[R]]", walk)
 
@@ -217,23 +248,31 @@ def check_walk(limit: int, prefetch: int) -> None:
         raise ValueError("limit and prefetch must be at least 1")
 
 
-def _binder(entry: Operation) -> Callable[..., tuple[str, str, bytes | None]]:
+def _binder(
+    entry: Operation, *, limit: str = "limit"
+) -> Callable[..., tuple[str, str, bytes | None]]:
     """Return what turns the arguments of a call into path, query and body."""
     holes = _holes(entry.path)
     in_query = entry.method in ("GET", "DELETE")
 
     def bind(
-        self: object, args: tuple[Any, ...], kwargs: dict[str, Any], **more: object
+        self: object,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        more: Mapping[str, object] | None = None,
     ) -> tuple[str, str, bytes | None]:
         values = _arguments(entry.stub, (self, *args), kwargs)
         path = wire.path_for(entry.path, {name: values.pop(name) for name in holes})
         given = {
-            name.rstrip("_"): value
-            for name, value in (more | values).items()
+            limit if name == "limit" else _wire_name(name): value
+            for name, value in values.items()
             if value is not None and name not in _LOCAL
         }
         if in_query:
-            return path, wire.query_for(given), None
+            return path, wire.query_for({**(more or {}), **given}), None
+        for name, value in given.items():
+            if isinstance(value, bool) and name in _counted(entry.stub):
+                given[name] = int(value)
         if len(given) == 1 and isinstance(lone := next(iter(given.values())), Struct):
             return path, "", wire.body_for(lone)
         return path, "", wire.body_for(given) if given else None
@@ -254,6 +293,23 @@ def _arguments(
 _signature = functools.cache(inspect.signature)
 
 
+@functools.cache
+def _counted(stub: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the parameters that are ints: the API says 1 and 0 there for a truth."""
+    hints = _hints(stub).items()
+    return frozenset(_wire_name(name) for name, hint in hints if _allows(hint, int))
+
+
+def _allows(hint: Any, kind: type) -> bool:
+    return hint is kind or kind in typing.get_args(hint)
+
+
+def _wire_name(name: str) -> str:
+    if name.startswith("filter_"):
+        return f"filter[{name.removeprefix('filter_')}]"
+    return name.rstrip("_")
+
+
 def _holes(path: str) -> list[str]:
     return re.findall(r"{(\w+)}", path)
 
@@ -266,9 +322,11 @@ def _parameters(stub: Callable[..., Any]) -> tuple[str, ...]:
 @functools.cache
 def _reader(stub: Callable[..., Any]) -> Callable[[Any], Any]:
     """Return what turns ``data`` into the type a stub is declared to return."""
-    kind = typing.get_type_hints(stub)["return"]
+    kind = _hints(stub)["return"]
     if kind is type(None):
         return _nothing
+    if kind == list[str]:
+        return lambda data: [text(item) or "" for item in rows_of(data)]
     if typing.get_origin(kind) is list:
         (item,) = typing.get_args(kind)
         return lambda data: read_list(item, data)

@@ -19,7 +19,7 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
@@ -33,7 +33,7 @@ from .errors import ClickSendError, ConfigurationError, NotSentError, UnknownOut
 from .pacing import Pacer
 from .retry import Fate
 from .version import __version__
-from .wire import Reply, Request, Unreadable
+from .wire import Reply, Request, Sink, Unreadable
 
 T = TypeVar("T")
 
@@ -46,6 +46,9 @@ closing has an unknown outcome."""
 _LARGE_BODY = 2**20
 """Bytes; aiohttp warns about larger bodies that are not file-like."""
 
+_CHUNK = 2**18
+"""Bytes of a file that are written at a time."""
+
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
@@ -55,6 +58,14 @@ class _ConnectionBroke(aiohttp.ClientError):
 
 class _Held(Exception):
     """The server asked for a pause while this attempt waited for a connection."""
+
+
+class _Unwritable(Exception):
+    """A sink failed: neither the network's fault nor the server's."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class _Attempt:
@@ -71,6 +82,9 @@ class _Attempt:
         self.clock = clock
         self.phase = "pool"
         self.sent_at: float | None = None
+
+    def __deepcopy__(self, _memo: object) -> _Attempt:
+        return self  # aioresponses copies whatever a request is made with
 
     def connects(self) -> None:
         self._go_on()
@@ -93,6 +107,9 @@ class _Attempt:
         self.phase = phase
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
+
+    def goes_on(self) -> None:
+        self._enter("sent", self.timeout.read)
 
     def what_ran_out(self) -> str:
         match self.phase:
@@ -130,9 +147,10 @@ class Session:
         hooks: Hooks,
         http: aiohttp.ClientSession | None,
     ) -> None:
-        self._auth = auth
         self._base_url = base_url
         self._control_url = control_url
+        origins = {URL(url).origin() for url in (base_url, control_url) if url}
+        self._middlewares = (_no_replay, _authorizing(auth, origins))
         self._pacer = pacer
         self._retry = retry
         self._budget = rule.Budget(retry.budget)
@@ -229,6 +247,8 @@ class Session:
         if body is not None and len(body) > _LARGE_BODY:
             body = io.BytesIO(body)
         headers = _HEADERS if body is None else _HEADERS | {"Content-Type": "application/json"}
+        if request.sink is not None:
+            headers = _HEADERS | {"Accept": "*/*"}
         progress: _Attempt | None = None
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
@@ -240,10 +260,13 @@ class Session:
                     headers=headers,
                     allow_redirects=False,
                     raise_for_status=False,
+                    auto_decompress=True,
                     timeout=_NO_TIMEOUT,
-                    middlewares=(_no_replay, self._authorize),
+                    middlewares=self._middlewares,
                     trace_request_ctx=progress,
                 ) as response:
+                    if request.sink is not None and response.ok:
+                        await _pour(response.content, request.sink, progress)
                     reply = Reply(response.status, response.headers, await response.read())
         except asyncio.CancelledError:
             if progress is not None and progress.sent_at is not None and not request.repeatable:
@@ -253,6 +276,8 @@ class Session:
             raise
         except _Held:
             raise
+        except _Unwritable as unwritable:
+            raise unwritable.error from None
         except Exception as error:
             # The text of some of aiohttp's errors holds the address with its query.
             shown = None if isinstance(error, aiohttp.ClientResponseError) else error
@@ -325,13 +350,6 @@ class Session:
         self._prepared = True
         return self._http
 
-    async def _authorize(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Add the credentials; a borrowed session that has its own would refuse the header."""
-        request.headers.update(self._auth.headers())
-        return await handler(request)
-
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
 
@@ -364,6 +382,17 @@ def _tracing(pacer: Pacer) -> TraceConfig:
     return trace
 
 
+async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: _Attempt) -> None:
+    """Write a body to a sink as it comes; the timeout is for each part of it."""
+    await sink.begin()
+    async for chunk in content.iter_chunked(_CHUNK):
+        progress.goes_on()
+        try:
+            await sink.write(chunk)
+        except OSError as error:
+            raise _Unwritable(error) from error
+
+
 async def _no_replay(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -374,6 +403,22 @@ async def _no_replay(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _ConnectionBroke(type(error).__name__) from error
+
+
+def _authorizing(auth: Auth, origins: Collection[URL]) -> aiohttp.ClientMiddlewareType:
+    """Return what adds the credentials: beside those of a borrowed session aiohttp refuses ours.
+
+    Files can be at other hosts, which must not see them.
+    """
+
+    async def authorize(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if request.url.origin() in origins:
+            request.headers.update(auth.headers())
+        return await handler(request)
+
+    return authorize
 
 
 def _explained(error: Exception, progress: _Attempt | None) -> Exception:

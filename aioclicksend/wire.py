@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +26,18 @@ from .models.base import unix_seconds
 
 class Unreadable(Exception):
     """A 2xx reply that says nothing we can understand."""
+
+
+class Sink(Protocol):
+    """Where the body of a reply goes that is too large to be kept."""
+
+    async def begin(self) -> None:
+        """Forget what was written: the body begins."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Write the next part of the body."""
+        ...
 
 
 class Request(Struct):
@@ -40,6 +53,11 @@ class Request(Struct):
     bare: bool = False
     """Whether an empty 2xx is a full answer, as nothing is returned."""
     refs: Sequence[str] = ()
+    sink: Sink | None = None
+    """Takes the body of a reply of success, which then has none."""
+
+    def __repr__(self) -> str:
+        return f"Request({self.operation!r})"
 
 
 class Reply(Struct):
@@ -48,6 +66,9 @@ class Reply(Struct):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
 def path_for(template: str, values: Mapping[str, object]) -> str:
@@ -67,8 +88,16 @@ def path_for(template: str, values: Mapping[str, object]) -> str:
 
 
 def query_for(values: Mapping[str, object]) -> str:
-    """Return the query string, without what is None; ``+`` travels as ``%2B``."""
-    pairs = [(name, _query_text(value)) for name, value in values.items() if value is not None]
+    """Return the query string, without what is None; ``+`` travels as ``%2B``.
+
+    A list travels as ``name[0]=…&name[1]=…``.
+    """
+    pairs = []
+    for name, value in values.items():
+        if isinstance(value, list | tuple):
+            pairs += [(f"{name}[{index}]", _query_text(it)) for index, it in enumerate(value)]
+        elif value is not None:
+            pairs.append((name, _query_text(value)))
     return "?" + urlencode(pairs, quote_via=quote, safe="") if pairs else ""
 
 
@@ -96,7 +125,10 @@ def plain(value: object) -> Any:
 
 
 def loads(body: bytes) -> Any:
-    """Decode JSON; what msgspec finds too odd (NaN, lone surrogates, a BOM) the stdlib takes.
+    """Decode JSON; what msgspec finds too odd the stdlib takes: NaN, lone surrogates, a BOM.
+
+    A text cut in the middle of a character, and a number of thousands of digits, spoil only
+    themselves.
 
     Raises:
         Unreadable: it is no JSON.
@@ -106,7 +138,7 @@ def loads(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            return json.loads(body.decode("utf-8-sig"))
+            return json.loads(body.decode("utf-8-sig", "replace"), parse_int=_any_int)
         except (ValueError, RecursionError) as error:
             raise Unreadable("no JSON in the reply") from error
 
@@ -135,7 +167,7 @@ def data_of(request: Request, reply: Reply) -> Any:
     return document.get("data")
 
 
-def refusal(request: Request, reply: Reply) -> ReplyError:
+def refusal(request: Request, reply: Reply, now: float | None = None) -> ReplyError:
     """Return the error that a reply with a status of 4xx or 5xx stands for."""
     document: Any
     try:
@@ -148,7 +180,7 @@ def refusal(request: Request, reply: Reply) -> ReplyError:
         code = _short_text(document.get("response_code"))
         message = _short_text(document.get("response_msg") or document.get("message"))
     if not re.fullmatch(r"[A-Za-z][A-Za-z_]*|\d{1,3}", code):
-        code = _phrase(reply.status)
+        code = phrase(reply.status)
     told = redact(message, request) or "the server gave no reason"
     error = reply_error_class(reply.status)(
         f"{request.operation} {reply.status} {code}: {told}",
@@ -159,13 +191,13 @@ def refusal(request: Request, reply: Reply) -> ReplyError:
         raw=document,
     )
     if isinstance(error, TooManyRequests):
-        error.retry_after = asked_wait(reply.headers)
+        error.retry_after = asked_wait(reply, now)
     return error
 
 
 def redact(text: str, request: Request) -> str:
     """Return a server's text without anything the request held, and without number-like runs."""
-    for secret in sorted(_strings(request.body), key=len, reverse=True):
+    for secret in sorted(_strings(request), key=len, reverse=True):
         text = text.replace(secret, "…")
     text = re.sub(r"[^\s@\"'<>]+@[^\s@\"'<>]+", "…", text)
     text = re.sub(r"\+?\d(?:[\s().-]?\d){5,}", "…", text)
@@ -173,20 +205,26 @@ def redact(text: str, request: Request) -> str:
 
 
 def unnumbered(path: str) -> str:
-    """Return a path whose long runs of digits, which may be phone numbers, are left out."""
-    return re.sub(r"(?:%2B|\+)?\d{7,}", "…", path)
+    """Return a path without what may be a phone number or a mail address."""
+    path = re.sub(r"[^/]+(?:@|%40)[^/]+", "…", path)
+    return re.sub(r"(?:%2B|\+)?\d(?:(?:%20|[\s().-])?\d){6,}", "…", path)
 
 
-def asked_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds the server asks us to wait: ``Retry-After``, else ``ratelimit-reset``."""
-    retry_after = headers.get("Retry-After", "")
+def asked_wait(reply: Reply, now: float | None = None) -> float | None:
+    """Return the seconds the server asks us to wait: ``Retry-After``, else ``ratelimit-reset``.
+
+    The latter comes with every reply, and counts only where the limit was reached.
+    """
+    retry_after = reply.headers.get("Retry-After", "")
     seconds = _seconds(retry_after)
     if seconds is None and retry_after and now is not None:
         try:
             seconds = max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
         except (ValueError, TypeError, OverflowError):
             seconds = None
-    return seconds if seconds is not None else _seconds(headers.get("ratelimit-reset", ""))
+    if seconds is None and reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        seconds = _seconds(reply.headers.get("ratelimit-reset", ""))
+    return seconds if seconds is not None else exhausted_for(reply.headers)
 
 
 def exhausted_for(headers: Mapping[str, str]) -> float | None:
@@ -194,6 +232,18 @@ def exhausted_for(headers: Mapping[str, str]) -> float | None:
     if headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
     return _seconds(headers.get("ratelimit-reset", ""))
+
+
+def phrase(status: int) -> str:
+    """Return the word for an HTTP status, e.g. ``NOT_FOUND``."""
+    try:
+        return HTTPStatus(status).name
+    except ValueError:
+        return "UNKNOWN_STATUS"
+
+
+def _any_int(digits: str) -> float:
+    return int(digits) if len(digits) < sys.int_info.default_max_str_digits else float(digits)
 
 
 def _seconds(text: str) -> float | None:
@@ -223,22 +273,19 @@ def _short_text(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).name
-    except ValueError:
-        return "UNKNOWN_STATUS"
-
-
-def _strings(body: bytes | None) -> Iterator[str]:
+def _strings(request: Request) -> Iterator[str]:
     """Yield the texts of a request that are long enough to tell something."""
-    if body is None:
-        return
-    pending = [json.loads(body)]
+    pending: list[Any] = []
+    for _, value in parse_qsl(urlsplit(request.url).query):
+        # q=field:value,field:value
+        pending += [value, quote(value, safe=""), *re.split("[:,]", value)]
+    if request.body is not None:
+        pending.append(json.loads(request.body))
     while pending:
         value = pending.pop()
         if isinstance(value, str) and len(value) > 2:
             yield value
+            yield from (json.dumps(value, ensure_ascii=it)[1:-1] for it in (True, False))
         elif isinstance(value, dict):
             pending.extend(value.values())
         elif isinstance(value, list):

@@ -1,9 +1,11 @@
 """Contact lists and the contacts on them."""
 
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from .. import rest
-from ..models.contacts import Contact, ContactList, Deleted
+from ..models.contacts import Contact, ContactImport, ContactList, Deleted, Found
 from ..pages import Pages
 
 
@@ -43,6 +45,53 @@ class Lists(rest.Group):
 
         Current documents show `fields` as an object ``{field: value}``, older ones as a list.
         """
+        ...
+
+    @rest.put("/v3/lists/{list_id}/remove-opted-out-contacts/{opt_out_list_id}")
+    async def remove_opted_out_contacts(self, list_id: int, opt_out_list_id: int) -> Deleted:
+        """Delete contacts that are on an opt-out list as well. This cannot be undone."""
+        ...
+
+    @rest.post("/v3/lists/{list_id}/import")
+    async def import_contacts(
+        self, list_id: int, file_url: str, field_order: Sequence[str]
+    ) -> ContactImport:
+        """Start to import a CSV into a list; `wait_for_import` tells when it is done.
+
+        `file_url` is that of an upload with ``convert="csv"``. `field_order` names its columns:
+        ``phone``, ``first_name``, ``last_name``, ``custom1`` to ``custom4``, ``fax_number``,
+        ``organization_name``, ``email``, ``address_line_1``, ``address_line_2``, ``address_city``,
+        ``address_state``, ``address_postal_code``, ``address_country``. Mind ``phone`` and
+        ``custom1``: contacts have them as ``phone_number`` and ``custom_1``.
+        """
+        ...
+
+    async def wait_for_import(
+        self,
+        list_id: int,
+        *,
+        poll: float = 2.0,
+        progress: Callable[[ContactList], object] | None = None,
+    ) -> ContactList:
+        """Wait until no import into a list is going on, however long, and return the list.
+
+        Args:
+            list_id: the list.
+            poll: seconds between two looks; the first is after as many, lest it comes too early.
+            progress: called with the list, whose `contacts_count` grows, at every look.
+
+        """
+        while True:
+            await asyncio.sleep(poll)
+            state = await self.get(list_id)
+            if progress is not None:
+                progress(state)
+            if not state.import_in_progress:
+                return state
+
+    @rest.pages("/v3/search/contacts-lists")
+    def search(self, *, q: str | None = None, limit: int = 100, prefetch: int = 4) -> Pages[Found]:
+        """Walk the contacts and lists that match; only older documents show the rows."""
         ...
 
 

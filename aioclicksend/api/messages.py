@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from decimal import Decimal
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .. import rest
-from ..bulk.channel import Channel, History
-from ..bulk.rows import SentRow, decode_rows
-from ..bulk.sender import BulkSender
 from ..models.messages import Message, MmsMessage, check, freeze, new_ref, request_body, with_ref
 from ..models.results import Row, SendResult, send_result
 from ..pages import Pages
 from ..rest import Operation
 from ..wire import Unreadable
+
+if TYPE_CHECKING:  # imported by `bulk`, as it costs more than all the rest
+    from ..bulk.batcher import Batching
+    from ..bulk.journal import Journal
+    from ..bulk.reconcile import Reconcile
+    from ..bulk.rows import SentRow
+    from ..bulk.sender import BulkSender
 
 MAX_MESSAGES = 1000
 """Messages one call takes, members of lists counted."""
@@ -28,9 +34,72 @@ R = TypeVar("R", bound=Row)
 class Messages(rest.Group, Generic[M, R]):
     """The operations every kind of message has. `send` is never repeated by itself."""
 
+    _message: type[M]
     _row: type[R]
     _send: Operation
     _price: Operation
+    _by_text = True
+    """Whether its history may lack refs, so that number and text must do."""
+
+    def bulk(
+        self,
+        *,
+        batching: Batching | None = None,
+        lanes: int = 4,
+        journal: Journal | str | PathLike[str] | None = None,
+        reconcile: Reconcile | None = None,
+        budget: Decimal | None = None,
+        ramp: Sequence[int] | None = (1, 10, 100, 1000),
+        pause: bool = True,
+    ) -> BulkSender[M]:
+        """Return a sender for any number of messages; use it as ``async with ... as bulk``.
+
+        Args:
+            batching: how messages are put together into requests; as `Batching` has it if absent.
+            lanes: requests under way at a time.
+            journal: makes a run crash-safe: a `Journal`, or the path of its file.
+            reconcile: how messages in doubt are settled from the history; as `Reconcile` has it
+                if absent.
+            budget: amount that is never spent beyond, priced before sending.
+            ramp: sizes of the first requests of streams; None for none.
+            pause: send nothing new after a request without a verdict until the history was asked.
+
+        """
+        from ..bulk.batcher import Batching  # noqa: PLC0415
+        from ..bulk.channel import Channel  # noqa: PLC0415
+        from ..bulk.reconcile import Reconcile  # noqa: PLC0415
+        from ..bulk.rows import decode_rows  # noqa: PLC0415
+        from ..bulk.sender import BulkSender  # noqa: PLC0415
+
+        async def post(body: bytes, refs: Sequence[str]) -> Sequence[SentRow]:
+            request = self._request(self._send, body=body, refs=refs)
+            return await self._session.exchange(request, lambda reply: decode_rows(reply.body))
+
+        async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
+            return await self._call(
+                self._price, body=body, decode=lambda data: send_result(self._row, data, refs)
+            )
+
+        channel = Channel(
+            name=self._message.__name__.removesuffix("Message").lower(),
+            message=self._message,
+            body=lambda messages, frozen: request_body(frozen, media_file_of(messages[:1])),
+            send=post,
+            price=ask,
+            history=self._between,
+            kind=lambda it: it.media_file if isinstance(it, MmsMessage) else None,
+            by_text=self._by_text,
+        )
+        return BulkSender(
+            channel,
+            batching=batching or Batching(),
+            lanes=lanes,
+            journal=journal,
+            reconcile=reconcile or Reconcile(),
+            budget=budget,
+            ramp=ramp,
+            pause=pause,
+        )
 
     def history(
         self,
@@ -60,10 +129,14 @@ class Messages(rest.Group, Generic[M, R]):
             found += hits
         return found
 
+    def _between(self, since: int, until: int | None) -> Pages[R]:
+        """Walk the history from one second to another, newest first where the API can."""
+        return self.history(date_from=since, date_to=until)
+
     async def _post(
         self, operation: Operation, messages: M | Sequence[M], **more: Any
     ) -> SendResult[R]:
-        batch: Sequence[M] = [messages] if isinstance(messages, Message) else messages
+        batch = cast("Sequence[M]", [messages] if isinstance(messages, Message) else messages)
         refs, body = prepare(batch, **more)
         one_row_each = all(message.list_id is None for message in batch)
 
@@ -73,37 +146,6 @@ class Messages(rest.Group, Generic[M, R]):
             return send_result(self._row, data, refs if one_row_each else ())
 
         return await self._call(operation, body=body, refs=refs, decode=decode)
-
-    def _bulk(  # the keywords of `bulk`, which each kind of message declares for itself
-        self,
-        message: type[M],
-        send: Operation,
-        price: Operation,
-        history: History,
-        *,
-        by_text: bool = False,
-        **options: Any,
-    ) -> BulkSender[M]:
-        async def post(body: bytes, refs: Sequence[str]) -> Sequence[SentRow]:
-            request = self._request(send, body=body, refs=refs)
-            return await self._session.exchange(request, lambda reply: decode_rows(reply.body))
-
-        async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
-            return await self._call(
-                price, body=body, decode=lambda data: send_result(self._row, data, refs)
-            )
-
-        channel = Channel(
-            name=message.__name__.removesuffix("Message").lower(),
-            message=message,
-            body=lambda messages, frozen: request_body(frozen, media_file_of(messages[:1])),
-            send=post,
-            price=ask,
-            history=history,
-            kind=lambda it: it.media_file if isinstance(it, MmsMessage) else None,
-            by_text=by_text,
-        )
-        return BulkSender(channel, **options)
 
 
 def prepare(messages: Sequence[Message], **more: Any) -> tuple[list[str], bytes]:

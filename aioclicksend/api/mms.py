@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from os import PathLike
 
 from .. import rest
-from ..bulk.batcher import Batching
-from ..bulk.journal import Journal
-from ..bulk.reconcile import Reconcile
-from ..bulk.sender import RAMP, BulkSender
+from ..models.files import Export
 from ..models.messages import MmsMessage
 from ..models.results import MmsRow, Receipt, SendResult
 from ..pages import Pages
+from .campaigns import MmsCampaigns
 from .messages import Messages
 
 
 class Mms(Messages[MmsMessage, MmsRow]):
     """MMS."""
 
+    _message = MmsMessage
     _row = MmsRow
+
+    def __init__(self, session: rest.Caller) -> None:
+        super().__init__(session)
+        self.campaigns = MmsCampaigns(session)
 
     async def send(self, messages: MmsMessage | Sequence[MmsMessage]) -> SendResult[MmsRow]:
         """Send up to 1000 messages with one picture in one request.
@@ -31,49 +32,15 @@ class Mms(Messages[MmsMessage, MmsRow]):
             UnknownOutcomeError: there was no readable answer; `refs` says of which messages.
 
         """
-        return await self._post(_SEND, messages)
+        return await self._post(self._send, messages)
+
+    _send = rest.register("POST", "/v3/mms/send", send)
 
     async def price(self, messages: MmsMessage | Sequence[MmsMessage]) -> SendResult[MmsRow]:
         """Return what up to 1000 messages would cost; nothing is sent."""
-        return await self._post(_PRICE, messages)
+        return await self._post(self._price, messages)
 
-    def bulk(
-        self,
-        *,
-        batching: Batching = Batching(),  # noqa: B008 - frozen
-        lanes: int = 4,
-        journal: Journal | str | PathLike[str] | None = None,
-        reconcile: Reconcile = Reconcile(),  # noqa: B008 - frozen
-        budget: Decimal | None = None,
-        ramp: Sequence[int] | None = RAMP,
-        pause: bool = True,
-    ) -> BulkSender[MmsMessage]:
-        """Return a sender for any number of messages; use it as ``async with ... as bulk``.
-
-        Args:
-            batching: how messages are put together into requests.
-            lanes: requests under way at a time.
-            journal: makes a run crash-safe: a `Journal`, or the path of its file.
-            reconcile: how messages in doubt are settled from the history.
-            budget: amount that is never spent beyond, priced before sending.
-            ramp: sizes of the first requests of streams; None for none.
-            pause: send nothing new after a request without a verdict until the history was asked.
-
-        """
-        return self._bulk(
-            MmsMessage,
-            _SEND,
-            _PRICE,
-            lambda since, until: self.history(date_from=since, date_to=until),
-            by_text=True,
-            batching=batching,
-            lanes=lanes,
-            journal=journal,
-            reconcile=reconcile,
-            budget=budget,
-            ramp=ramp,
-            pause=pause,
-        )
+    _price = rest.register("POST", "/v3/mms/price", price, repeatable=True)
 
     @rest.pages("/v3/mms/history")
     def history(
@@ -88,11 +55,30 @@ class Mms(Messages[MmsMessage, MmsRow]):
         """Walk what was sent and received; states can be compound, as ``Queued:WaitSend``."""
         ...
 
+    @rest.get("/v3/mms/history/export")
+    async def export_history(
+        self,
+        *,
+        filename: str | None = None,
+        q: str | None = None,
+        order_by: str | None = None,
+        date_from: datetime | int | None = None,
+        date_to: datetime | int | None = None,
+        limit: int | None = None,
+    ) -> Export:
+        """Have the history written to a CSV; `client.download` fetches it."""
+        ...
+
     @rest.pages("/v3/mms/receipts")
     def receipts(self, *, limit: int = 100, prefetch: int = 4) -> Pages[Receipt]:
         """Walk the unread receipts; walking does not mark them read."""
         ...
 
+    @rest.put("/v3/mms/receipts-read")
+    async def mark_receipts_read(self, *, date_before: datetime | int) -> None:
+        """Mark the receipts up to a time read. This cannot be undone.
 
-_SEND = rest.register("POST", "/v3/mms/send", Mms.send)
-_PRICE = rest.register("POST", "/v3/mms/price", Mms.price, repeatable=True)
+        Without a time the API marks all, even those that came since they were listed; so it is
+        asked for here.
+        """
+        ...

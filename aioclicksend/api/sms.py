@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from os import PathLike
+from typing import Literal
 
 from .. import rest
-from ..bulk.batcher import Batching
-from ..bulk.journal import Journal
-from ..bulk.reconcile import Reconcile
-from ..bulk.sender import RAMP, BulkSender
+from ..models.files import Export
+from ..models.inputs import Sender
 from ..models.messages import SmsMessage
 from ..models.results import Count, InboundSms, Receipt, SendResult, SmsRow, Template
 from ..pages import Pages
+from .campaigns import SmsCampaigns
 from .messages import Messages
 
 
@@ -31,6 +29,11 @@ class SmsTemplates(rest.Group):
         prefetch: int = 4,
     ) -> Pages[Template]:
         """Walk the templates; `q` searches ``template_id``, ``template_name`` and ``body``."""
+        ...
+
+    @rest.get("/v3/sms/templates/{template_id}")
+    async def get(self, template_id: int) -> Template:
+        """Return one template."""
         ...
 
     @rest.post("/v3/sms/templates")
@@ -52,17 +55,20 @@ class SmsTemplates(rest.Group):
 class Sms(Messages[SmsMessage, SmsRow]):
     """SMS."""
 
+    _message = SmsMessage
     _row = SmsRow
+    _by_text = False
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
         self.templates = SmsTemplates(session)
+        self.campaigns = SmsCampaigns(session)
 
     async def send(
         self,
         messages: SmsMessage | Sequence[SmsMessage],
         *,
-        senders: Sequence[dict[str, str]] | None = None,
+        senders: Sequence[Sender | dict[str, str]] | None = None,
         shorten_urls: bool | None = None,
     ) -> SendResult[SmsRow]:
         """Send up to 1000 messages in one request.
@@ -75,54 +81,21 @@ class Sms(Messages[SmsMessage, SmsRow]):
             UnknownOutcomeError: there was no readable answer; `refs` says of which messages.
 
         """
-        return await self._post(_SEND, messages, senders=senders, shorten_urls=shorten_urls)
+        return await self._post(self._send, messages, senders=senders, shorten_urls=shorten_urls)
+
+    _send = rest.register("POST", "/v3/sms/send", send)
 
     async def price(
         self,
         messages: SmsMessage | Sequence[SmsMessage],
         *,
-        senders: Sequence[dict[str, str]] | None = None,
+        senders: Sequence[Sender | dict[str, str]] | None = None,
         shorten_urls: bool | None = None,
     ) -> SendResult[SmsRow]:
         """Return what up to 1000 messages would cost; nothing is sent."""
-        return await self._post(_PRICE, messages, senders=senders, shorten_urls=shorten_urls)
+        return await self._post(self._price, messages, senders=senders, shorten_urls=shorten_urls)
 
-    def bulk(
-        self,
-        *,
-        batching: Batching = Batching(),  # noqa: B008 - frozen
-        lanes: int = 4,
-        journal: Journal | str | PathLike[str] | None = None,
-        reconcile: Reconcile = Reconcile(),  # noqa: B008 - frozen
-        budget: Decimal | None = None,
-        ramp: Sequence[int] | None = RAMP,
-        pause: bool = True,
-    ) -> BulkSender[SmsMessage]:
-        """Return a sender for any number of messages; use it as ``async with ... as bulk``.
-
-        Args:
-            batching: how messages are put together into requests.
-            lanes: requests under way at a time.
-            journal: makes a run crash-safe: a `Journal`, or the path of its file.
-            reconcile: how messages in doubt are settled from the history.
-            budget: amount that is never spent beyond, priced before sending.
-            ramp: sizes of the first requests of streams; None for none.
-            pause: send nothing new after a request without a verdict until the history was asked.
-
-        """
-        return self._bulk(
-            SmsMessage,
-            _SEND,
-            _PRICE,
-            lambda since, until: self.history(date_from=since, date_to=until, order_by="date:desc"),
-            batching=batching,
-            lanes=lanes,
-            journal=journal,
-            reconcile=reconcile,
-            budget=budget,
-            ramp=ramp,
-            pause=pause,
-        )
+    _price = rest.register("POST", "/v3/sms/price", price, repeatable=True)
 
     @rest.pages("/v3/sms/history")
     def history(
@@ -142,6 +115,21 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    @rest.get("/v3/sms/history/export")
+    async def export_history(
+        self,
+        *,
+        filename: str | None = None,
+        q: str | None = None,
+        order_by: str | None = None,
+        date_from: datetime | int | None = None,
+        date_to: datetime | int | None = None,
+        page: int | None = None,
+        limit: int | None = None,
+    ) -> Export:
+        """Have the history written to a CSV; `client.download` fetches it."""
+        ...
+
     @rest.pages("/v3/sms/inbound")
     def inbound(
         self, *, q: str | None = None, limit: int = 100, prefetch: int = 4
@@ -152,11 +140,56 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    @rest.get("/v3/sms/inbound/{original_message_id}")
+    async def get_inbound(self, original_message_id: str) -> InboundSms:
+        """Return the first reply to a message of ours, whose id is taken; read or unread."""
+        ...
+
+    @rest.post("/v3/sms/inbound")
+    async def create_test_inbound(
+        self, *, url: str, webhook_type: Literal["post", "get", "json"] | None = None
+    ) -> InboundSms:
+        """Have a reply made up and pushed to `url`, or listed if that is the word ``poll``."""
+        ...
+
+    @rest.put("/v3/sms/inbound-read")
+    async def mark_inbound_read(self, *, date_before: datetime | int) -> None:
+        """Mark the replies up to a time read. This cannot be undone.
+
+        Without a time the API marks all, even those that came since they were listed; so it is
+        asked for here.
+        """
+        ...
+
+    @rest.put("/v3/sms/inbound-read/{message_id}")
+    async def mark_inbound_message_read(self, message_id: str) -> None:
+        """Mark one reply read, by its own id."""
+        ...
+
     @rest.pages("/v3/sms/receipts")
     def receipts(self, *, limit: int = 100, prefetch: int = 4) -> Pages[Receipt]:
         """Walk the unread receipts; walking does not mark them read.
 
         Needs an automation rule with the action POLL.
+        """
+        ...
+
+    @rest.get("/v3/sms/receipts/{message_id}")
+    async def get_receipt(self, message_id: str) -> Receipt:
+        """Return the receipt of a message, read or unread; test numbers never have one."""
+        ...
+
+    @rest.post("/v3/sms/receipts")
+    async def create_test_receipt(self, *, url: str) -> Receipt:
+        """Have a receipt made up and pushed to `url`, or listed if that is the word ``poll``."""
+        ...
+
+    @rest.put("/v3/sms/receipts-read")
+    async def mark_receipts_read(self, *, date_before: datetime | int) -> None:
+        """Mark the receipts up to a time read. This cannot be undone.
+
+        Without a time the API marks all, even those that came since they were listed; so it is
+        asked for here.
         """
         ...
 
@@ -189,9 +222,8 @@ class Sms(Messages[SmsMessage, SmsRow]):
 
     @rest.put("/v3/sms/cancel-all")
     async def _cancel_all(self, *, custom_string: str | None) -> Count:
-        """Cancel scheduled SMS."""
+        """Cancel scheduled SMS, by default all. This cannot be undone."""
         ...
 
-
-_SEND = rest.register("POST", "/v3/sms/send", Sms.send)
-_PRICE = rest.register("POST", "/v3/sms/price", Sms.price, repeatable=True)
+    def _between(self, since: int, until: int | None) -> Pages[SmsRow]:
+        return self.history(date_from=since, date_to=until, order_by="date:desc")

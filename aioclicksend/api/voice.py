@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from os import PathLike
 
 from .. import rest
-from ..bulk.batcher import Batching
-from ..bulk.journal import Journal
-from ..bulk.reconcile import Reconcile
-from ..bulk.sender import RAMP, BulkSender
+from ..models.files import Export
 from ..models.messages import VoiceMessage
-from ..models.results import SendResult, VoiceLanguage, VoiceRow
+from ..models.results import Count, Receipt, SendResult, VoiceLanguage, VoiceRow
 from ..pages import Pages
 from .messages import Messages
 
@@ -21,6 +16,7 @@ from .messages import Messages
 class Voice(Messages[VoiceMessage, VoiceRow]):
     """Text-to-speech calls."""
 
+    _message = VoiceMessage
     _row = VoiceRow
 
     async def send(self, messages: VoiceMessage | Sequence[VoiceMessage]) -> SendResult[VoiceRow]:
@@ -31,49 +27,15 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
             UnknownOutcomeError: there was no readable answer; `refs` says of which messages.
 
         """
-        return await self._post(_SEND, messages)
+        return await self._post(self._send, messages)
+
+    _send = rest.register("POST", "/v3/voice/send", send)
 
     async def price(self, messages: VoiceMessage | Sequence[VoiceMessage]) -> SendResult[VoiceRow]:
         """Return what up to 1000 calls would cost; nobody is called."""
-        return await self._post(_PRICE, messages)
+        return await self._post(self._price, messages)
 
-    def bulk(
-        self,
-        *,
-        batching: Batching = Batching(),  # noqa: B008 - frozen
-        lanes: int = 4,
-        journal: Journal | str | PathLike[str] | None = None,
-        reconcile: Reconcile = Reconcile(),  # noqa: B008 - frozen
-        budget: Decimal | None = None,
-        ramp: Sequence[int] | None = RAMP,
-        pause: bool = True,
-    ) -> BulkSender[VoiceMessage]:
-        """Return a sender for any number of messages; use it as ``async with ... as bulk``.
-
-        Args:
-            batching: how messages are put together into requests.
-            lanes: requests under way at a time.
-            journal: makes a run crash-safe: a `Journal`, or the path of its file.
-            reconcile: how messages in doubt are settled from the history.
-            budget: amount that is never spent beyond, priced before sending.
-            ramp: sizes of the first requests of streams; None for none.
-            pause: send nothing new after a request without a verdict until the history was asked.
-
-        """
-        return self._bulk(
-            VoiceMessage,
-            _SEND,
-            _PRICE,
-            lambda since, until: self.history(date_from=since, date_to=until, order_by="date:desc"),
-            by_text=True,
-            batching=batching,
-            lanes=lanes,
-            journal=journal,
-            reconcile=reconcile,
-            budget=budget,
-            ramp=ramp,
-            pause=pause,
-        )
+    _price = rest.register("POST", "/v3/voice/price", price, repeatable=True)
 
     @rest.pages("/v3/voice/history")
     def history(
@@ -87,6 +49,42 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
         prefetch: int = 4,
     ) -> Pages[VoiceRow]:
         """Walk the calls made; the account needs voice access."""
+        ...
+
+    @rest.get("/v3/voice/history/export")
+    async def export_history(
+        self,
+        *,
+        filename: str | None = None,
+        q: str | None = None,
+        order_by: str | None = None,
+        date_from: datetime | int | None = None,
+        date_to: datetime | int | None = None,
+        limit: int | None = None,
+    ) -> Export:
+        """Have the history written to a CSV; `client.download` fetches it."""
+        ...
+
+    @rest.pages("/v3/voice/receipts")
+    def receipts(self, *, limit: int = 100, prefetch: int = 4) -> Pages[Receipt]:
+        """Walk the unread receipts, with the keys pressed; walking does not mark them read.
+
+        Needs an automation rule with the action POLL.
+        """
+        ...
+
+    @rest.post("/v3/voice/receipts")
+    async def create_test_receipt(self, *, url: str) -> Receipt:
+        """Have a receipt made up and pushed to `url`, or listed if that is the word ``poll``."""
+        ...
+
+    @rest.put("/v3/voice/receipts-read")
+    async def mark_receipts_read(self, *, date_before: datetime | int) -> None:
+        """Mark the receipts up to a time read. This cannot be undone.
+
+        Without a time the API marks all, even those that came since they were listed; so it is
+        asked for here.
+        """
         ...
 
     @rest.get("/v3/voice/lang")
@@ -104,6 +102,23 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
         """
         ...
 
+    async def cancel_all(self, *, everything: bool = False) -> Count:
+        """Cancel every scheduled call of the account. This cannot be undone.
 
-_SEND = rest.register("POST", "/v3/voice/send", Voice.send)
-_PRICE = rest.register("POST", "/v3/voice/price", Voice.price, repeatable=True)
+        Raises:
+            ValueError: not ``everything=True``; the API has no filter for calls.
+
+        """
+        if not everything:
+            raise ValueError(
+                "cancel_all: give everything=True to cancel every scheduled call of the account"
+            )
+        return await self._cancel_all()
+
+    @rest.put("/v3/voice/cancel-all")
+    async def _cancel_all(self) -> Count:
+        """Cancel every scheduled call. This cannot be undone."""
+        ...
+
+    def _between(self, since: int, until: int | None) -> Pages[VoiceRow]:
+        return self.history(date_from=since, date_to=until, order_by="date:desc")

@@ -1,10 +1,9 @@
-"""The account, its countries and sender addresses, and Maton's connections."""
+"""Accounts and subaccounts, their keys, usage and referrals."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import field
 
@@ -93,35 +92,69 @@ class Account(Model):
     trial_expiry: str | None = None
     currency: Currency | None = field(name="_currency", default=None)
     subaccount: Subaccount | None = field(name="_subaccount", default=None)
+    ai_enabled: bool | None = None
     referrer_chosen: Referrer | None = field(name="_referrer_chosen", default=None)
 
 
-class Country(Model):
-    """A country and its ISO code."""
+class ApiKey(Model):
+    """A new API key, in clear text."""
 
-    code: str | None = None
-    value: str | None = None
-
-
-class EmailAddress(Model):
-    """An address mails may be sent from, once it is verified."""
-
-    email_address_id: int | None = None
-    email_address: str | None = None
-    verified: bool | None = None
-    date_added: datetime | None = None
+    api_key: str | None = None
 
 
-class Connection(Model):
-    """A ClickSend account connected to Maton."""
+class PhoneVerification(Model):
+    """A verification of an account's phone number under way."""
 
-    connection_id: str | None = None
-    status: str | None = None
-    """``ACTIVE``, ``PENDING`` or ``FAILED``."""
-    url: str | None = None
-    """Where a person finishes signing in; it is a secret while the connection is pending."""
-    app: str | None = None
-    method: str | None = None
-    creation_time: datetime | None = None
-    last_updated_time: datetime | None = None
-    metadata: Any = None
+    activation_token: str | None = None
+    country: str | None = None
+    type: str | None = None
+    user_phone: str | None = None
+
+
+class SubaccountUsage(Model):
+    """What a subaccount sent by one channel in a month."""
+
+    subaccount_id: int | None = None
+    username: str | None = None
+    total_count: Decimal | None = None
+    """Came as ``"29.00"``, ``"10"`` and as a number."""
+    total_price: Decimal | None = None
+    notes: str | None = None
+
+
+class UsageTotal(Model):
+    """What the whole account sent by one channel in a month."""
+
+    count: Decimal | None = None
+    price: Decimal | None = None
+
+
+class Usage(Model):
+    """What an account sent in a month, by channel."""
+
+    sms: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    mms: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    voice: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    fax: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    post: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    postcards: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    email: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    email_transactional: list[SubaccountUsage] = []  # noqa: RUF012 - msgspec copies it
+    sms_total: UsageTotal | None = None
+    mms_total: UsageTotal | None = None
+    voice_total: UsageTotal | None = None
+    fax_total: UsageTotal | None = None
+    post_total: UsageTotal | None = None
+    postcards_total: UsageTotal | None = None
+    email_total: UsageTotal | None = None
+    email_transactional_total: UsageTotal | None = None
+    currency: Currency | None = field(name="_currency", default=None)
+
+
+class Referral(Model):
+    """An account that came by our referral."""
+
+    referral_rule_id: int | None = None
+    refered_user_id: int | None = None
+    date_referred: datetime | None = None
+    percentage_referral: Decimal | None = None

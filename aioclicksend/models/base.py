@@ -24,6 +24,9 @@ M = TypeVar("M", bound="Model")
 _HARMLESS = frozenset({"message_id", "status", "status_code", "direction", "country", "code"})
 """Fields with text that tells nothing about a person."""
 
+_ODD = (msgspec.ValidationError, ValueError, OverflowError, RecursionError)
+"""What msgspec raises over a value it cannot take; a ValueError over half a surrogate pair."""
+
 _NO_TIME = ("", 0, "0")
 """How the API says "no time"; ``schedule`` is ``""`` in refused rows."""
 
@@ -44,15 +47,13 @@ class Model(Struct, kw_only=True, dict=True):
 
     def __repr__(self) -> str:
         """Show ids, amounts, times and states; texts may hold numbers, bodies or secrets."""
-        shown = (
-            f"{name}={value!r}"
-            for name, value in zip(
-                self.__struct_fields__, msgspec.structs.astuple(self), strict=True
-            )
-            if value is not None
-            and (name in _HARMLESS or not isinstance(value, str | list | Model))
-        )
+        shown = (f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        told = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return [(name, value) for name, value in told if _is_harmless(name, value)]
 
 
 class Currency(Model):
@@ -77,6 +78,7 @@ class _Field(Struct):
 class _Plan(Struct):
     fields: list[_Field]
     times: list[str]
+    amounts: list[str]
     nested: list[_Field]
     aliases: Mapping[str, str]
 
@@ -89,9 +91,8 @@ def read(kind: type[M], value: Any) -> M:
         return _keep(kind(), value)
     plan = _plan(kind)
     told = _tidied(plan, value)
-    try:
-        model = msgspec.convert(told, kind, strict=False)
-    except (msgspec.ValidationError, OverflowError, RecursionError):
+    model = _at_once(kind, told)
+    if model is None or not all(_is_amount(getattr(model, name)) for name in plan.amounts):
         model = kind(**_field_by_field(plan, told))
     else:
         for nested in plan.nested:
@@ -106,11 +107,15 @@ def read_list(kind: type[M], value: Any) -> list[M]:
 
 
 def rows_of(value: Any) -> list[Any]:
-    """Return the items of what should be a list: nothing, one, or the values of an object."""
+    """Return the items of what should be a list.
+
+    It can be missing, stand in an object of its own under ``data``, or be an object of the items.
+    """
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
-        return list(value.values())
+        inner = value.get("data")
+        return inner if isinstance(inner, list) else list(value.values())
     return []
 
 
@@ -130,8 +135,7 @@ def decimal(value: Any) -> Decimal | None:
         amount = Decimal(str(value).strip().replace(",", ""))
     except InvalidOperation:
         return None
-    # An exponent of millions would take gigabytes to turn into an int.
-    return amount if amount.is_finite() and abs(amount.adjusted()) < 40 else None
+    return amount if _is_amount(amount) else None
 
 
 def moment(value: Any) -> datetime | None:
@@ -179,21 +183,40 @@ def flag(value: Any) -> bool | None:
     return bool(value) if isinstance(value, int | float) else None
 
 
+def _is_amount(value: Any) -> bool:
+    """Whether one can reckon with it; what is no Decimal at all is not judged."""
+    # An exponent of millions would take gigabytes to turn into an int.
+    return not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 40)
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return name in _HARMLESS
+    return isinstance(value, int | float | Decimal | datetime)
+
+
 def _keep(model: M, raw: Any) -> M:
-    model.__dict__["raw"] = raw
+    vars(model)["raw"] = raw
     return model
 
 
 def _tidied(plan: _Plan, value: dict[str, Any]) -> dict[str, Any]:
-    """Return the object without its ways of saying "no time", under the names we know."""
+    """Return the object under the names we know, its times aware where they are text."""
     told = value
     for name in plan.times:
-        if name in told and told[name] in _NO_TIME:
-            told = {**told, name: None}
+        if name in told and (told[name] == 0 or isinstance(told[name], str)):
+            told = {**told, name: moment(told[name])}
     for other, name in plan.aliases.items():
         if other in told and name not in told:
             told = {**told, name: told[other]}
     return told
+
+
+def _at_once(kind: type[M], told: dict[str, Any]) -> M | None:
+    try:
+        return msgspec.convert(told, kind, strict=False)
+    except _ODD:
+        return None
 
 
 def _field_by_field(plan: _Plan, told: dict[str, Any]) -> dict[str, Any]:
@@ -222,8 +245,10 @@ _COERCE: dict[Any, Any] = {int: number, Decimal: decimal, datetime: moment, str:
 def _coerced(kind: Any, value: Any) -> Any:
     """Return a value as its field's type, None where allowed, or UNSET to keep the default."""
     try:
-        return msgspec.convert(value, kind, strict=False)
-    except (msgspec.ValidationError, OverflowError, RecursionError):
+        understood = msgspec.convert(value, kind, strict=False)
+        if _is_amount(understood):
+            return understood
+    except _ODD:
         pass
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     for option in options:
@@ -256,7 +281,8 @@ def _plan(kind: type[Model]) -> _Plan:
         entries.append(_Field(info.name, info.encode_name, hint, nested, listed))
     return _Plan(
         fields=entries,
-        times=[it.wire for it in entries if datetime in typing.get_args(it.type)],
+        times=[it.wire for it in entries if datetime in (it.type, *typing.get_args(it.type))],
+        amounts=[it.name for it in entries if Decimal in (it.type, *typing.get_args(it.type))],
         nested=[it for it in entries if it.nested],
         aliases=kind.also_known_as,
     )

@@ -50,3 +50,23 @@ class Deleted(Model):
     """How many contacts were removed."""
 
     deleted: int | None = None
+
+
+class Found(Model):
+    """A contact or a list that a search found."""
+
+    id: int | None = None
+    type: str | None = None
+    """``contact`` or ``list``."""
+    name: str | None = None
+    contact: str | None = None
+    """The number of a contact, or the `list_email_id` of a list."""
+    contacts_count: int | None = None
+
+
+class ContactImport(Model):
+    """An import that was started."""
+
+    msg: str | None = None
+    ids: list[str] = []  # noqa: RUF012 - msgspec copies it
+    id: str | None = None

@@ -45,8 +45,12 @@ class Message(Struct, kw_only=True, omit_defaults=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(custom_string={self.custom_string!r}, to=***, body=***)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("custom_string", self.custom_string)]
 
-class SmsMessage(Message):
+
+class SmsMessage(Message, kw_only=True):
     """One SMS. Up to 8 parts are sent; the account's own limit may be lower and cuts the rest."""
 
     from_: str | None = field(name="from", default=None)
@@ -59,7 +63,7 @@ class SmsMessage(Message):
     """For prices only: ask for a summary by country."""
 
 
-class MmsMessage(Message):
+class MmsMessage(Message, kw_only=True):
     """One MMS. `media_file` travels once per request, so the messages of a request share it."""
 
     subject: str = ""
@@ -70,7 +74,7 @@ class MmsMessage(Message):
     from_email: str | None = None
 
 
-class VoiceMessage(Message):
+class VoiceMessage(Message, kw_only=True):
     """One text-to-speech call. The API wants a voice and a language: female and en-us if absent."""
 
     voice: str | None = None

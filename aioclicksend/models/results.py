@@ -111,10 +111,17 @@ class SendResult(Struct, Generic[R], kw_only=True):
         return [row for row in self.messages if not row.accepted]
 
     def __repr__(self) -> str:
-        return (
-            f"SendResult(accepted={len(self.accepted)}, rejected={len(self.rejected)}, "
-            f"unknown={len(self.unknown)}, total_price={self.total_price})"
-        )
+        shown = (f"{name}={value}" for name, value in self.__rich_repr__())
+        return f"SendResult({', '.join(shown)})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [
+            ("accepted", len(self.accepted)),
+            ("rejected", len(self.rejected)),
+            ("unknown", len(self.unknown)),
+            ("total_price", self.total_price),
+        ]
 
 
 def send_result(kind: type[R], data: Any, refs: Sequence[str] = ()) -> SendResult[R]:

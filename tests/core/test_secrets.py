@@ -1,0 +1,210 @@
+"""No credential, phone number or message body in any text that ends up in a log."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from rich.pretty import pretty_repr
+
+import aioclicksend as ac
+from aioclicksend import (
+    BasicAuth,
+    ClickSend,
+    MatonAuth,
+    MmsMessage,
+    Page,
+    Retry,
+    SmsMessage,
+    Timeout,
+    VoiceMessage,
+    api,
+)
+from aioclicksend.models.base import Model, read
+from aioclicksend.models.results import SmsRow, send_result
+
+from ..hostile import Hostile, Line, Script, refused_url
+from .helpers import AUTH, BODY, NUMBER, client_of, failure_of
+
+MAIL = "somebody@example.com"
+NAME = "Jane Q. Citizen"
+KEY = AUTH.api_key
+SECRETS = [NUMBER.strip("+"), BODY, MAIL, NAME, KEY, AUTH.username, "c29tZW9uZTph"]
+MESSAGE = SmsMessage(to=NUMBER, body=BODY, from_email=MAIL, custom_string="ref-1")
+
+
+def assert_tells_nothing(*texts: str) -> None:
+    for text in texts:
+        for secret in SECRETS:
+            assert secret not in text, text
+
+
+def echo(status: int) -> Script:
+    """Return a server that repeats whatever it was told."""
+
+    async def reply(line: Line, arrival: Any) -> None:
+        said = f"{NUMBER} or {MAIL} is wrong in {unquote(arrival.target)} ({arrival.target})"
+        if arrival.body:
+            said += f" with {arrival.body.decode()}, that is {arrival.json}"
+        content = {"http_code": status, "response_code": "BAD_REQUEST", "response_msg": said}
+        await line.reply(status, content, {"Retry-After": "0", "X-Echo": arrival.target})
+
+    return reply
+
+
+async def hang(line: Line, _: object) -> None:
+    await line.hang()
+
+
+async def reset(line: Line, _: object) -> None:
+    line.reset()
+
+
+async def no_http(line: Line, arrival: Any) -> None:
+    await line.write(f"{arrival.target} {NUMBER} {BODY}\r\n\r\n".encode())
+    line.writer.close()
+
+
+async def unreadable(line: Line, arrival: Any) -> None:
+    await line.reply(200, f"<html>{arrival.target} {NUMBER} {BODY} {NAME}</html>".encode())
+
+
+HOW: dict[str, Script] = {
+    **{str(status): echo(status) for status in (301, 400, 401, 403, 404, 408, 413, 429, 500, 503)},
+    "hang": hang,
+    "reset": reset,
+    "no-http": no_http,
+    "unreadable": unreadable,
+}
+
+
+def personal_calls(client: ClickSend) -> Iterator[Any]:
+    yield client.sms.send(MESSAGE)
+    yield client.sms.price(MESSAGE)
+    yield client.contacts.create(7, phone_number=NUMBER, first_name=NAME, email=MAIL)
+    yield client.contacts.update(7, 8, phone_number=NUMBER, first_name=NAME)
+    yield client.sms.cancel_all(NAME)
+    yield client.sms.history(q=f"to:{NUMBER}").collect()
+    yield client.sms.templates.walk(q=f"body:{BODY}").collect()
+    yield client.request("GET", f"/v3/new/{NUMBER}", query={"q": NAME})
+    yield client.request("POST", f"/v3/new/{MAIL}", json={"deep": [{"name": NAME}], "to": NUMBER})
+
+
+@pytest.mark.parametrize("how", HOW)
+async def test_no_error_and_no_log_tells_who_or_what(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    options: dict[str, Any] = {"timeout": Timeout(read=0.05), "retry": Retry(attempts=2, base=0)}
+    async with Hostile(HOW[how]) as server, client_of(server.url, **options) as client:
+        with caplog.at_level(logging.INFO):
+            errors = await asyncio.gather(*(failure_of(it) for it in personal_calls(client)))
+    for error in errors:
+        assert_tells_nothing(str(error), repr(error), repr(error.args))
+        assert_tells_nothing("".join(traceback.format_exception(error)))
+    assert_tells_nothing(caplog.text, *(str(it.args) for it in caplog.records))
+    assert len(server.arrivals) >= len(errors)
+
+
+async def test_a_refused_connection_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with refused_url() as url, client_of(url) as client:
+        with caplog.at_level(logging.INFO):
+            errors = await asyncio.gather(*(failure_of(it) for it in personal_calls(client)))
+    for error in errors:
+        assert_tells_nothing("".join(traceback.format_exception(error)))
+    assert_tells_nothing(caplog.text)
+
+
+async def test_what_the_server_said_is_there_for_those_who_ask() -> None:
+    async with Hostile(echo(400)) as server, client_of(server.url) as client:
+        error = await failure_of(client.sms.send(MESSAGE))
+    assert isinstance(error, ac.BadRequest)
+    assert NUMBER in error.response_msg
+    assert isinstance(error.raw, dict)
+
+
+async def test_a_cancelled_call_logs_only_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    async with Hostile(hang) as server, client_of(server.url) as client:
+        with caplog.at_level(logging.INFO):
+            call = asyncio.create_task(client.request("POST", f"/v3/new/{NUMBER}", json=BODY))
+            await server.until_arrivals(1)
+            call.cancel()
+            await asyncio.wait([call])
+    assert "POST /v3/new/…" in caplog.text
+    assert_tells_nothing(caplog.text)
+
+
+def test_settings_and_clients_show_no_credentials() -> None:
+    for thing in (AUTH, MatonAuth(KEY, KEY), client_of("http://127.0.0.1:9"), ClickSend(auth=AUTH)):
+        assert_tells_nothing(repr(thing), str(thing), f"{thing}", pretty_repr(thing))
+    assert_tells_nothing(str({"auth": AUTH}), pretty_repr({"auth": [AUTH]}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        MESSAGE,
+        MmsMessage(to=NUMBER, body=BODY, subject=NAME, media_file=f"https://a.example/{KEY}"),
+        VoiceMessage(to=NUMBER, body=BODY),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_messages_show_neither_number_nor_body(message: object) -> None:
+    assert_tells_nothing(repr(message), str([message]), pretty_repr(message))
+
+
+def models(kind: type[Model] = Model) -> Iterator[type[Model]]:
+    for inner in kind.__subclasses__():
+        yield inner
+        yield from models(inner)
+
+
+def test_no_model_shows_a_text_that_could_be_personal() -> None:
+    api.operations()
+    harmless = {"message_id", "status", "status_code", "direction", "country", "code"}
+    for kind in set(models()):
+        for value in (NAME, NUMBER, {"a": BODY}, [BODY], [{"a": [BODY]}]):
+            fields = {it: value for it in kind.__struct_fields__ if it not in harmless}
+            model = read(kind, fields)
+            for name in fields:
+                try:
+                    setattr(model, name, value)
+                except AttributeError:
+                    continue
+            assert_tells_nothing(repr(model), str([model]), pretty_repr(model))
+
+
+def test_results_and_pages_show_only_counts() -> None:
+    row = {"to": NUMBER, "body": BODY, "custom_string": NAME, "status": "SUCCESS"}
+    result = send_result(SmsRow, {"messages": [row], "total_price": 1}, [NAME])
+    page = Page.of({"data": [row], "total": 1}, 1, lambda it: read(SmsRow, it))
+    for thing in (result, page):
+        assert_tells_nothing(repr(thing), str([thing]), pretty_repr(thing))
+    assert "accepted=1" in repr(result)
+    assert "total=1" in repr(page)
+
+
+def pickled(error: Exception) -> object:
+    return pickle.loads(pickle.dumps(error))  # noqa: S301
+
+
+@pytest.mark.parametrize("spare", [copy.copy, copy.deepcopy, pickled])
+async def test_errors_can_be_copied_and_pickled(spare: Any) -> None:
+    """As pools of processes and task queues do."""
+    for how, attribute in ((echo(429), "status"), (reset, "refs")):
+        async with Hostile(how) as server, client_of(server.url) as client:
+            error = await failure_of(client.sms.send(MESSAGE))
+        twin = spare(error)
+        assert (type(twin), str(twin)) == (type(error), str(error))
+        assert getattr(twin, attribute) == getattr(error, attribute)
+
+
+def test_equality_and_hash_of_credentials_work_without_showing_them() -> None:
+    assert BasicAuth("a", "b") == BasicAuth("a", "b") != BasicAuth("a", "c")
+    assert len({MatonAuth("a"), MatonAuth("a"), MatonAuth("a", "b")}) == 2
