@@ -42,13 +42,11 @@ if TYPE_CHECKING:
         Accepted,
         NotSent,
         Outcome,
-        Quote,
         Rejected,
-        Report,
-        Statistics,
         Unknown,
     )
     from .bulk.reconcile import Reconcile
+    from .bulk.report import Quote, Report, Statistics
     from .bulk.sender import BulkSender, stop_on_signals
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
     from .models.results import SendResult
@@ -74,13 +72,13 @@ _LATER = {
     "MmsMessage": ".models.messages",
     "NotSent": ".bulk.outcome",
     "Outcome": ".bulk.outcome",
-    "Quote": ".bulk.outcome",
+    "Quote": ".bulk.report",
     "Reconcile": ".bulk.reconcile",
     "Rejected": ".bulk.outcome",
-    "Report": ".bulk.outcome",
+    "Report": ".bulk.report",
     "SendResult": ".models.results",
     "SmsMessage": ".models.messages",
-    "Statistics": ".bulk.outcome",
+    "Statistics": ".bulk.report",
     "Unknown": ".bulk.outcome",
     "VoiceMessage": ".models.messages",
     "stop_on_signals": ".bulk.sender",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imported by `bulk`, as it costs more than all the rest
     from ..bulk.batcher import Batching
     from ..bulk.journal import Journal
     from ..bulk.reconcile import Reconcile
-    from ..bulk.rows import SentRow
+    from ..bulk.rows import AnyRow
     from ..bulk.sender import BulkSender
 
 MAX_MESSAGES = 1000
@@ -71,9 +71,9 @@ class Messages(rest.Group, Generic[M, R]):
         from ..bulk.rows import decode_rows  # noqa: PLC0415
         from ..bulk.sender import BulkSender  # noqa: PLC0415
 
-        async def post(body: bytes, refs: Sequence[str]) -> Sequence[SentRow]:
+        async def post(body: bytes, refs: Sequence[str]) -> Sequence[AnyRow]:
             request = self._request(self._send, body=body, refs=refs)
-            return await self._session.exchange(request, lambda reply: decode_rows(reply.body))
+            return await self._session.exchange(request, lambda reply: decode_rows(reply.body, refs))
 
         async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
             return await self._call(

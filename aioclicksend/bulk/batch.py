@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from ..models.messages import Message
@@ -16,9 +17,16 @@ from .outcome import Outcome
 class Sink(Protocol):
     """Receives outcomes; `tokens` are what it had given along with the messages."""
 
-    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Take outcomes for good. Must not raise."""
         ...
+
+
+class _Request(Struct):
+    messages: list[msgspec.Raw]
+
+
+_decode = msgspec.json.Decoder(_Request).decode
 
 
 def _never() -> bool:
@@ -33,10 +41,11 @@ class Batch:
 
     __slots__ = (
         "_done",
+        "_frozen",
         "_on_answer",
         "_on_done",
         "abandoned",
-        "frozen",
+        "body",
         "intent",
         "messages",
         "open",
@@ -56,12 +65,15 @@ class Batch:
         sink: Sink,
         tokens: Sequence[Any],
         *,
+        body: bytes | None = None,
         rows: Sequence[int] = (),
         tries: int = 1,
     ) -> None:
         self.messages = messages
         self.refs = refs
-        self.frozen = frozen
+        self._frozen = frozen
+        self.body = body
+        """The request it makes, if that is known already."""
         self.sink = sink
         self.tokens = tokens
         self.rows = rows
@@ -83,6 +95,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.messages)
 
+    @property
+    def frozen(self) -> Sequence[bytes]:
+        """The JSON of each message, as it was or will be sent."""
+        if self.body is not None and not self._frozen:
+            self._frozen = [bytes(it) for it in _decode(self.body).messages]
+        return self._frozen
+
     def part(self, places: Sequence[int]) -> Batch:
         """Return a batch of some of the messages, which settles through this one."""
         other = Batch(
@@ -97,7 +116,7 @@ class Batch:
         other.reserved = [self.reserved[it] for it in places] if self.reserved else []
         return other
 
-    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Hand outcomes on and count them."""
         self.sink.settle(tokens, outcomes)
         self.open -= len(outcomes)
@@ -177,7 +196,7 @@ def doubts_of(batch: Batch, places: Sequence[int], reason: str, now: float) -> l
 class _DoubtSink:
     """Hands the outcomes of messages sent again to where their first try came from."""
 
-    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         for doubt, outcome in zip(tokens, outcomes, strict=True):
             doubt.sink.settle([doubt.token], [outcome])
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..models.messages import Message
 from ..models.results import SendResult
 from ..pages import Pages
-from .rows import SentRow
+from .rows import AnyRow
 
 History: TypeAlias = Callable[[int, int | None], Pages[Any]]
 """Walks the history from one unix second to another, newest first where the API can."""
@@ -23,7 +23,7 @@ class Channel(Struct, frozen=True):
     message: type[Message]
     body: Callable[[Sequence[Message], Sequence[bytes]], bytes]
     """Makes the body of a request of frozen messages."""
-    send: Callable[[bytes, Sequence[str]], Awaitable[Sequence[SentRow]]]
+    send: Callable[[bytes, Sequence[str]], Awaitable[Sequence[AnyRow]]]
     """Posts a body, whose refs it is given, and returns the rows of the reply."""
     price: Callable[[bytes, Sequence[str]], Awaitable[SendResult[Any]]]
     history: History

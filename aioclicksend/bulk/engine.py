@@ -29,9 +29,10 @@ from .batch import Batch, Doubt, Sink, batch_of, doubts_of
 from .budget import Purse
 from .channel import Channel
 from .journal import Journal
+from .matching import ACCOUNT_REFUSALS, match
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile, Reconciler
-from .rows import ACCOUNT_REFUSALS, SentRow, match
+from .rows import AllAccepted, AnyRow
 from .store import Known
 from .tally import Tally
 
@@ -227,7 +228,7 @@ class Engine:
             await self._post(batch)
 
     async def _post(self, batch: Batch) -> None:
-        body = self._channel.body(batch.messages, batch.frozen)
+        body = self._body(batch)
         batch.intent = time.time()
         failed = True
         journaled = None
@@ -270,7 +271,7 @@ class Engine:
             self._withdraw(batch, str(self.held))
             return None
 
-    def _answered(self, batch: Batch, rows: Sequence[SentRow]) -> bool:
+    def _answered(self, batch: Batch, rows: Sequence[AnyRow]) -> bool:
         """Settle what the rows of a reply say; True if they leave something open."""
         self._read_clock(batch, rows)
         found = match(batch.messages, batch.refs, rows)
@@ -279,7 +280,7 @@ class Engine:
             log.warning("a reply held %d rows that belong to no message", found.odd)
         if found.refusal is not None:
             self.hold(found.refusal)
-        if None not in found.outcomes:
+        if isinstance(found.outcomes, AllAccepted) or None not in found.outcomes:
             self._settle(batch, found.outcomes)  # type: ignore[arg-type]
             return False
         places = [place for place, it in enumerate(found.outcomes) if it is not None]
@@ -328,29 +329,31 @@ class Engine:
         if self._pause:
             self._paused = True
 
-    def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
+    def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Settle a whole batch."""
         if batch.tries > 1:
             outcomes = [_second_thought(it) for it in outcomes]
-        self.reconciler.accepted(outcomes, batch.intent)
+        self.reconciler.accepted(batch.refs, outcomes, batch.intent)
         self._book(outcomes, batch.rows, batch.reserved)
         batch.settle(batch.tokens, outcomes)
 
-    def _settle_part(self, batch: Batch, places: Sequence[int], outcomes: list[Outcome]) -> None:
+    def _settle_part(
+        self, batch: Batch, places: Sequence[int], outcomes: Sequence[Outcome]
+    ) -> None:
         part = batch.part(places)
         part.intent = batch.intent
         if places:
             self._settle(part, outcomes)
 
     def _book(
-        self, outcomes: list[Outcome], rows: Sequence[int], reserved: Sequence[Decimal]
+        self, outcomes: Sequence[Outcome], rows: Sequence[int], reserved: Sequence[Decimal]
     ) -> None:
         self.tally.add(outcomes)
         if self._journal is not None and rows:
             self._journal.record(rows, outcomes)
-            for row, outcome in zip(rows, outcomes, strict=True):
+            for place, row in enumerate(rows):
                 for sink, token in self._under_way.pop(row, ()):
-                    sink.settle([token], [outcome])
+                    sink.settle([token], [outcomes[place]])
         if self._purse is not None and reserved:
             for amount, outcome in zip(reserved, outcomes, strict=True):
                 self._purse.settle(amount, getattr(outcome, "price", None))
@@ -358,9 +361,7 @@ class Engine:
     async def _afford(self, purse: Purse, batch: Batch) -> Batch:
         """Return the part of a batch that the budget allows, priced and reserved."""
         try:
-            quote = await self._channel.price(
-                self._channel.body(batch.messages, batch.frozen), batch.refs
-            )
+            quote = await self._channel.price(self._body(batch), batch.refs)
         except asyncio.CancelledError:
             self._withdraw(batch, str(self.stopped))
             raise
@@ -380,11 +381,14 @@ class Engine:
         part.reserved = prices[:count]
         return part
 
-    def _read_clock(self, batch: Batch, rows: Sequence[SentRow]) -> None:
+    def _read_clock(self, batch: Batch, rows: Sequence[AnyRow]) -> None:
         """Learn the server's time from a row that says when it was accepted."""
         for row in rows[:1]:
             if isinstance(row.date, int | float) and row.date > 0:
                 self.reconciler.clock.observe(float(row.date), batch.intent, time.time())
+
+    def _body(self, batch: Batch) -> bytes:
+        return batch.body or self._channel.body(batch.messages, batch.frozen)
 
     def _wake(self) -> None:
         self._work.set()
@@ -393,7 +397,7 @@ class Engine:
 class _Nobody:
     """The sink of messages whose process is gone; the journal is told, and who joins."""
 
-    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         pass
 
 

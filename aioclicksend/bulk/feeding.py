@@ -14,7 +14,8 @@ import anyio
 import msgspec
 from msgspec import Struct
 
-from ..models.messages import REF_PREFIX, Message, check, freeze, with_ref
+from ..models.messages import REF_PREFIX, Message, MmsMessage, check, freeze, with_ref
+from . import express
 from .batch import Batch
 from .batcher import Batcher, Batching
 from .channel import Channel
@@ -36,15 +37,20 @@ class Plan(Struct):
     outcomes: list[Outcome]
     joined: list[Known]
     """Messages that are under way already; they will be told when those are."""
+    body: bytes | None = None
+    """The request of all of them, if they are as usual."""
 
 
 class Planner:
     """Gives messages their refs; with a journal, the same ones to the same messages."""
 
-    def __init__(self, engine: Engine, channel: Channel, journal: Journal | None) -> None:
+    def __init__(
+        self, engine: Engine, channel: Channel, journal: Journal | None, max_bytes: int
+    ) -> None:
         self._engine = engine
         self._channel = channel
         self._journal = journal
+        self._max_bytes = max_bytes
         self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}-"
         self._numbers = count()
 
@@ -52,8 +58,14 @@ class Planner:
         """Return a ref that no other message has."""
         return f"{self._prefix}{next(self._numbers):x}"
 
-    async def plan(self, messages: Sequence[Message], run: int) -> Plan:
+    async def plan(self, messages: list[Message], run: int) -> Plan:
         """Return what to do with messages of a stream; bad ones are NotSent, with the reason."""
+        if self._journal is None and self._channel.message is not MmsMessage:
+            prefix = f"{self._prefix}{next(self._numbers):x}-"
+            usual = express.body_of(messages, self._channel.message, prefix)
+            if usual is not None and len(usual[1]) <= self._max_bytes:
+                refs, body = usual
+                return Plan(messages, refs, [], [], [], [], body)
         good, bodies, outcomes = self._checked(messages)
         if self._journal is None:
             refs = [it.custom_string or self.new_ref() for it in good]
@@ -218,7 +230,15 @@ class Feeder:
             feed.expect(len(plan.outcomes))
             feed.settle((), plan.outcomes)
         self.join(feed, plan.joined)
-        whole = Batch(plan.messages, plan.refs, plan.frozen, feed, plan.messages, rows=plan.rows)
+        whole = Batch(
+            plan.messages,
+            plan.refs,
+            plan.frozen,
+            feed,
+            plan.messages,
+            body=plan.body,
+            rows=plan.rows,
+        )
         for places in self._parts(plan):
             batch = whole if len(places) == len(whole) else whole.part(places)
             await feed.room.acquire()
@@ -235,6 +255,8 @@ class Feeder:
     def _parts(self, plan: Plan) -> list[Sequence[int]]:
         """Return the places of the messages of each request."""
         everything = range(len(plan.messages))
+        if plan.body is not None:
+            return [everything]
         kinds = {self._channel.kind(it) for it in plan.messages}
         if len(kinds) <= 1 and sum(map(len, plan.frozen)) <= self._batching.max_bytes:
             return [everything] if plan.messages else []

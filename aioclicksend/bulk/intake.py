@@ -49,7 +49,7 @@ class Handle:
 class HandleSink:
     """Hands outcomes to handles, which are their own tokens."""
 
-    def settle(self, tokens: Sequence[Handle], outcomes: list[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Handle], outcomes: Sequence[Outcome]) -> None:
         """Settle the handles."""
         for handle, outcome in zip(tokens, outcomes, strict=True):
             handle.settle(outcome)
@@ -68,7 +68,7 @@ class Feed:
         """The reader has gone: nothing more is taken in, what waits is withdrawn."""
         self.failure: BaseException | None = None
         """What the source of the messages raised."""
-        self._ready: deque[list[Outcome] | None] = deque()
+        self._ready: deque[Sequence[Outcome] | None] = deque()
         self._news = asyncio.Event()
         self._expected = 0
         self._ended = False
@@ -77,7 +77,7 @@ class Feed:
         """Count messages in, each of which will be settled once."""
         self._expected += count
 
-    def settle(self, tokens: Sequence[Any], outcomes: list[Outcome]) -> None:  # noqa: ARG002
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:  # noqa: ARG002
         """Pass outcomes on to the reader."""
         self._expected -= len(outcomes)
         if not self.closed:
@@ -97,7 +97,7 @@ class Feed:
         self._ended = True
         self._news.set()
 
-    async def next(self) -> list[Outcome] | None:
+    async def next(self) -> Sequence[Outcome] | None:
         """Return the next outcomes, None after the last.
 
         Raises:

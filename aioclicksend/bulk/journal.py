@@ -19,8 +19,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 
+from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from .rows import ACCOUNT_REFUSALS
 from .store import LEASE, Entry, Known, Store
 
 P = ParamSpec("P")

@@ -14,7 +14,7 @@ from ..models.results import SendResult
 from .batcher import Batching
 from .channel import Channel
 from .feeding import Lingering, Prompt
-from .outcome import Quote
+from .report import Quote
 
 
 async def price(

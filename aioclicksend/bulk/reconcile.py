@@ -14,21 +14,23 @@ were sent after the doubtful one are witnesses: once they show, the history has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from ..errors import ClickSendError
+from ..models.messages import REF_PREFIX
 from ..models.results import Row
 from ..pages import Page
 from .batch import Doubt
 from .channel import History
+from .matching import is_code, same_number
 from .outcome import Accepted, Outcome, Rejected, Unknown
-from .rows import is_code, same_number
 
 log = logging.getLogger("aioclicksend")
 
@@ -89,6 +91,15 @@ class Ledger(Protocol):
         ...
 
 
+class _Witness(Struct, frozen=True):
+    """A message that was accepted while others were in doubt."""
+
+    intent: float
+    """Wall time before its bytes left."""
+    known: float
+    """Monotonic time at which its acceptance was known."""
+
+
 class ServerClock:
     """The difference between the server's clock and ours, as far as replies have told it."""
 
@@ -124,8 +135,8 @@ class Reconciler:
         self._wall = wall
         self.clock = ServerClock()
         self._doubts: dict[int, Doubt] = {}
-        self._witnesses: dict[str, float] = {}
-        self._taken: deque[Iterable[str | None]] = deque(maxlen=64)
+        self._witnesses: dict[str, _Witness] = {}
+        self._taken: deque[list[str | None]] = deque(maxlen=64)
         self._wake = asyncio.Event()
         self._given_up = "not looked up, as settle is 0" if reconcile.settle == 0 else None
 
@@ -146,13 +157,17 @@ class Reconciler:
         if self._given_up is not None:
             self.give_up(self._given_up)
 
-    def accepted(self, outcomes: Sequence[Outcome], intent: float) -> None:
-        """Learn of messages a reply accepted: their ids are taken, one of them is a witness."""
-        self._taken.append([it.message_id for it in outcomes if isinstance(it, Accepted)])
+    def accepted(self, refs: Sequence[str], outcomes: Sequence[Outcome], intent: float) -> None:
+        """Learn of messages a reply accepted: one of them is a witness, and their ids are taken.
+
+        Ids matter for refs of the caller's only, which may come again; ours are used once.
+        """
+        if not refs[-1].startswith(REF_PREFIX):
+            self._taken.append([it.message_id for it in outcomes if isinstance(it, Accepted)])
         if self._doubts:
             witness = next((it for it in reversed(outcomes) if isinstance(it, Accepted)), None)
             if witness is not None:
-                self._witnesses[witness.ref] = intent
+                self._witnesses[witness.ref] = _Witness(intent, self._now())
 
     def give_up(self, why: str) -> None:
         """Make every doubt Unknown now, and every later one at once."""
@@ -180,11 +195,9 @@ class Reconciler:
             wait = min((it.due for it in self._all()), default=float("inf")) - self._now()
             if wait <= 0:
                 return
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if wait == float("inf") else wait):
                     await self._wake.wait()
-            except TimeoutError:
-                return
 
     async def _search(self) -> None:
         """Make one pass for the doubts that are due; what it shows of others is taken along."""
@@ -252,17 +265,22 @@ class Reconciler:
                 doubt.due = settled if settled - doubt.due <= wait else doubt.due
                 continue
             patient = self._now() < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
-            later, seen = self._witnesses_after(doubt, search)
-            if (search.trouble or search.found) and patient:
+            later = self._sent_after(doubt)
+            # One that was accepted while the search was under way cannot have shown in it.
+            due = [ref for ref, it in later.items() if it.known <= started]
+            seen = not search.witnesses.isdisjoint(due)
+            if patient and (search.trouble or search.found):
                 doubt.due = self._now() + (_FIRST_WAIT if search.trouble else 0.0)
+            elif later and not due and self._policy.resend:
+                doubt.due = self._now()  # the next search can tell whether the history lags
             elif not self._policy.resend or search.trouble or doubt.tries >= _TRIES:
-                verdicts.append((doubt, self._unknown(doubt, search, later=later, seen=seen)))
+                verdicts.append((doubt, self._unknown(doubt, search, due=bool(due), seen=seen)))
             elif seen or not later:
                 again.append(doubt)
             elif patient:
                 doubt.due = self._now() + _FIRST_WAIT
             else:
-                verdicts.append((doubt, self._unknown(doubt, search, later=later, seen=seen)))
+                verdicts.append((doubt, self._unknown(doubt, search, due=bool(due), seen=seen)))
         self._conclude(verdicts)
         if again:
             for doubt in again:
@@ -270,17 +288,16 @@ class Reconciler:
             log.warning("sending %d messages again that a settled search did not show", len(again))
             self._ledger.send_again(again)
 
-    def _witnesses_after(self, doubt: Doubt, search: _Search) -> tuple[bool, bool]:
-        """Return whether messages were sent after a doubt arose, and whether one of them shows."""
+    def _sent_after(self, doubt: Doubt) -> dict[str, _Witness]:
+        """Return the witnesses that were sent after a doubt arose."""
         failed = self._wall() - (self._now() - doubt.failed)
-        later = [ref for ref, intent in self._witnesses.items() if intent >= failed]
-        return bool(later), any(ref in search.witnesses for ref in later)
+        return {ref: it for ref, it in self._witnesses.items() if it.intent >= failed}
 
-    def _unknown(self, doubt: Doubt, search: _Search, *, later: bool, seen: bool) -> Unknown:
+    def _unknown(self, doubt: Doubt, search: _Search, *, due: bool, seen: bool) -> Unknown:
         waited = f"{self._policy.settle:g} s"
         if search.trouble:
             how = f"the history could not be read ({search.trouble})"
-        elif not later:
+        elif not due:
             how = f"not in the history after {waited} (nothing sent later to compare with)"
         elif seen:
             how = f"not in the history after {waited}, though messages sent later are"
@@ -333,7 +350,7 @@ class _Search:
         """How many of the wanted doubts the pass has settled."""
         return len(self.wanted) - self.missing
 
-    def look(self, rows: Iterable[Row], witnesses: dict[str, float]) -> None:
+    def look(self, rows: Iterable[Row], witnesses: Container[str]) -> None:
         """Take in rows of the history."""
         for row in rows:
             ref = row.custom_string or ""

@@ -1,51 +1,56 @@
-"""Telling from a reply what became of each message of a batch. Pure.
-
-The API may order rows differently, leave some out, repeat some or write them oddly. A row belongs
-to the message whose ref it carries; where a row lost its ref, to the one message that its number
-(and text) still fit. A message without a row is in doubt by itself.
-"""
+"""Reading the rows of a reply, in any shape the API has for them. Pure."""
 
 from __future__ import annotations
 
 import functools
-import re
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Protocol, overload
 
 import msgspec
 from msgspec import Struct
 
 from ..models.base import decimal, number, rows_of, text
 from ..models.messages import Message
-from ..models.results import ACCEPTED
 from ..wire import Unreadable, loads
-from .outcome import Accepted, Rejected
-
-ACCOUNT_REFUSALS = frozenset(
-    {
-        "INSUFFICIENT_CREDIT",
-        "MISSING_CREDENTIALS",
-        "INVALID_CREDENTIALS",
-        "ACCOUNT_NOT_ACTIVATED",
-    }
-)
-"""Statuses that say the account, not the message, is refused: the next ones would be too."""
+from .outcome import Accepted
 
 
 class SentRow(Struct, gc=False):
-    """What of a row matters here. Types as loose as JSON's: no row may fail a reply."""
+    """What of a row matters here, in the types the API mostly keeps to."""
 
-    custom_string: str | int | float | None = None
-    status: str | None = None
-    message_id: str | int | None = None
+    custom_string: str = ""
+    status: str = ""
+    message_id: str | None = None
     message_parts: int | float | str | None = None
     message_price: str | int | float | None = None
-    to: str | int | None = None
-    body: str | None = None
-    direction: str | None = None
+    to: str | None = None
     date: int | float | str | None = None
+    body: str | None = None
+
+
+class _LeanRow(Struct, gc=False):
+    """The fields of a row that are read where every row stands in its place.
+
+    Reading the others would take longer than all the rest.
+    """
+
+    custom_string: str
+    status: str
+    message_id: str
+    message_parts: int = 0
+    message_price: str = ""
+    date: int = 0
+
+    @property
+    def to(self) -> None:
+        """Not read."""
+
+    @property
+    def body(self) -> None:
+        """Not read."""
 
 
 class _Data(Struct):
@@ -57,28 +62,124 @@ class _Envelope(Struct):
     http_code: int = 200
 
 
-is_code = re.compile(r"[A-Z][A-Z0-9_]+").fullmatch
+class _LeanData(Struct):
+    messages: list[_LeanRow]
+
+
+class _LeanEnvelope(Struct):
+    data: _LeanData
+    http_code: int = 200
+
+
 _decode = msgspec.json.Decoder(_Envelope).decode
+_decode_lean = msgspec.json.Decoder(_LeanEnvelope).decode
+_ref_of = attrgetter("custom_string")
 
 
-class Match(Struct):
-    """What a reply tells about a batch."""
+class AnyRow(Protocol):
+    """A row, however it was read."""
 
-    outcomes: list[Accepted | Rejected | None]
-    """In the batch's order; None where there was no row."""
-    odd: int
-    """Rows that were left over."""
-    refusal: str | None
-    """The first status that refuses the account, if any."""
+    @property
+    def custom_string(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def message_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def message_parts(self) -> int | float | str | None: ...  # noqa: D102
+    @property
+    def message_price(self) -> Any: ...  # noqa: D102
+    @property
+    def date(self) -> Any: ...  # noqa: D102
+    @property
+    def to(self) -> str | None: ...  # noqa: D102
+    @property
+    def body(self) -> str | None: ...  # noqa: D102
 
 
-def decode_rows(body: bytes) -> list[SentRow]:
-    """Return the rows of a reply to a send.
+def parts(value: int | float | str | None) -> int | None:
+    """Return a number of parts."""
+    return value if value.__class__ is int else number(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def price(value: str | float | None) -> Decimal | None:
+    """Return a price; the same few come again and again."""
+    return decimal(value)
+
+
+class InPlace(list[_LeanRow]):
+    """Rows that are known to stand in the order of their messages, whose refs are all different."""
+
+
+class AllAccepted(Sequence[Accepted]):
+    """The outcomes of a batch whose every message was accepted, made when they are looked at."""
+
+    def __init__(
+        self, messages: Sequence[Message], refs: Sequence[str], rows: Sequence[AnyRow]
+    ) -> None:
+        self._messages = messages
+        self._refs = refs
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Accepted]:
+        return iter(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Accepted: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Accepted]: ...
+
+    def __getitem__(self, index: int | slice) -> Accepted | list[Accepted]:
+        return self._made[index]
+
+    @cached_property
+    def cost(self) -> Decimal:
+        """The sum of their prices."""
+        prices = [row.message_price for row in self.rows]
+        if prices.count(prices[0]) == len(prices):
+            return (price(prices[0]) or Decimal(0)) * len(prices)
+        return sum((price(it) or Decimal(0) for it in prices), Decimal(0))
+
+    @property
+    def ids(self) -> list[str | None]:
+        """Their `message_id`s."""
+        return [row.message_id for row in self.rows]
+
+    @cached_property
+    def _made(self) -> list[Accepted]:
+        rows = self.rows
+        return list(
+            map(
+                Accepted,
+                self._messages,
+                self._refs,
+                self.ids,
+                [parts(row.message_parts) for row in rows],
+                [price(row.message_price) for row in rows],
+            )
+        )
+
+
+def decode_rows(body: bytes, refs: Sequence[str] = ()) -> Sequence[AnyRow]:
+    """Return the rows of a reply to a send of messages with these refs.
 
     Raises:
         Unreadable: there are none, or the envelope tells of an error.
 
     """
+    try:
+        lean = _decode_lean(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        rows = lean.data.messages
+        if lean.http_code < 400 and in_place(rows, refs) and len(set(refs)) == len(refs):
+            return InPlace(rows)
     try:
         envelope = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -88,131 +189,9 @@ def decode_rows(body: bytes) -> list[SentRow]:
     return envelope.data.messages
 
 
-def match(messages: Sequence[Message], refs: Sequence[str], rows: Sequence[SentRow]) -> Match:
-    """Return what the rows of a reply say about the messages of its batch."""
-    if len(rows) == len(refs) and all(map(_same_ref, rows, refs)):
-        told_apart = len(set(refs)) == len(refs) or (
-            all(map(_same_to, rows, messages))
-            and len({(ref, it.to) for ref, it in zip(refs, messages, strict=True)}) == len(refs)
-        )
-        if told_apart:
-            return _finished(list(map(judge, messages, refs, rows)), odd=0)
-    found, odd = _pair(messages, refs, rows)
-    return _finished(list(map(judge, messages, refs, found)), odd)
-
-
-def same_number(ours: str | None, theirs: str | int | None) -> bool:
-    """Whether two numbers agree as far as they can be compared.
-
-    A local number comes back in E.164, and accounts that de-identify their data mask digits.
-    """
-    if theirs is None or ours is None:
-        return True
-    mine, told = ours.strip(), str(theirs).strip()
-    if mine == told:
-        return True
-    if not told.lstrip("+").isdigit():
-        return True
-    digits = "".join(filter(str.isdigit, mine))
-    if mine.startswith("+"):
-        return digits == told.lstrip("+")
-    return told.endswith(digits.lstrip("0"))
-
-
-@functools.lru_cache(maxsize=4096)
-def price(value: str | float | None) -> Decimal | None:
-    """Return a price; the same few come again and again."""
-    return decimal(value)
-
-
-def judge(message: Message, ref: str, row: SentRow | None) -> Accepted | Rejected | None:
-    """Return what one row says about its message, None where it leaves that open.
-
-    Only ``SUCCESS`` is acceptance, and only a code in capitals a refusal: a word like ``Queued``
-    in its place would be neither.
-    """
-    if row is None:
-        return None
-    status = row.status or ""
-    if status == ACCEPTED or status.upper() == ACCEPTED:
-        parts = row.message_parts
-        return Accepted(
-            message,
-            ref,
-            text(row.message_id),
-            parts if parts.__class__ is int else number(parts),
-            price(row.message_price),
-        )
-    return Rejected(message, ref, status) if is_code(status) else None
-
-
-def _same_ref(row: SentRow, ref: str) -> bool:
-    return row.custom_string == ref
-
-
-def _same_to(row: SentRow, message: Message) -> bool:
-    return row.to == message.to
-
-
-def _pair(
-    messages: Sequence[Message], refs: Sequence[str], rows: Sequence[SentRow]
-) -> tuple[list[SentRow | None], int]:
-    """Return each message's row, and how many rows belong to none."""
-    by_ref: dict[str, deque[int]] = defaultdict(deque)
-    by_both: dict[tuple[str, object], deque[int]] = defaultdict(deque)
-    for index, ref in enumerate(refs):
-        by_ref[ref].append(index)
-        by_both[ref, messages[index].to].append(index)
-    found: list[SentRow | None] = [None] * len(refs)
-    unplaced = []
-    odd = 0
-    # Acceptances first: of two rows for one message the one that costs money counts.
-    for row in sorted(rows, key=_refused):
-        ref = text(row.custom_string) or ""
-        if ref not in by_ref:
-            unplaced.append(row)
-            continue
-        exact = [it for it in by_both.get((ref, row.to), ()) if found[it] is None]
-        fits = exact or [
-            it for it in by_ref[ref] if found[it] is None and same_number(messages[it].to, row.to)
-        ]
-        if not fits:
-            odd += 1
-            continue
-        found[next((it for it in fits if messages[it].body == row.body), fits[0])] = row
-    return found, odd + _place_by_number(messages, found, unplaced)
-
-
-def _place_by_number(
-    messages: Sequence[Message], found: list[SentRow | None], rows: Sequence[SentRow]
-) -> int:
-    """Place rows that lost their ref where exactly one message fits; return how many remain."""
-    by_number: dict[str, list[int]] = defaultdict(list)
-    if rows:
-        for index, message in enumerate(messages):
-            if found[index] is None:
-                by_number[str(message.to)].append(index)
-    odd = 0
-    for row in rows:
-        fits = [
-            index
-            for index in by_number.get(str(row.to), ())
-            if found[index] is None and row.body in (None, messages[index].body)
-        ]
-        if row.custom_string not in (None, "") or len(fits) != 1:
-            odd += 1
-        else:
-            found[fits[0]] = row
-    return odd
-
-
-def _finished(outcomes: list[Accepted | Rejected | None], odd: int) -> Match:
-    statuses = {it.status for it in outcomes if it.__class__ is Rejected}
-    return Match(outcomes, odd, next(iter(statuses & ACCOUNT_REFUSALS), None))
-
-
-def _refused(row: SentRow) -> bool:
-    return row.status != ACCEPTED
+def in_place(rows: Sequence[AnyRow], refs: Sequence[str]) -> bool:
+    """Whether every ref stands where it was sent."""
+    return len(rows) == len(refs) and list(map(_ref_of, rows)) == list(refs)
 
 
 def _loose_rows(body: bytes) -> list[SentRow]:
@@ -234,4 +213,4 @@ def _loose_row(row: dict[str, Any]) -> SentRow:
         return msgspec.convert(row, SentRow)
     except msgspec.ValidationError:
         known = {name: text(row.get(name)) for name in SentRow.__struct_fields__}
-        return SentRow(**known)
+        return SentRow(**{name: value for name, value in known.items() if value is not None})

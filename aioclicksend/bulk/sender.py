@@ -39,8 +39,9 @@ from .engine import Engine
 from .feeding import Feeder, Planner, outcome_of, thawed
 from .intake import Feed, Handle, HandleSink
 from .journal import Journal
-from .outcome import Accepted, NotSent, Outcome, Quote, Rejected, Report, Statistics, Unknown
+from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile
+from .report import Quote, Report, Statistics
 from .store import Entry
 
 M = TypeVar("M", bound=Message)
@@ -87,6 +88,8 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         self._pause = pause
         self._batcher: Batcher[tuple[Handle, bytes]] = Batcher(batching)
         self._timer: asyncio.TimerHandle | None = None
+        self._in_queue = 0
+        """Batches of single messages that no lane has taken yet."""
         self._closed = False
 
     @asynccontextmanager
@@ -229,7 +232,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             pause=self._pause,
             prepare=self._prepare,
         )
-        self._planner = Planner(engine, self._channel, self._journal)
+        self._planner = Planner(engine, self._channel, self._journal, self._batching.max_bytes)
         self._feeder = Feeder(engine, self._planner, self._channel, self._batching, self._ramp)
         self._room = asyncio.Semaphore(self._batching.queue)
         self._left_in_doubt = await self._journal.in_doubt() if self._journal is not None else []
@@ -299,6 +302,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     # Single messages.
 
     def _submit(self, items: list[tuple[Handle, bytes]]) -> None:
+        self._in_queue += 1
         handles = [handle for handle, _ in items]
         self._engine.submit(
             Batch(
@@ -317,10 +321,17 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
     def _linger_over(self) -> None:
         self._timer = None
+        self._send_due()
+
+    def _send_due(self) -> None:
+        """Send what has waited long enough; behind another batch it goes on gaining company."""
         due = self._batcher.due
-        if due is not None and due <= asyncio.get_running_loop().time():
+        if due is None:
+            return
+        if due > asyncio.get_running_loop().time():
+            self._set_timer()
+        elif self._in_queue == 0:
             self._submit(self._batcher.cut())
-        self._set_timer()
 
     def _cut(self) -> None:
         """Send what waits for company without waiting longer."""
@@ -334,6 +345,8 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         """Make room behind a batch that leaves the queue, and return what of it is to be sent."""
         if batch.sink is not _HANDLES:
             return batch
+        self._in_queue -= 1
+        self._send_due()
         for _ in range(len(batch)):
             self._room.release()
         return batch if self._journal is None else await self._claimed(batch)

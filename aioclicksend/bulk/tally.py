@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from .rows import AllAccepted
 
 
 class Tally:
@@ -24,6 +25,10 @@ class Tally:
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes in."""
         counts = self.by_class
+        if isinstance(outcomes, AllAccepted):
+            counts[Accepted] += len(outcomes)
+            self.cost += outcomes.cost
+            return
         for outcome in outcomes:
             counts[outcome.__class__] += 1
         self.cost += sum(it.price for it in outcomes if it.__class__ is Accepted and it.price)

@@ -3,7 +3,8 @@
 from .campaign import Campaign
 from .errors import CampaignError
 from .plan import Draft, Plan, Price, Problem, Sample
-from .record import Line, Record, resolve
+from .receipts import follow, look
+from .record import Delivery, Line, Record, resolve
 from .rules import QuietHours
 from .run import Ending, Run, running
 from .source import ContactList, open_table
@@ -12,6 +13,7 @@ __all__ = [
     "Campaign",
     "CampaignError",
     "ContactList",
+    "Delivery",
     "Draft",
     "Ending",
     "Line",
@@ -22,6 +24,8 @@ __all__ = [
     "Record",
     "Run",
     "Sample",
+    "follow",
+    "look",
     "open_table",
     "resolve",
     "running",

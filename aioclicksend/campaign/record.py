@@ -19,11 +19,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Struct
+
 from ..bulk.journal import Journal
 from ..bulk.store import LEASE
 from ..errors import ConfigurationError
 
 _PREFIX = "campaign."
+_OUTCOMES = """
+select {} from outcome left join delivery_state as by_ref
+    on by_ref.ref = outcome.ref and outcome.message_id is null
+"""
+_BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.message_id)"
+_TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"
+_STATE, _REASON = _TOLD.format("state"), _TOLD.format("reason")
 _IN_DOUBT = (
     "select message.id, ref from message left join result on result.message = message.id "
     "where message.batch is not null and (result.state is null or result.state = 'unknown')"
@@ -42,6 +51,26 @@ class Line(NamedTuple):
     parts: int | None
     price: str | None
     ref: str
+    delivery: str | None
+    """``delivered``, ``failed`` or ``pending``; None if no receipt tells."""
+    failure: str | None
+    """Why it was not delivered."""
+
+
+class Delivery(Struct, kw_only=True):
+    """How many of the accepted messages were delivered, by the receipts seen so far."""
+
+    delivered: int = 0
+    failed: int = 0
+    pending: int = 0
+    """Those without a final receipt."""
+    new: int = 0
+    """Receipts of any message that the last look saw for the first time."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether every accepted message has its final receipt."""
+        return not self.pending
 
 
 class Record:
@@ -116,6 +145,25 @@ class Record:
         ((parts,),) = self._rows("select sum(parts) from outcome where state = 'accepted'")
         return parts or 0
 
+    def delivery(self) -> Delivery | None:
+        """Return how many were delivered; None if nobody followed the receipts."""
+        if not self._has_receipts():
+            return None
+        columns = f"coalesce({_STATE}, 'pending'), count(*)"
+        counts = self._rows(
+            f"{_OUTCOMES.format(columns)} where outcome.state = 'accepted' group by 1"
+        )
+        return Delivery(**dict(counts))
+
+    def failures(self) -> list[tuple[str, int]]:
+        """Return why messages were not delivered and how many, the most frequent first."""
+        if not self._has_receipts():
+            return []
+        return self._rows(
+            f"{_OUTCOMES.format(_REASON + ' as why, count(*)')} where outcome.state = 'accepted' "
+            "and why is not null group by 1 order by 2 desc"
+        )
+
     def runner(self) -> str | None:
         """Return who is writing it now, if anybody is."""
         for pid, host, beat in self._rows("select pid, host, beat from lease"):
@@ -127,10 +175,18 @@ class Record:
     def lines(self) -> Iterator[Line]:
         """Yield the recipients in the order of the input."""
         with closing(self._connect()) as db:
-            for row in db.execute(
-                'select "to", state, reason, message_id, parts, price, ref from outcome order by id'
-            ):
+            columns = (
+                '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
+            )
+            if self._has_receipts():
+                statement = _OUTCOMES.format(f"{columns}, {_STATE}, {_REASON}")
+            else:
+                statement = f"select {columns}, null, null from outcome"
+            for row in db.execute(f"{statement} order by id"):
                 yield Line(*row)
+
+    def _has_receipts(self) -> bool:
+        return bool(self._rows("select 1 from sqlite_master where name = 'delivery_state'"))
 
     def _rows(self, statement: str) -> list[Any]:
         with closing(self._connect()) as db:

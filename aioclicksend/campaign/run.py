@@ -11,8 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..bulk.batcher import Batching
-from ..bulk.outcome import Report
 from ..bulk.reconcile import Reconcile
+from ..bulk.report import Report
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
 from ..models.messages import SmsMessage

@@ -21,6 +21,7 @@ from ..client import ClickSend
 from ..config import HoldEvent, Hooks, RateLimit
 from ..errors import ConfigurationError
 from .campaign_options import Money, Options, Sending, pace
+from .campaign_receipts import receipts
 from .campaign_tables import (
     Standing,
     problems_file,
@@ -168,7 +169,7 @@ def resume(
 @app.command
 def status(journal: _Journal, /, *, out: Output = PLAIN) -> int:
     """Show where a campaign stands, also while it is running. Asks nothing of the account."""
-    stands = _standing(journal)
+    stands = standing(journal)
     if out.json:
         out.document(stands)
         return _code(stands)
@@ -195,7 +196,7 @@ def report(
     out: Output = PLAIN,
 ) -> int:
     """Show how a campaign went, with the reasons of what was not accepted."""
-    stands = _standing(journal)
+    stands = standing(journal)
     lines = Record(journal).lines()
     if csv == Path("-"):
         write_lines(sys.stdout, lines)
@@ -239,6 +240,9 @@ def resolve(
     return status(journal, out=out)
 
 
+app.command(receipts)
+
+
 async def _look_up(journal: Path, settle: float, out: Output) -> None:
     Record(journal)
     async with (
@@ -267,7 +271,7 @@ async def _send(
         reconcile=sending.reconcile,
         ramp=None if sending.no_ramp else RAMP,
     ) as run:
-        before = _standing(journal)
+        before = standing(journal)
         settled = before.accepted + before.rejected
         async with stop_on_signals(run.bulk), watch(run.bulk, (before.messages or 0) - settled):
             ending = await run.send()
@@ -283,7 +287,7 @@ def _budget(sending: Sending, journal: Path) -> Decimal | None:
 
 
 def _tell_ending(journal: Path, ending: Ending, out: Output) -> int:
-    told, stands = ending.report, _standing(journal)
+    told, stands = ending.report, standing(journal)
     if set(told.reasons) == {"budget"} and not stands.accepted and not stands.rejected:
         raise ValueError("--budget is below the price of the first message; nothing was sent")
     if out.json:
@@ -305,13 +309,6 @@ def _code(stands: Standing) -> int:
     if stands.unknown or stands.in_doubt:
         return Exit.UNKNOWN
     return Exit.REFUSED if stands.rejected or stands.open else Exit.OK
-
-
-def _standing(journal: Path) -> Standing:
-    record = Record(journal)
-    messages = record.facts.get("messages")
-    left_out = msgspec.json.decode(record.facts.get("left_out", "{}"), type=dict[str, int])
-    return standing(record, None if messages is None else int(messages), left_out)
 
 
 def _tell_plan(out: Output, made: Plan, rate: RateLimit | None) -> None:

@@ -9,12 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..campaign import Line, Plan, Problem, Record
+from ..campaign import Delivery, Line, Plan, Problem, Record
 from ..config import RateLimit
 from .output import cell, grid, show
 
@@ -40,6 +41,8 @@ class Standing(Struct, kw_only=True):
     """What the next run sends again: not sent, held, and entered without being sent."""
     unread: int = 0
     """Messages that no run came to yet."""
+    delivery: Delivery | None = None
+    """What became of the accepted ones; None if nobody followed the receipts."""
     parts: int = 0
     spent: Decimal = Decimal(0)
     running: str | None = None
@@ -52,23 +55,28 @@ class Standing(Struct, kw_only=True):
         return self.unknown + self.in_doubt + self.not_sent + self.unread
 
 
-def standing(record: Record, messages: int | None, refused: Mapping[str, int]) -> Standing:
+def standing(journal: Path) -> Standing:
     """Return where the campaign of a journal stands."""
-    counts = record.counts()
+    record = Record(journal)
+    counts, facts = record.counts(), record.facts
+    messages = int(facts["messages"]) if "messages" in facts else None
+    reasons = {f"{state}: {reason}": count for state, reason, count in record.reasons()}
+    reasons |= {f"failed: {reason}": count for reason, count in record.failures()}
     return Standing(
         journal=str(record.path),
         messages=messages,
-        refused=dict(refused),
+        refused=msgspec.json.decode(facts.get("left_out", "{}"), type=dict[str, int]),
         accepted=counts.get("accepted", 0),
         rejected=counts.get("rejected", 0),
         unknown=counts.get("unknown", 0),
         in_doubt=counts.get("in_doubt", 0),
         not_sent=sum(counts.get(state, 0) for state in ("planned", "not_sent", "held")),
         unread=max((messages or 0) - sum(counts.values()), 0),
+        delivery=record.delivery(),
         parts=record.parts(),
         spent=record.spent(),
         running=record.runner(),
-        reasons={f"{state}: {reason}": count for state, reason, count in record.reasons()},
+        reasons=reasons,
     )
 
 
@@ -107,6 +115,10 @@ def show_standing(stands: Standing, *, reasons: bool) -> None:
     if stands.messages is not None:
         row("messages", stands.messages)
     row("accepted", stands.accepted, f"{stands.parts:,} parts, {_money(stands.spent)} spent")
+    if (delivery := stands.delivery) is not None:
+        row("  delivered", delivery.delivered)
+        row("  failed", delivery.failed)
+        row("  pending", delivery.pending, "no final receipt yet: campaign receipts")
     row("rejected", stands.rejected)
     row("unknown", stands.unknown, "they may or may not have gone out: campaign resolve")
     row("in doubt", stands.in_doubt, "the next run looks them up")

@@ -24,8 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..bulk.batcher import Batching
-from ..bulk.outcome import Accepted, NotSent, Outcome, Quote, Rejected, Unknown
+from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from ..bulk.reconcile import Reconcile
+from ..bulk.report import Quote
 from ..client import ClickSend
 from ..config import BasicAuth, RateLimit, Timeout
 from ..sandbox import Arrival, Fault, Sandbox
@@ -162,7 +163,7 @@ async def _campaign(recipients: Recipients, vandal: Vandal | None, out: Output) 
     # The sandbox allows a little more than the client takes: at the very limit every reply says
     # that none is left, and the client, who believes it, pauses.
     async with (
-        Sandbox(rate_limit=(12, 1.0), balance="100000.00") as sandbox,
+        Sandbox(rate_limit=(10, 1.0), balance="100000.00") as sandbox,
         ClickSend(
             auth=BasicAuth(sandbox.username, sandbox.api_key),
             base_url=sandbox.url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -168,7 +169,8 @@ def show(*renderables: object) -> None:
     with out.capture() as captured:
         for renderable in renderables:
             out.print(renderable)
-    sys.stdout.write(captured.get())
+    # Cells are padded, which is of no use at the end of a line.
+    sys.stdout.write("\n".join(map(str.rstrip, captured.get().split("\n"))))
 
 
 def write(line: str) -> None:
@@ -205,7 +207,16 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ValueError("this cannot be undone: without a terminal it needs --yes")
     print(f"{question} This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    answer = ""
+    # An event loop would only note a Ctrl-C, and go on waiting for the answer.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if not answer.endswith("\n"):
+            print(file=sys.stderr)  # noqa: T201 - Ctrl-C and Ctrl-D leave the cursor behind the question
+    if answer.strip().lower() not in ("y", "yes"):
         raise Declined
 
 

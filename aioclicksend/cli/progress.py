@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..bulk.outcome import Statistics
+from ..bulk.report import Statistics
 from ..bulk.sender import BulkSender
 from .output import console
 
@@ -100,7 +100,7 @@ async def _repeat(seconds: float, step: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def _notes_on(screen: Console) -> Any:
+def _notes_on(screen: Console) -> Iterator[None]:
     """Print what the library logs where it does not disturb the picture."""
     log = logging.getLogger("aioclicksend")
 

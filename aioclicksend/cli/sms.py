@@ -97,7 +97,7 @@ def send(
 
 @app.command
 def price(
-    to: Annotated[list[str], Parameter(help="The recipients.", negative=())],
+    to: Annotated[list[str], Parameter(help="The recipients.")],
     /,
     *,
     body: Annotated[str, Parameter(help="The text; - reads it from standard input.")],

@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 REF_PREFIX = "ac1-"
 
 
-class Message(Struct, kw_only=True, omit_defaults=True):
+class Message(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What the messages of all channels have in common. Treat it as frozen once it is handed over.
 
     ``kw_only`` as nobody remembers an order of ten fields; ``omit_defaults`` as the API takes an

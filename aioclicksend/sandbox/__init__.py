@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .faults import Arrival, Fault
+from .routes import Coverage
 from .server import Sandbox
 from .state import Record
 
-__all__ = ["Arrival", "Fault", "Record", "Sandbox"]
+__all__ = ["Arrival", "Coverage", "Fault", "Record", "Sandbox"]

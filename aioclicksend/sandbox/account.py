@@ -10,7 +10,7 @@ from .pages import paginate
 from .replies import ApiError, bad_request, not_found
 from .state import SUBACCOUNT_ID, USER_ID
 
-_ACCESS = [
+ACCESS = [
     "smpp",
     "users",
     "billing",
@@ -73,8 +73,7 @@ def account(call: Call) -> dict[str, Any]:
         "pricing_variant": 0,
         "on_trial": 0,
         "trial_expiry": None,
-        "_currency": prices.CURRENCY
-        | {"min_recharge_amount": "20.00", "max_recharge_amount": "10000.00"},
+        "_currency": prices.FULL_CURRENCY,
         "_subaccount": {
             "subaccount_id": SUBACCOUNT_ID,
             "api_username": login,
@@ -83,7 +82,7 @@ def account(call: Call) -> dict[str, Any]:
             "first_name": "Sand",
             "last_name": "Box",
             "api_key": SUBACCOUNT_KEY,
-            **{f"access_{name}": 1 for name in _ACCESS},
+            **{f"access_{name}": 1 for name in ACCESS},
             "hide_pricing": 0,
             "share_campaigns": 0,
             "notes": None,
@@ -167,7 +166,8 @@ def addresses(call: Call) -> dict[str, Any]:
     return paginate(call, list(call.state.addresses.values()), "email/addresses")
 
 
-def _address(call: Call) -> dict[str, Any]:
+def find_address(call: Call) -> dict[str, Any]:
+    """Return the address the path names."""
     found = call.state.addresses.get(call.number("email_address_id"))
     if found is None:
         raise not_found("Email address record not found.")
@@ -194,9 +194,9 @@ def create_address(call: Call) -> dict[str, Any]:
 
 def get_address(call: Call) -> dict[str, Any]:
     """Return one address."""
-    return _address(call)
+    return find_address(call)
 
 
 def delete_address(call: Call) -> None:
     """Forget one address."""
-    del call.state.addresses[_address(call)["email_address_id"]]
+    del call.state.addresses[find_address(call)["email_address_id"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +20,8 @@ class Call:
     path: dict[str, str]
     query: Mapping[str, str]
     body: Any
+    base: str = ""
+    """Everything before `/v3` and `/files`."""
 
     def number(self, name: str) -> int:
         """Return an id from the path; text there finds nothing."""
@@ -41,6 +44,16 @@ class Call:
             for name in body:
                 if name not in known:
                     raise bad_request(f"Unknown field: {at}{name}")
+
+
+def parse(body: bytes) -> Any:
+    """Read a JSON body, None if there is nothing in it."""
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise bad_request("The body is not JSON.") from None
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
@@ -74,3 +87,10 @@ def whole(value: Any, default: int) -> int:
         return int(value)
     except (TypeError, ValueError):
         return default
+
+
+def need(fields: Mapping[str, Any], *names: str) -> None:
+    """Refuse a body without one of the fields; zero and false are values, nothing is not."""
+    for name in names:
+        if fields.get(name) in (None, "", [], {}):
+            raise bad_request(f"The {name} field is required.")

@@ -80,6 +80,8 @@ def _sms_priced(record: Record) -> dict[str, Any]:
     row = _sms_sent(record)
     for key in ("direction", "user_id", "subaccount_id", "from_email", "list_id"):
         del row[key]
+    if row["contact_id"] is None:
+        del row["contact_id"]
     # [docs] ClickSend API v3: here, and only here, both times are text.
     row["date"] = str(row["date"])
     row["schedule"] = str(row["schedule"])
@@ -170,6 +172,7 @@ def _mms_past(record: Record) -> dict[str, Any]:
     row["_media_file_url"] = record["_media_file_url"]
     row["date_added"] = record["date"]
     row["priority"] = 1
+    row["first_name"] = row["last_name"] = ""
     return row
 
 

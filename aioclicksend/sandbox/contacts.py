@@ -8,6 +8,7 @@ from typing import Any, cast
 from .calls import Call, text, whole
 from .pages import paginate
 from .replies import ApiError, bad_request, not_found
+from .state import State
 
 _NAMES = ("first_name", "last_name", "custom_1", "custom_2", "custom_3", "custom_4")
 _PLACES = (
@@ -21,13 +22,14 @@ _PLACES = (
     "address_postal_code",
     "address_country",
 )
-_WRITABLE = ("phone_number", *_NAMES, *_PLACES)
+WRITABLE = ("phone_number", *_NAMES, *_PLACES)
 # `date_added` is in the documented request body, though it is read-only. [docs] ClickSend API v3
-_KNOWN = frozenset({*_WRITABLE, "date_added"})
-_REACHABLE = ("phone_number", "email", "fax_number")
+_KNOWN = frozenset({*WRITABLE, "date_added"})
+REACHABLE = ("phone_number", "email", "fax_number")
 
 
-def _list(call: Call, name: str = "list_id") -> dict[str, Any]:
+def find_list(call: Call, name: str = "list_id") -> dict[str, Any]:
+    """Return the list the path names."""
     found = call.state.lists.get(call.number(name))
     if found is None:
         raise not_found("List record not found.")
@@ -37,7 +39,9 @@ def _list(call: Call, name: str = "list_id") -> dict[str, Any]:
 def _list_row(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     return found | {
         "_contacts_count": len(call.state.contacts[found["list_id"]]),
-        "_import_in_progress": 0,
+        "_import_in_progress": int(
+            any(list_id == found["list_id"] for _, list_id, _ in call.state.imports)
+        ),
         "_optout_in_progress": 0,
     }
 
@@ -70,32 +74,32 @@ def create_list(call: Call) -> dict[str, Any]:
 
 def get_list(call: Call) -> dict[str, Any]:
     """Return one list."""
-    return _list_row(call, _list(call))
+    return _list_row(call, find_list(call))
 
 
 def update_list(call: Call) -> dict[str, Any]:
     """Rename one list."""
-    found = _list(call)
+    found = find_list(call)
     found["list_name"] = _list_name(call)
     return _list_row(call, found)
 
 
 def delete_list(call: Call) -> None:
     """Forget one list and its contacts."""
-    list_id = _list(call)["list_id"]
+    list_id = find_list(call)["list_id"]
     del call.state.lists[list_id]
     del call.state.contacts[list_id]
 
 
 def remove_duplicates(call: Call) -> dict[str, int]:
     """Keep the first of the contacts that agree in the fields named, by default in the number."""
-    members = call.state.contacts[_list(call)["list_id"]]
+    members = call.state.contacts[find_list(call)["list_id"]]
     # An object in the current documentation, a list of names in the older one: its keys count.
     given: Any = call.fields({"fields"}, optional=True).get("fields")
     if not isinstance(given, dict | list | None):
         raise bad_request("The fields field must be an object or a list of names.")
     named = [str(name) for name in cast("list[object]", given or [])]
-    unknown = [name for name in named if name not in _WRITABLE]
+    unknown = [name for name in named if name not in WRITABLE]
     if unknown:
         raise bad_request(f"Unknown field: {unknown[0]}")
     seen: set[tuple[Any, ...]] = set()
@@ -105,6 +109,21 @@ def remove_duplicates(call: Call) -> dict[str, int]:
         if key in seen:
             doomed.append(contact_id)
         seen.add(key)
+    for contact_id in doomed:
+        del members[contact_id]
+    return {"deleted": len(doomed)}
+
+
+def remove_opted_out(call: Call) -> dict[str, int]:
+    """Delete the contacts whose number or email stands on an opt-out list."""
+    members = call.state.contacts[find_list(call)["list_id"]]
+    opted_out = call.state.contacts[find_list(call, "opt_out_list_id")["list_id"]].values()
+    unwanted = {row[name] for row in opted_out for name in ("phone_number", "email") if row[name]}
+    doomed = [
+        contact_id
+        for contact_id, row in members.items()
+        if row["phone_number"] in unwanted or row["email"] in unwanted
+    ]
     for contact_id in doomed:
         del members[contact_id]
     return {"deleted": len(doomed)}
@@ -125,16 +144,16 @@ def _contact_row(call: Call, contact: dict[str, Any]) -> dict[str, Any]:
 def _written(call: Call) -> dict[str, Any]:
     fields = call.fields(_KNOWN)
     written: dict[str, Any] = {}
-    for name in _WRITABLE:
+    for name in WRITABLE:
         if name in fields:
             value = text(fields, name)
-            written[name] = value or (None if name in _REACHABLE else "")
+            written[name] = value or (None if name in REACHABLE else "")
     return written
 
 
 def contacts(call: Call) -> dict[str, Any]:
     """List the contacts of one list, or those touched after a moment."""
-    list_id = _list(call)["list_id"]
+    list_id = find_list(call)["list_id"]
     rows = list(call.state.contacts[list_id].values())
     after = whole(call.query.get("updated_after"), 0)
     if after:
@@ -150,11 +169,16 @@ def create_contact(call: Call) -> dict[str, Any]:
         # Not a 404: [live] rudderlabs/rudder-transformer fixtures.
         raise ApiError(403, "FORBIDDEN", "You do not have access to this list.")
     written = _written(call)
-    if not any(written.get(name) for name in _REACHABLE):
+    if not any(written.get(name) for name in REACHABLE):
         raise bad_request("One of phone_number, email or fax_number is required.")
-    now = call.state.now()
+    return _contact_row(call, add_contact(call.state, list_id, written))
+
+
+def add_contact(state: State, list_id: int, written: dict[str, Any]) -> dict[str, Any]:
+    """Put a contact on a list."""
+    now = state.now()
     contact: dict[str, Any] = {
-        "contact_id": call.state.serial(),
+        "contact_id": state.serial(),
         "list_id": list_id,
         "phone_number": None,
         **dict.fromkeys(_NAMES, ""),
@@ -163,8 +187,8 @@ def create_contact(call: Call) -> dict[str, Any]:
         **dict.fromkeys(_PLACES),
         **written,
     }
-    call.state.contacts[list_id][contact["contact_id"]] = contact
-    return _contact_row(call, contact)
+    state.contacts[list_id][contact["contact_id"]] = contact
+    return contact
 
 
 def get_contact(call: Call) -> dict[str, Any]:
@@ -176,7 +200,7 @@ def update_contact(call: Call) -> dict[str, Any]:
     """Change the fields given and leave the others."""
     contact = _contact(call)
     changed = contact | _written(call)
-    if not any(changed[name] for name in _REACHABLE):
+    if not any(changed[name] for name in REACHABLE):
         raise bad_request("One of phone_number, email or fax_number is required.")
     contact.update(changed, date_updated=call.state.now())
     return _contact_row(call, contact)
@@ -191,7 +215,7 @@ def delete_contact(call: Call) -> None:
 def copy_contact(call: Call) -> dict[str, Any]:
     """Add a contact to a second list, under an id of its own."""
     original = _contact(call, "from_list_id")
-    target = _list(call, "to_list_id")["list_id"]
+    target = find_list(call, "to_list_id")["list_id"]
     now = call.state.now()
     copied = original | {
         "contact_id": call.state.serial(),
@@ -206,7 +230,7 @@ def copy_contact(call: Call) -> dict[str, Any]:
 def transfer_contact(call: Call) -> dict[str, Any]:
     """Move a contact to another list."""
     contact = _contact(call, "from_list_id")
-    target = _list(call, "to_list_id")["list_id"]
+    target = find_list(call, "to_list_id")["list_id"]
     del call.state.contacts[contact["list_id"]][contact["contact_id"]]
     contact.update(list_id=target, date_updated=call.state.now())
     call.state.contacts[target][contact["contact_id"]] = contact

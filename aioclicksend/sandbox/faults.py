@@ -111,7 +111,8 @@ class Failure:
         return self.path in path
 
 
-Chooser = Callable[[Arrival], Fault | None]
+Choice = Fault | tuple[Fault, Mapping[str, Any]] | None
+Chooser = Callable[[Arrival], Choice]
 
 
 @dataclass(slots=True)
@@ -131,11 +132,7 @@ class FaultPlan:
     ) -> None:
         """Line up a fault; an option it does not have is a TypeError."""
         fault = Fault(fault)
-        known = _OPTIONS.get(fault, {})
-        for name in options:
-            if name not in known:
-                raise TypeError(f"fault {fault.value!r} has no option {name!r}")
-        self.armed.append(Failure(fault, {**known, **options}, method, path, times))
+        self.armed.append(Failure(fault, _options(fault, options), method, path, times))
 
     def choose(self, arrival: Arrival) -> Failure | None:
         """Return the fault meant for a request and use it up."""
@@ -145,8 +142,19 @@ class FaultPlan:
                 if not failure.left:
                     self.armed.remove(failure)
                 return failure
-        fault = self.chooser(arrival) if self.chooser else None
-        return None if fault is None else Failure(fault, dict(_OPTIONS.get(fault, {})))
+        choice = self.chooser(arrival) if self.chooser else None
+        if choice is None:
+            return None
+        fault, options = choice if isinstance(choice, tuple) else (choice, {})
+        return Failure(fault, _options(fault, options))
+
+
+def _options(fault: Fault, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = _OPTIONS.get(fault, {})
+    for name in given:
+        if name not in known:
+            raise TypeError(f"fault {fault.value!r} has no option {name!r}")
+    return {**known, **given}
 
 
 def reply_instead(failure: Failure, arrival: Arrival) -> Reply:

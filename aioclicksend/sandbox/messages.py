@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .calls import Call, text, whole
 from .channels import LANGUAGES, MMS, SMS, VOICE, Kind
 from .countries import NAMES
+from .crud import Handler
+from .files import save_table
 from .pages import history as past
-from .pages import paginate
+from .pages import paginate, search
 from .replies import bad_request, not_found
 from .sending import submit
 from .state import SHARED_NUMBER, Channel, Inbox, new_id, receipt_row
-
-Handler = Callable[[Call], Any]
 
 _KINDS: dict[Channel, Kind] = {"sms": SMS, "mms": MMS, "voice": VOICE}
 # The fields `q` knows. `custom_string` is not among them: [docs] ClickSend API v3.
@@ -43,8 +42,22 @@ def price(channel: Channel) -> Handler:
 def history(channel: Channel) -> Handler:
     """Return the handler that lists what was sent."""
     kind = _KINDS[channel]
-    searchable = _SEARCHABLE | _ALSO_SEARCHABLE.get(channel, frozenset())
-    return lambda call: past(call, channel, kind.past, searchable, _SORTABLE)
+    return lambda call: past(call, channel, kind.past, _searchable(channel), _SORTABLE)
+
+
+def _searchable(channel: Channel) -> frozenset[str]:
+    return _SEARCHABLE | _ALSO_SEARCHABLE.get(channel, frozenset())
+
+
+def export(channel: Channel) -> Handler:
+    """Return the handler that writes what was sent into a CSV."""
+    kind = _KINDS[channel]
+
+    def handler(call: Call) -> dict[str, str]:
+        rows = search(call, channel, _searchable(channel), _SORTABLE)
+        return save_table(call, [kind.past(row) for row in rows])
+
+    return handler
 
 
 def cancel(channel: Channel) -> Handler:
@@ -53,7 +66,12 @@ def cancel(channel: Channel) -> Handler:
     def handler(call: Call) -> None:
         record = call.state.by_id.get(call.path["message_id"])
         # The second cancel of a message is a 404 too. [live notes] github.com/prayantr/clicksend
-        if record is None or record["channel"] != channel or record["status"] != "Scheduled":
+        if (
+            record is None
+            or record["channel"] != channel
+            or record["status"] != "Scheduled"
+            or "campaign_id" in record
+        ):
             raise not_found("Message record not found.")
         call.state.cancel(record)
 
@@ -76,7 +94,7 @@ def cancel_all(channel: Channel) -> Handler:
     return handler
 
 
-def receipts(channel: Channel) -> Handler:
+def receipts(channel: str) -> Handler:
     """Return the handler that lists unread receipts. Listing does not mark them."""
 
     def handler(call: Call) -> dict[str, Any]:
@@ -86,7 +104,7 @@ def receipts(channel: Channel) -> Handler:
     return handler
 
 
-def receipt(channel: Channel) -> Handler:
+def receipt(channel: str) -> Handler:
     """Return the handler for the latest receipt of one message, read or not."""
 
     def handler(call: Call) -> dict[str, Any]:
@@ -99,12 +117,12 @@ def receipt(channel: Channel) -> Handler:
     return handler
 
 
-def receipts_read(channel: Channel) -> Handler:
+def receipts_read(channel: str) -> Handler:
     """Return the handler that marks receipts as read."""
     return lambda call: _mark(call, call.state.receipts[channel])
 
 
-def make_receipt(channel: Channel) -> Handler:
+def make_receipt(channel: str) -> Handler:
     """Return the handler that makes a test receipt, kept when its url is the word `poll`."""
 
     def handler(call: Call) -> dict[str, Any]:
@@ -113,6 +131,9 @@ def make_receipt(channel: Channel) -> Handler:
             raise bad_request("The url field is required.")
         now = call.state.now()
         row = receipt_row(channel, new_id(), "", 201, None, sent=now, at=now)
+        if channel == "sms":
+            # [docs] ClickSend API v3: only a test receipt has it.
+            row["digits"] = None
         if url == "poll":
             call.state.receipts[channel].add(row)
         return row

@@ -66,13 +66,14 @@ def history(
     sortable: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return one page of what was sent and received, filtered and sorted."""
-    rows = _search(call, channel, searchable, sortable)
+    rows = search(call, channel, searchable, sortable)
     return paginate(call, rows, f"{channel}/history", shape)
 
 
-def _search(
+def search(
     call: Call, channel: Channel, searchable: frozenset[str], sortable: Mapping[str, str]
 ) -> list[Record]:
+    """Return all history a query asks for, in its order."""
     state, query = call.state, call.query
     log = state.log[channel]
     lag = state.settings.history_lag
@@ -91,22 +92,25 @@ def _search(
     if known is not None and known[0] == stamp:
         found: list[Record] = known[1]
         return found
-    rows = _sorted(_filtered(call, log[:visible], searchable), query.get("order_by"), sortable)
+    rows = _sorted(filtered(call, log[:visible], searchable), query.get("order_by"), sortable)
     if len(state.searches) > 16:
         state.searches.clear()
     state.searches[key] = (stamp, rows)
     return rows
 
 
-def _filtered(call: Call, rows: list[Record], searchable: frozenset[str]) -> list[Record]:
+def filtered(
+    call: Call, rows: list[Record], searchable: frozenset[str], date: str = "date"
+) -> list[Record]:
+    """Return the rows between the dates of a query that meet its terms."""
     query = call.query
     # Both ends are included; the documentation does not say.
     since = whole(query.get("date_from"), 0)
     until = whole(query.get("date_to"), 0)
     if since:
-        rows = [row for row in rows if row["date"] >= since]
+        rows = [row for row in rows if row[date] >= since]
     if until:
-        rows = [row for row in rows if row["date"] <= until]
+        rows = [row for row in rows if row[date] <= until]
     terms = _terms(call, query.get("q", ""), searchable)
     if not terms:
         return rows

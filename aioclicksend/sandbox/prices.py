@@ -33,6 +33,12 @@ CURRENCY: dict[str, str] = {
     "currency_prefix_c": "c",
     "currency_name_long": "Australian Dollars",
 }
+#: As most endpoints have it.
+FULL_CURRENCY: dict[str, str] = {
+    **CURRENCY,
+    "min_recharge_amount": "20.00",
+    "max_recharge_amount": "10000.00",
+}
 
 
 def price(channel: str, country: str, parts: int) -> int:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import unquote
+from typing import Literal
 
-from . import account, contacts, messages
-from .messages import Handler
+from . import (
+    account,
+    contacts,
+    dedicated,
+    email_campaigns,
+    email_templates,
+    emails,
+    files,
+    imports,
+    messages,
+)
+from .calls import Call, parse
+from .campaigns import MMS_CAMPAIGNS, SMS_CAMPAIGNS
+from .counts import statistics
+from .crud import Handler, Table
+from .paths import PathTable
+from .replies import Reply, envelope, invalid_endpoint
+from .rules import inbound_rules, receipt_rules
+from .state import RECEIPTS
+from .subaccounts import SUBACCOUNTS, regenerate_key
 
 Route = tuple[str, str, Handler, str]
 
@@ -14,6 +32,7 @@ _MESSAGES: list[Route] = [
     ("POST", "/v3/sms/send", messages.send("sms"), "Messages queued for delivery."),
     ("POST", "/v3/sms/price", messages.price("sms"), "Price calculated."),
     ("GET", "/v3/sms/history", messages.history("sms"), "Here is your history."),
+    ("GET", "/v3/sms/history/export", messages.export("sms"), "Here is your file."),
     ("GET", "/v3/sms/receipts", messages.receipts("sms"), "Here are your receipts."),
     ("POST", "/v3/sms/receipts", messages.make_receipt("sms"), "Receipt made."),
     ("GET", "/v3/sms/receipts/{message_id}", messages.receipt("sms"), "Here is your receipt."),
@@ -28,17 +47,24 @@ _MESSAGES: list[Route] = [
     ("POST", "/v3/mms/send", messages.send("mms"), "Messages queued for delivery."),
     ("POST", "/v3/mms/price", messages.price("mms"), "Price calculated."),
     ("GET", "/v3/mms/history", messages.history("mms"), "Here is your history."),
+    ("GET", "/v3/mms/history/export", messages.export("mms"), "Here is your file."),
     ("GET", "/v3/mms/receipts", messages.receipts("mms"), "Here are your receipts."),
     ("PUT", "/v3/mms/receipts-read", messages.receipts_read("mms"), "Marked as read."),
     ("POST", "/v3/voice/send", messages.send("voice"), "Messages queued for delivery."),
     ("POST", "/v3/voice/price", messages.price("voice"), "Price calculated."),
     ("GET", "/v3/voice/history", messages.history("voice"), "Here is your history."),
+    ("GET", "/v3/voice/history/export", messages.export("voice"), "Here is your file."),
     ("GET", "/v3/voice/lang", messages.languages, "Here are the languages."),
     ("GET", "/v3/voice/receipts", messages.receipts("voice"), "Here are your receipts."),
     ("POST", "/v3/voice/receipts", messages.make_receipt("voice"), "Receipt made."),
     ("PUT", "/v3/voice/receipts-read", messages.receipts_read("voice"), "Marked as read."),
     ("PUT", "/v3/voice/cancel-all", messages.cancel_all("voice"), "Messages cancelled."),
     ("PUT", "/v3/voice/{message_id}/cancel", messages.cancel("voice"), "Message cancelled."),
+    ("GET", "/v3/fax/receipts", messages.receipts("fax"), "Here are your receipts."),
+    ("POST", "/v3/fax/receipts", messages.make_receipt("fax"), "Receipt made."),
+    ("PUT", "/v3/fax/receipts-read", messages.receipts_read("fax"), "Marked as read."),
+    ("GET", "/v3/statistics/sms", statistics("sms"), "Here are your statistics."),
+    ("GET", "/v3/statistics/voice", statistics("voice"), "Here are your statistics."),
 ]
 
 _ACCOUNT: list[Route] = [
@@ -75,37 +101,159 @@ _LISTS: list[Route] = [
     ("DELETE", _CONTACT, contacts.delete_contact, "Contact deleted."),
     ("PUT", _FROM + "/copy/{to_list_id}", contacts.copy_contact, "Contact copied."),
     ("PUT", _FROM + "/transfer/{to_list_id}", contacts.transfer_contact, "Contact moved."),
+    (
+        "PUT",
+        "/v3/lists/{list_id}/remove-opted-out-contacts/{opt_out_list_id}",
+        contacts.remove_opted_out,
+        "Contacts removed.",
+    ),
+    ("POST", "/v3/lists/{list_id}/import", imports.start_import, "Import queued."),
 ]
 
-ROUTES: Sequence[Route] = (*_MESSAGES, *_ACCOUNT, *_LISTS)
+_VERIFY = "/v3/email/address-verify/{email_address_id}"
+_MASTERS = "/v3/email/master-templates"
+_CATEGORIES = "/v3/email/master-templates-categories"
+_EMAIL_CAMPAIGN = "/v3/email-campaigns/{email_campaign_id}"
+
+_EMAIL: list[Route] = [
+    ("POST", "/v3/email/send", emails.send, "Email queued for delivery."),
+    ("POST", "/v3/email/price", emails.price, "Price calculated."),
+    ("GET", "/v3/email/history", emails.history, "Here is your history."),
+    ("GET", "/v3/email/history/export", emails.export, "Here is your file."),
+    ("PUT", _VERIFY + "/send", emails.send_verification, "Token sent."),
+    ("PUT", _VERIFY + "/verify/{activation_token}", emails.verify, "Address verified."),
+    ("POST", "/v3/email-campaigns/send", email_campaigns.send, "Campaign queued."),
+    ("POST", "/v3/email-campaigns/price", email_campaigns.price, "Price calculated."),
+    ("GET", "/v3/email-campaigns", email_campaigns.walk, "Here are your campaigns."),
+    ("GET", _EMAIL_CAMPAIGN, email_campaigns.get, "Here is your campaign."),
+    ("PUT", _EMAIL_CAMPAIGN, email_campaigns.update, "Campaign updated."),
+    ("PUT", _EMAIL_CAMPAIGN + "/cancel", email_campaigns.cancel, "Campaign cancelled."),
+    ("GET", _EMAIL_CAMPAIGN + "/history", email_campaigns.history, "Here is your history."),
+    ("GET", _EMAIL_CAMPAIGN + "/history/export", email_campaigns.export, "Here is your file."),
+    ("GET", _MASTERS, email_templates.masters, "Here are the templates."),
+    ("GET", _MASTERS + "/{template_id}", email_templates.get_master, "Here is the template."),
+    ("GET", _CATEGORIES, email_templates.categories, "Here are the categories."),
+    ("GET", _CATEGORIES + "/{category_id}", email_templates.get_category, "Here it is."),
+    (
+        "GET",
+        _CATEGORIES + "/{category_id}/master-templates",
+        email_templates.category_masters,
+        "Here are the templates.",
+    ),
+    ("GET", "/v3/email/templates", email_templates.walk, "Here are your templates."),
+]
+
+_OTHERS: list[Route] = [
+    ("POST", "/v3/uploads", files.upload, "File uploaded."),
+    ("GET", "/v3/numbers", dedicated.owned_numbers, "Here are your numbers."),
+    ("GET", "/v3/numbers/search/{country}", dedicated.search, "Here are the numbers."),
+    ("POST", "/v3/numbers/buy/{dedicated_number}", dedicated.buy, "Number bought."),
+    (
+        "PUT",
+        "/v3/subaccounts/{subaccount_id}/regen-api-key",
+        regenerate_key,
+        "The key has been replaced.",
+    ),
+]
+
+_CAMPAIGNS: list[Route] = [
+    route
+    for name, kind in (("sms", SMS_CAMPAIGNS), ("mms", MMS_CAMPAIGNS))
+    for path, one in ((f"/v3/{name}-campaigns", f"/v3/{name}-campaigns/{{{name}_campaign_id}}"),)
+    for route in (
+        ("POST", path + "/send", kind.send, "Campaign queued."),
+        ("POST", path + "/price", kind.price, "Price calculated."),
+        ("GET", path, kind.walk, "Here are your campaigns."),
+        ("GET", one, kind.get, "Here is your campaign."),
+        ("PUT", one, kind.update, "Campaign updated."),
+        ("PUT", one + "/cancel", kind.cancel, "Campaign cancelled."),
+    )
+]
+
+
+def _crud(table: Table, *, all_of_it: bool = True) -> list[Route]:
+    path, one = f"/v3/{table.path}", f"/v3/{table.path}/{{{table.key}}}"
+    listing: list[Route] = [("GET", path, table.walk, "Here they are.")] if all_of_it else []
+    return [
+        *listing,
+        ("POST", path, table.create, "Created."),
+        ("GET", one, table.get, "Here it is."),
+        ("PUT", one, table.update, "Updated."),
+        ("DELETE", one, table.delete, "Deleted."),
+    ]
+
+
+_TABLES: list[Route] = [
+    *_crud(email_templates.TEMPLATES, all_of_it=False),
+    *_crud(SUBACCOUNTS),
+    *(route for channel in RECEIPTS for route in _crud(receipt_rules(channel))),
+    *(route for channel in ("sms", "fax") for route in _crud(inbound_rules(channel))),
+]
+
+ROUTES: Sequence[Route] = (
+    *_MESSAGES,
+    *_ACCOUNT,
+    *_LISTS,
+    *_EMAIL,
+    *_OTHERS,
+    *_CAMPAIGNS,
+    *_TABLES,
+)
 
 #: Every operation the sandbox models, as (method, path).
 OPERATIONS: frozenset[tuple[str, str]] = frozenset((method, path) for method, path, *_ in ROUTES)
 
-_Entry = tuple[list[str], Handler, str]
-_table: dict[tuple[str, int], list[_Entry]] = {}
+_Entry = tuple[Handler, str]
+_table = PathTable[_Entry]()
 for _method, _path, _handler, _message in ROUTES:
-    _pieces = _path.split("/")
-    _table.setdefault((_method, len(_pieces)), []).append((_pieces, _handler, _message))
+    _table.add(_method, _path, (_handler, _message))
 
 
-def find(method: str, raw_path: str) -> tuple[Handler, str, dict[str, str]] | None:
-    """Return the handler of a request, its message and the values in the path."""
-    pieces = raw_path.split("/")
-    for template, handler, message in _table.get((method, len(pieces)), ()):
-        values: dict[str, str] = {}
-        for expected, piece in zip(template, pieces, strict=True):
-            if expected.startswith("{"):
-                if not piece:
-                    break
-                values[expected[1:-1]] = unquote(piece)
-            elif expected != piece:
-                break
-        else:
-            return handler, message, values
-    return None
+Coverage = Literal["modelled", "example", "not served"]
+
+
+def answer(method: str, raw_path: str, call: Call, body: bytes) -> Reply:
+    """Let what stands under a method and a path answer a request."""
+    found = _table.find(method, raw_path)
+    if found is not None:
+        (handler, message), call.path = found
+        call.body = parse(body)
+        data = handler(call)
+        return data if isinstance(data, Reply) else envelope(200, "SUCCESS", message, data)
+    # Not imported at the top: few sandboxes ever need the examples.
+    from . import shapes  # noqa: PLC0415
+
+    example = shapes.find(method, raw_path)
+    if example is None:
+        raise invalid_endpoint()
+    shape, call.path = example
+    call.body = parse(body)
+    return shape.reply(call)
+
+
+def coverage() -> dict[tuple[str, str], Coverage]:
+    """Say how each operation is answered."""
+    from . import shapes  # noqa: PLC0415
+
+    answers: dict[tuple[str, str], Coverage] = {
+        (shape.method, shape.path): "example" for shape in shapes.load()
+    }
+    for operation in OPERATIONS:
+        answers[operation] = "modelled"
+    return answers
+
+
+# [docs] ClickSend API v3.
+_ANONYMOUS = frozenset(
+    {
+        ("GET", "/v3/countries"),
+        ("PUT", "/v3/forgot-username"),
+        ("PUT", "/v3/forgot-password"),
+        ("POST", "/v3/account"),
+    }
+)
 
 
 def allow_anonymous(method: str, path: str) -> bool:
-    """Tell whether a request needs no login. [docs] ClickSend API v3."""
-    return method == "GET" and path == "/v3/countries"
+    """Tell whether a request needs no login."""
+    return (method, path) in _ANONYMOUS

@@ -53,6 +53,11 @@ def submit(call: Call, kind: Kind, *, price_only: bool) -> dict[str, Any]:
     return _answer(call, kind, top, records, price_only=price_only)
 
 
+def draft(call: Call, kind: Kind, message: dict[str, Any], top: Mapping[str, Any]) -> list[Record]:
+    """Judge and price one message for everyone it goes to, accepting nothing."""
+    return [_record(call, kind, top, one) for one in _expand(call.state, kind, message)]
+
+
 def _checked(call: Call, kind: Kind, message: object, index: int) -> dict[str, Any]:
     at = f"messages[{index}]"
     fields = as_object(message)
@@ -97,7 +102,7 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     sender = text(message, "from")
     phone = phones.parse(draft.to, draft.country)
     now = state.clock()
-    schedule = _schedule(message.get("schedule"))
+    schedule = when(message.get("schedule"))
     test = phone is not None and phone.number in phones.TEST_NUMBERS
     parts = 0 if test else kind.parts(body)
     country = phone.country if phone else ""
@@ -144,7 +149,7 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     return record
 
 
-def _schedule(value: Any) -> int | None:
+def when(value: Any) -> int | None:
     """Return when to send, 0 for now, None for a time nobody can read."""
     if value is None or value == "":
         return 0
@@ -188,7 +193,7 @@ def _answer(
             total += record["cost"]
             queued += 1
             if not price_only:
-                _accept(call.state, record)
+                accept(call.state, record)
         else:
             rows.append(_refused(record))
             blocked += record["status"] == "COUNTRY_NOT_ENABLED"
@@ -223,14 +228,15 @@ def _afford(call: Call, record: Record) -> str:
     return _SUCCESS
 
 
-def _accept(state: State, record: Record) -> None:
+def accept(state: State, record: Record, *, logged: bool = True) -> None:
+    """Take in one judged message; not logged, history will not show it."""
     # A test number completes at once, whatever the schedule.
     # [live notes] github.com/prayantr/clicksend
     if record.pop("later"):
         record["status"] = "Scheduled"
     else:
         record["status"] = "Completed" if record["test"] else "Sent"
-    state.accept(record)
+    state.accept(record, logged=logged)
 
 
 def _refused(record: Record) -> dict[str, Any]:

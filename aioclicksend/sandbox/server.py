@@ -8,12 +8,13 @@ injected on the wire: resets are TCP resets and half a body is half a body.
 What it does not do:
 
 - nothing is delivered and no receipt appears by itself: call `deliver` and `receive`;
-- webhooks, campaigns, email sending, fax, post, uploads, numbers, sub-accounts and exports are not
-  modelled and answer 404 like any unknown path;
-- prices, numbering plans, sender rules and wording are plausible, not ClickSend's;
+- of automation rules only POLL is followed; nothing is pushed to a webhook;
+- fax, post, own numbers, alpha tags, senders, resellers, recharging and the like answer an example
+  of the documented shape and forget what they were told: `coverage` says which;
+- prices, numbering plans, sender rules and wording are plausible, not ClickSend's; uploads are not
+  converted;
 - the limits of the live API on single endpoints are not enforced: `rate_limit` is one window
   for all;
-- a rule that polls receipts and inbound messages is taken to exist;
 - the bodies of gateway errors are guesses, as nobody has documented them.
 """
 
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -30,7 +30,7 @@ from typing import Any, Self, cast
 
 from aiohttp import web
 
-from . import routes
+from . import files, routes
 from .calls import Call
 from .countries import ENABLED
 from .faults import (
@@ -49,8 +49,11 @@ from .faults import (
     spoil,
 )
 from .gateway import check_bearer, check_connection, control
-from .replies import ApiError, GatewayError, Reply, bad_request, envelope, invalid_endpoint
+from .imports import finish_imports
+from .replies import ApiError, GatewayError, Reply
+from .routes import Coverage
 from .state import Record, Settings, State
+from .subaccounts import may_enter
 from .wire import basic_login, half, reset, respond
 
 # [docs] ClickSend API v3, testing: logins that fail in a certain way, all with this key.
@@ -64,7 +67,8 @@ class Sandbox:
 
     `rate_limit=(requests, seconds)` refuses with 429 whatever arrives as one too many in any
     window; `history_lag` hides a message from history for so many seconds after acceptance;
-    `latency` is waited before every request is looked at.
+    `latency` is waited before every request is looked at. With `rules_required` receipts and
+    inbound messages are kept for polling only if an automation rule says so, else always.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class Sandbox:
         countries: Collection[str] = ENABLED,
         odd_templates: bool = False,
         min_limit: int = 15,
+        rules_required: bool = False,
+        import_time: float = 0.1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not _is_loopback(host):
@@ -100,6 +106,8 @@ class Sandbox:
             countries=frozenset(countries),
             odd_templates=odd_templates,
             min_limit=min_limit,
+            rules_required=rules_required,
+            import_time=import_time,
         )
         self._host, self._wanted_port = host, port
         self._rate_limit = rate_limit
@@ -188,11 +196,32 @@ class Sandbox:
         """The bearer key it accepts as the gateway."""
         return self._settings.maton_key
 
+    @property
+    def history_lag(self) -> float:
+        """Seconds until history shows a message; may be set at any time."""
+        return self._settings.history_lag
+
+    @history_lag.setter
+    def history_lag(self, seconds: float) -> None:
+        self._settings.history_lag = seconds
+
     # Looking inside
+
+    @staticmethod
+    def coverage() -> dict[tuple[str, str], Coverage]:
+        """Say for every operation, by method and path, how the sandbox answers it.
+
+        `modelled` operations act on the account, `example` ones answer the documented shape and
+        have no effect. What is not here is `not served`: a 404 like any unknown path.
+        """
+        return routes.coverage()
 
     @property
     def messages(self) -> list[Record]:
-        """Every accepted message, in order of acceptance; `status` is what history says now."""
+        """Every accepted message, in order of acceptance; `status` is what history says now.
+
+        Those of campaigns and emails are among them: see `channel` and `campaign_id`.
+        """
         self._state.settle()
         return self._state.accepted
 
@@ -227,7 +256,10 @@ class Sandbox:
         self._faults.arm(fault, times, method, path, options)
 
     def fail_every(self, chooser: Chooser | None) -> None:
-        """Ask `chooser` about every request no armed fault was meant for; None stops that."""
+        """Ask `chooser` about every request no armed fault was meant for; None stops that.
+
+        It returns None, a fault, or a fault and its options.
+        """
         self._faults.chooser = chooser
 
     def receive(
@@ -305,6 +337,7 @@ class Sandbox:
     def _process(self, request: web.Request, arrival: Arrival) -> Reply:
         """Let a request have its effect and return the reply."""
         self._state.settle()
+        finish_imports(self._state)
         try:
             reply = self._dispatch(request, arrival)
         except (ApiError, GatewayError) as error:
@@ -315,6 +348,8 @@ class Sandbox:
     def _dispatch(self, request: web.Request, arrival: Arrival) -> Reply:
         state, method = self._state, request.method
         path = request.rel_url.raw_path
+        if path.startswith(files.PREFIX):
+            return files.serve(state, method, path)
         if path == "/connections" or path.startswith("/connections/"):
             check_bearer(state, request.headers)
             return control(state, method, path, arrival.query, arrival.body)
@@ -327,12 +362,12 @@ class Sandbox:
             login = ""
         else:
             login = self._login(request.headers)
-        found = routes.find(method, path)
-        if found is None:
-            raise invalid_endpoint()
-        handler, message, values = found
-        call = Call(state, login, values, arrival.query, _parse(arrival.body))
-        return envelope(200, "SUCCESS", message, handler(call))
+        return routes.answer(
+            method,
+            path,
+            Call(state, login, {}, arrival.query, None, self.url),
+            arrival.body,
+        )
 
     def _login(self, headers: Mapping[str, str]) -> str:
         """Return who asks, or refuse: the same words whatever the method or the path."""
@@ -343,13 +378,13 @@ class Sandbox:
             if login == "banned":
                 raise ApiError(403, "FORBIDDEN", "The account is banned.")
             return login
-        if (login, key) != (self.username, self.api_key):
+        if (login, key) != (self.username, self.api_key) and not may_enter(self._state, login, key):
             raise ApiError(401, "UNAUTHORIZED", "Authorization failed.")
         return login
 
     def _rate_headers(self) -> dict[str, str]:
-        # As one live endpoint showed them, unless the sandbox has a window of its own.
-        window = self._window
+        # ClickSend counts by the minute and tells; the gateway's short window sends no headers.
+        window = self._window if self._window and self._window.per >= 60 else None
         return {
             "x-ratelimit-limit": str(window.requests if window else 6000),
             "x-ratelimit-remaining": str(window.remaining if window else 5999),
@@ -362,12 +397,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _parse(body: bytes) -> Any:
-    if not body.strip():
-        return None
-    try:
-        return json.loads(body)
-    except ValueError:
-        raise bad_request("The body is not JSON.") from None

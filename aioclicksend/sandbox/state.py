@@ -12,8 +12,12 @@ from typing import Any, Literal
 
 from . import prices
 from .countries import ENABLED
+from .polling import count_copies
 
 Channel = Literal["sms", "mms", "voice"]
+
+#: What receipts may be about.
+RECEIPTS = ("sms", "mms", "voice", "email", "fax")
 
 SHARED_NUMBER = "+61488800000"
 USER_ID = 104_729
@@ -58,6 +62,17 @@ class Settings:
     countries: Collection[str] = ENABLED
     odd_templates: bool = False
     min_limit: int = 15
+    rules_required: bool = False
+    import_time: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to fetch without a login."""
+
+    name: str
+    content: bytes
+    content_type: str
 
 
 @dataclass(slots=True)
@@ -67,12 +82,16 @@ class Inbox:
     unread: dict[str, Record] = field(default_factory=dict[str, Record])
     all: list[Record] = field(default_factory=list[Record])
     version: int = 0
+    _places: int = 0
 
-    def add(self, row: Record) -> None:
-        """Put one row in, unread."""
-        self.all.append(row)
-        # Several receipts may name one message, so the key is the row's own place.
-        self.unread[str(len(self.all))] = row
+    def add(self, row: Record, copies: int = 1) -> None:
+        """Put one row in, unread, as often as rules ask for it."""
+        if copies:
+            self.all.append(row)
+        for _ in range(copies):
+            # Several receipts may name one message, so the key is the row's own place.
+            self._places += 1
+            self.unread[str(self._places)] = row
         self.version += 1
 
     def mark(self, unwanted: Callable[[Record], bool]) -> int:
@@ -105,6 +124,12 @@ class State:
     )
     addresses: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
     connections: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    tables: dict[str, dict[int, Record]] = field(default_factory=dict[str, dict[int, Record]])
+    campaigns: dict[int, list[Record]] = field(default_factory=dict[int, list[Record]])
+    files: dict[str, File] = field(default_factory=dict[str, File])
+    imports: list[tuple[float, int, list[dict[str, str]]]] = field(
+        default_factory=list[tuple[float, int, list[dict[str, str]]]]
+    )
     recent: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     searches: dict[Any, Any] = field(default_factory=dict[Any, Any])
     _refs: Counter[str] = field(default_factory=Counter[str])
@@ -115,8 +140,8 @@ class State:
 
     def __post_init__(self) -> None:
         self.balance = prices.from_decimal(self.settings.balance)
-        self.log = {"sms": [], "mms": [], "voice": []}
-        self.receipts = {"sms": Inbox(), "mms": Inbox(), "voice": Inbox()}
+        self.log = {"sms": [], "mms": [], "voice": [], "email": []}
+        self.receipts = {channel: Inbox() for channel in RECEIPTS}
         self.add_connection("ACTIVE")
 
     def serial(self) -> int:
@@ -130,11 +155,16 @@ class State:
 
     # Messages
 
-    def accept(self, record: Record) -> None:
-        """Take one message in and pay for it."""
+    def table(self, name: str) -> dict[int, Record]:
+        """Return the rows of one kind by their ids."""
+        return self.tables.setdefault(name, {})
+
+    def accept(self, record: Record, *, logged: bool = True) -> None:
+        """Take one message in and pay for it; not logged, history will not show it."""
         self.accepted.append(record)
         self.by_id[record["message_id"]] = record
-        self.log[record["channel"]].append(record)
+        if logged:
+            self.log[record["channel"]].append(record)
         self._last_to[record["to"]] = record
         reference = record["custom_string"]
         if reference:
@@ -161,8 +191,8 @@ class State:
         """Send what was scheduled for a time that has come."""
         now = self.clock()
         while self._scheduled and self._scheduled[0][0] <= now:
-            record = self.by_id[heapq.heappop(self._scheduled)[1]]
-            if record["status"] == "Scheduled":
+            record = self.by_id.get(heapq.heappop(self._scheduled)[1])
+            if record is not None and record["status"] == "Scheduled":
                 record["status"] = "Sent"
                 self.version += 1
 
@@ -172,13 +202,30 @@ class State:
         self.balance += record["cost"]
         self.version += 1
 
+    def retract(self, records: Collection[Record]) -> None:
+        """Undo the acceptance of unsent messages, which no history showed."""
+        gone = {record["message_id"] for record in records}
+        self.accepted = [row for row in self.accepted if row["message_id"] not in gone]
+        for record in records:
+            del self.by_id[record["message_id"]]
+            reference = record["custom_string"]
+            if reference:
+                self._refs[reference] -= 1
+                self._pairs[reference, record["to"]] -= 1
+            if record["status"] != "Cancelled":
+                self.balance += record["cost"]
+        self.version += 1
+
     def cancellable(self, channel: Channel, reference: str | None) -> list[Record]:
         """Return what a cancel-all would withdraw."""
         return [
             record
-            for record in map(self.by_id.__getitem__, (key for _, key in self._scheduled))
-            if record["status"] == "Scheduled"
+            for record in map(self.by_id.get, (key for _, key in self._scheduled))
+            if record is not None
+            and record["status"] == "Scheduled"
             and record["channel"] == channel
+            # What a campaign has scheduled is cancelled with the campaign.
+            and "campaign_id" not in record
             and (reference is None or record["custom_string"] == reference)
         ]
 
@@ -212,7 +259,7 @@ class State:
                 "_keyword": body.split(" ", 1)[0],
             }
         )
-        self.inbound.add(row)
+        self.inbound.add(row, self._copies("sms/inbound", row))
         self.log["sms"].append(_heard(row, now))
         self.version += 1
         return row
@@ -235,8 +282,14 @@ class State:
             sent=message["date"],
             at=now,
         )
-        self.receipts[message["channel"]].add(row)
+        channel = message["channel"]
+        self.receipts[channel].add(row, self._copies(f"{channel}/receipts", row))
         return row
+
+    def _copies(self, queue: str, row: Record) -> int:
+        if not self.settings.rules_required:
+            return 1
+        return count_copies(self.table(f"automations/{queue}").values(), row)
 
     # Connections
 

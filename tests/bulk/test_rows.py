@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import aioclicksend as ac
 from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
-from aioclicksend.bulk.rows import SentRow, decode_rows, match, same_number
+from aioclicksend.bulk.matching import match, same_number
+from aioclicksend.bulk.rows import SentRow, decode_rows
 from aioclicksend.wire import Unreadable
 
 from .helpers import sms

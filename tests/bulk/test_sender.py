@@ -322,3 +322,30 @@ async def test_an_error_in_the_block_sends_what_was_handed_over_and_says_so() ->
                 raise KeyError("mine")
         assert "7 accepted" in caught.value.__notes__[0]
         assert len(sandbox.messages) == 7
+
+
+async def test_messages_gain_company_while_a_batch_waits_for_its_turn() -> None:
+    """A steady flow of single sends under a slow pace fills its requests, it does not queue up."""
+    async with Sandbox() as sandbox:
+        async with client(sandbox, rate_limit=ac.RateLimit(10, 1)) as api:
+            async with api.sms.bulk(batching=ac.Batching(linger=0.001), lanes=2) as bulk:
+                handles = []
+                for number in range(600):
+                    handles.append(await bulk.send(sms(number)))
+                    await asyncio.sleep(0.001)
+                await asyncio.gather(*handles)
+        assert posts(sandbox) < 25
+        assert len(sandbox.messages) == 600
+
+
+async def test_single_messages_do_not_starve_beside_a_stream() -> None:
+    async with Sandbox(latency=0.01) as sandbox, client(sandbox) as api:
+        batching = ac.Batching(size=10, linger=0.001)
+        async with api.sms.bulk(batching=batching, lanes=1, ramp=None) as bulk:
+            campaign = asyncio.create_task(bulk.run(many(2000)))
+            await asyncio.sleep(0.05)
+            outcome = await asyncio.wait_for(await bulk.send(sms(9999)), 2)
+            assert isinstance(outcome, ac.Accepted)
+            assert len(sandbox.messages) < 2001
+            bulk.stop()
+            await campaign

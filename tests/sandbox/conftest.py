@@ -12,6 +12,8 @@ import pytest_asyncio
 
 from aioclicksend.sandbox import Sandbox
 
+NOW = 1_800_000_000
+
 
 def basic(username: str, key: str) -> dict[str, str]:
     token = base64.b64encode(f"{username}:{key}".encode()).decode()
@@ -51,6 +53,38 @@ class Caller:
     async def send(self, *messages: dict[str, Any]) -> Any:
         """Send SMS and return the payload."""
         return await self.data("POST", "/v3/sms/send", {"messages": list(messages)})
+
+    async def fetch(self, url: str) -> tuple[int, str, bytes]:
+        """Return status, type and content of a file, asked for without a login."""
+        async with self.http.get(url) as response:
+            return response.status, response.headers["Content-Type"], await response.read()
+
+    async def a_list(self, *contacts: dict[str, Any]) -> int:
+        """Make a list with contacts and return its id."""
+        made: int = (await self.data("POST", "/v3/lists", {"list_name": "friends"}))["list_id"]
+        for contact in contacts:
+            await self.data("POST", f"/v3/lists/{made}/contacts", contact)
+        return made
+
+    async def an_address(self, email: str = "shop@example.com") -> int:
+        """Return the id of a verified email address."""
+        made = await self.data("POST", "/v3/email/addresses", {"email_address": email})
+        path = f"/v3/email/address-verify/{made['email_address_id']}"
+        await self.data("PUT", f"{path}/send")
+        verified = await self.data("PUT", f"{path}/verify/token")
+        assert verified["verified"] == 1
+        address_id: int = verified["email_address_id"]
+        return address_id
+
+
+class Clock:
+    """The time of a sandbox, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest_asyncio.fixture

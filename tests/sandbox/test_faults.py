@@ -190,6 +190,14 @@ async def test_a_storm_is_chosen_request_by_request(call: Caller, sandbox: Sandb
     assert (await post(call))[0] == 200
 
 
+async def test_a_chosen_fault_may_carry_options(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.fail_every(lambda _arrival: (Fault.REFUSE_429, {"retry_after": 7}))
+    status, _, headers = await post(call)
+    assert (status, headers["Retry-After"]) == (429, "7")
+    sandbox.fail_every(lambda _arrival: (Fault.ERROR_BEFORE, {"status": 503}))
+    assert (await post(call))[0] == 503
+
+
 async def test_every_arrival_is_remembered_without_its_key(call: Caller, sandbox: Sandbox) -> None:
     await post(call)
     await call("GET", "/v3/sms/history", page=2)

@@ -7,17 +7,7 @@ import pytest
 
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Caller, sms
-
-NOW = 1_800_000_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
+from .conftest import NOW, Caller, Clock, sms
 
 
 async def test_a_walk_ends_where_the_pager_says(call: Caller) -> None:
@@ -114,6 +104,14 @@ async def test_history_lags_behind_acceptance(http: aiohttp.ClientSession) -> No
             clock.now += 3
         assert totals == [0, 0, 1]
         assert sandbox.accepts("ref-1") == 1
+
+
+async def test_the_lag_of_history_is_changed_while_it_runs(call: Caller, sandbox: Sandbox) -> None:
+    await call.send(sms())
+    sandbox.history_lag = 60
+    assert (await call.data("GET", "/v3/sms/history"))["total"] == 0
+    sandbox.history_lag = 0
+    assert (await call.data("GET", "/v3/sms/history"))["total"] == 1
 
 
 async def test_listing_inbound_does_not_mark_it(call: Caller, sandbox: Sandbox) -> None:

@@ -46,7 +46,7 @@ async def test_hanging_requests_do_not_hold_the_exit(fault: str) -> None:
             hanging = [
                 asyncio.create_task(Caller(sandbox, http)("GET", "/v3/account")) for _ in range(3)
             ]
-            while len(sandbox.requests) < 3:  # noqa: ASYNC110
+            while len(sandbox.requests) < 3:
                 await asyncio.sleep(0.005)
             # One client has long gone away.
             hanging[0].cancel()
@@ -61,7 +61,7 @@ async def test_hanging_requests_do_not_hold_the_exit(fault: str) -> None:
 async def test_a_slow_request_does_not_hold_the_exit(http: aiohttp.ClientSession) -> None:
     async with Sandbox(latency=30) as sandbox:
         task = asyncio.create_task(Caller(sandbox, http)("GET", "/v3/account"))
-        while not sandbox.requests:  # noqa: ASYNC110
+        while not sandbox.requests:
             await asyncio.sleep(0.005)
         started = time.monotonic()
     assert time.monotonic() - started < 0.5
@@ -168,14 +168,17 @@ def test_the_fixture_works_as_a_plugin(tmp_path: Path, mode: str) -> None:
         "    assert clicksend_sandbox.url and clicksend_sandbox.messages == []\n"
     )
     loops = ("-o", "asyncio_default_fixture_loop_scope=function")
+    # Named one by one: installed, this package would else be loaded twice.
     command = (
-        "-m pytest -q -W error -c /dev/null -p no:cacheprovider -p aioclicksend.sandbox.plugin"
+        "-m pytest -q -W error -c /dev/null -p no:cacheprovider "
+        "-p pytest_asyncio.plugin -p aioclicksend.sandbox.plugin"
     )
     done = subprocess.run(  # noqa: S603
         [sys.executable, *command.split(), "-o", f"asyncio_mode={mode}", *loops, str(test)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -1,0 +1,71 @@
+"""`aioclicksend campaign receipts`: what of a campaign reached its recipients."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from ..campaign import Delivery, Record, follow, look
+from ..campaign.receipts import Marking
+from ..client import ClickSend
+from .campaign_tables import show_standing, standing
+from .output import PLAIN, Output
+
+_Seconds = Annotated[float, Parameter(validator=validators.Number(gte=1), show_default=True)]
+
+
+def receipts(
+    journal: Annotated[Path, Parameter(help="The journal of the campaign.")],
+    /,
+    *,
+    every: Annotated[_Seconds, Parameter(help="Seconds between two looks.")] = 30.0,
+    until_final: Annotated[
+        bool, Parameter(help="End when every accepted message is delivered or has failed.")
+    ] = False,
+    once: Annotated[bool, Parameter(help="Look once and end.")] = False,
+    no_mark: Annotated[bool, Parameter(help="Leave all receipts unread.")] = False,
+    mark_others: Annotated[
+        bool, Parameter(help="Mark receipts of other messages read, too; they are stored here.")
+    ] = False,
+    out: Output = PLAIN,
+) -> None:
+    """Follow the delivery receipts of a campaign, also while it is running, until Ctrl-C.
+
+    They are stored in the journal, where status and report find them. Can be stopped and begun
+    again at any time. Needs an automation rule with the action POLL.
+
+    Receipts are marked read a minute after they were stored, and by time, as the API knows no other
+    way: whoever else polls this account does not see them any more. Marking stops at the first
+    receipt of a message that is not of this journal.
+    """
+    mark: Marking = "none" if no_mark else "all" if mark_others else "own"
+    record = Record(journal)
+
+    async def following(client: ClickSend) -> None:
+        async with aclosing(follow(client, journal, every=every, mark=mark)) as looks:
+            async for stands in looks:
+                _tell(stands, out)
+                if until_final and stands.is_final and record.runner() is None:
+                    return
+
+    async def looking(client: ClickSend) -> None:
+        _tell(await look(client, journal, mark=mark), out)
+
+    out.ask(looking if once else following)
+    if not out.json:
+        show_standing(standing(journal), reasons=True)
+
+
+def _tell(stands: Delivery, out: Output) -> None:
+    if out.json:
+        out.document(stands)
+        return
+    now = datetime.now(UTC).astimezone()
+    out.note(
+        f"{now:%H:%M:%S}  delivered {stands.delivered:,} · failed {stands.failed:,} · "
+        f"pending {stands.pending:,} · {stands.new:,} new receipts"
+    )

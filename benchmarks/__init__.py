@@ -1,0 +1,1 @@
+"""How fast aioclicksend is, against what it could be and what else there is."""

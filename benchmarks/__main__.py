@@ -1,0 +1,70 @@
+"""Ask every question and write the answers to ``benchmarks/README.md``.
+
+It takes about twenty-five minutes, ten of which are the soak; ``--quick`` is a short run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from . import (
+    coalescing,
+    decoding,
+    importing,
+    journaling,
+    latency,
+    limiter,
+    memory,
+    plot,
+    price,
+    report,
+    soak,
+    throughput,
+    walking,
+)
+from .harness import Line, show
+
+QUESTIONS = (
+    throughput,
+    price,
+    decoding,
+    walking,
+    coalescing,
+    latency,
+    importing,
+    memory,
+    journaling,
+    limiter,
+    soak,
+)
+"""Each module says in the first line of its docstring what it asks."""
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer, smaller and shorter runs")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="where to write")
+    options = parser.parse_args()
+    sections: list[tuple[str, list[Line]]] = []
+    began = time.monotonic()
+    for question in QUESTIONS:
+        title = (question.__doc__ or "").partition("\n")[0]
+        print(f"\n{title}", flush=True)
+        lines = question.measure(quick=options.quick)
+        show(lines)
+        sections.append((title, lines))
+    drawn = plot.draw(options.into / "cost.png", quick=options.quick)
+    minutes = (time.monotonic() - began) / 60
+    text = report.page(sections, minutes=minutes, quick=options.quick, plot=drawn)
+    (options.into / "README.md").write_text(text)
+    missed = [line.what for _, lines in sections for line in lines if "✗" in line.verdict]
+    print(f"\n{minutes:.0f} minutes; bars missed: {len(missed)}")
+    for what in missed:
+        print(f"  {what}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from typing import Any
+
+import aiohttp
+import pytest
+
+from aioclicksend.sandbox import Sandbox
+
+from .conftest import Caller, Clock, sms
+
+
+async def uploaded(call: Caller, content: str | bytes, convert: str = "csv") -> Any:
+    data = content.encode() if isinstance(content, str) else content
+    body = {"content": base64.b64encode(data).decode(), "convert": convert}
+    return await call.data("POST", "/v3/uploads", body, convert=convert)
+
+
+@pytest.mark.parametrize(
+    ("convert", "content_type"),
+    [("csv", "text/csv"), ("mms", "image/jpeg"), ("fax", "application/pdf")],
+)
+async def test_an_upload_is_served_to_whoever_knows_its_address(
+    call: Caller, sandbox: Sandbox, convert: str, content_type: str
+) -> None:
+    content = bytes(range(256)) * 2000
+    made = await uploaded(call, content, convert)
+    assert made["_url"].startswith(sandbox.url + "/files/")
+    assert await call.fetch(made["_url"]) == (200, content_type, content)
+    assert made["date_delete"] > made["date_added"]
+    assert (await call.fetch(made["_url"] + "x"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "convert"), [("?", "csv"), ("", "csv"), ("eA==", "gif"), ("eA==", "")]
+)
+async def test_an_upload_must_be_base64_of_a_known_kind(
+    call: Caller, content: str, convert: str
+) -> None:
+    assert (await call("POST", "/v3/uploads", {"content": content}, convert=convert))[0] == 400
+
+
+@pytest.mark.parametrize("channel", ["sms", "mms", "voice"])
+async def test_history_is_exported_as_it_is_listed(call: Caller, channel: str) -> None:
+    for number in (1, 2):
+        message = sms(number, subject="s", body="x" * 200, lang="en-au", voice="female")
+        body = {"media_file": "http://x", "messages": [message]}
+        await call.data("POST", f"/v3/{channel}/send", body)
+    query = {"q": "to:+61400000002", "filename": "mine.csv"}
+    url = (await call.data("GET", f"/v3/{channel}/history/export", **query))["url"]
+    assert url.endswith("/mine.csv")
+    status, content_type, content = await call.fetch(url)
+    assert (status, content_type) == (200, "text/csv")
+    (row,) = csv.DictReader(io.StringIO(content.decode()))
+    assert (row["custom_string"], len(row["body"])) == ("ref-2", 160)
+
+
+async def test_an_import_takes_a_moment(http: aiohttp.ClientSession) -> None:
+    clock = Clock()
+    async with Sandbox(clock=clock, import_time=5) as sandbox:
+        call = Caller(sandbox, http)
+        path = f"/v3/lists/{await call.a_list()}"
+        table = 'name,phone,custom\r\nAnn,+61400000001,x\r\n\r\n"Bee, B",+61400000002,y\r\n'
+        url = (await uploaded(call, table))["_url"]
+        order = ["first_name", "phone", "custom1"]
+        answer = await call.data("POST", path + "/import", {"file_url": url, "field_order": order})
+        assert answer["ids"] == [answer["id"]]
+        waiting = await call.data("GET", path)
+        assert (waiting["_import_in_progress"], waiting["_contacts_count"]) == (1, 0)
+        clock.now += 5
+        done = await call.data("GET", path)
+        assert (done["_import_in_progress"], done["_contacts_count"]) == (0, 2)
+        rows = (await call.data("GET", path + "/contacts"))["data"]
+        names = ("first_name", "phone_number", "custom_1")
+        assert [[row[name] for name in names] for row in rows] == [
+            ["Ann", "+61400000001", "x"],
+            ["Bee, B", "+61400000002", "y"],
+        ]
+
+
+async def test_an_import_knows_its_columns_and_its_file(call: Caller) -> None:
+    path = f"/v3/lists/{await call.a_list()}/import"
+    url = (await uploaded(call, "+61400000001,a@example.com"))["_url"]
+    # Current documentation has one text where the older one has a list.
+    assert (await call("POST", path, {"file_url": url, "field_order": "phone,email"}))[0] == 200
+    for order in (["phone_number"], ["phone", "colour"], []):
+        assert (await call("POST", path, {"file_url": url, "field_order": order}))[0] == 400
+    elsewhere = {"file_url": "https://example.com/a.csv", "field_order": ["phone"]}
+    assert (await call("POST", path, elsewhere))[0] == 400
+
+
+async def test_the_opted_out_are_removed(call: Caller) -> None:
+    here = await call.a_list({"phone_number": "1"}, {"phone_number": "2"}, {"email": "a@b.c"})
+    there = await call.a_list({"phone_number": "2"}, {"email": "a@b.c", "phone_number": "9"})
+    path = f"/v3/lists/{here}/remove-opted-out-contacts/{there}"
+    assert await call.data("PUT", path) == {"deleted": 2}
+    assert (await call.data("GET", f"/v3/lists/{here}"))["_contacts_count"] == 1
