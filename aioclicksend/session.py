@@ -454,8 +454,10 @@ def _cause(error: BaseException) -> str:
 def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T:
     try:
         return decode(reply)
-    except Unreadable as error:
-        failure = _Failure(Fate.UNKNOWN, str(error))
+    except Exception as error:
+        # The server took the call: a mistake in our reading must not hide that, nor lose the refs.
+        odd = f"the reply cannot be read ({type(error).__name__})"
+        failure = _Failure(Fate.UNKNOWN, str(error) if isinstance(error, Unreadable) else odd)
         failure.reply = reply
         raise failure from error
 

@@ -39,8 +39,8 @@ _LONGEST_WAIT = 60.0
 _TOGETHER = 0.1
 """Seconds within which doubts that become due share a search."""
 _MARGIN = 2.0
-"""Seconds around a window on the server's clock, whose times are whole seconds; half of it where
-nothing is decided yet."""
+"""Seconds around a window on the server's clock, whose times are whole seconds; a quarter of it
+where nothing is decided yet."""
 _LATE = 15.0
 """Seconds a server may take to accept what it had read when its reply went missing. Before a
 message is sent again the window reaches further, to the end of its settle time."""
@@ -105,12 +105,15 @@ class ServerClock:
 
     def __init__(self) -> None:
         self.behind: float | None = None
-        """Least seconds to add to our time to get the server's."""
+        """Least seconds to add to our time to get the server's, by the latest reply."""
+        self.closest = float("-inf")
+        """The same by the reply that told most: its second had just begun."""
         self.ahead = 0.0
 
     def observe(self, told: float, sent: float, received: float) -> None:
         """Learn from the whole second a server stamped between two moments of ours."""
         self.behind = told - received
+        self.closest = max(self.closest, self.behind)
         self.ahead = told + 1.0 - sent
 
 
@@ -242,8 +245,8 @@ class Reconciler:
             return intent - self._policy.skew, None
         now, settle = self._now(), self._policy.settle
         decisive = any(now >= it.failed + settle for it in doubts)
-        margin = _MARGIN if decisive else _MARGIN / 2
-        since = intent + self.clock.behind - margin
+        margin = _MARGIN if decisive else _MARGIN / 4
+        since = intent + (self.clock.behind if decisive else self.clock.closest) - margin
         if any(it.message.schedule is not None for it in doubts):
             return since, None  # whether a scheduled message is dated by its schedule is unknown
         reach = settle if decisive and self._policy.resend else _LATE if decisive else _SOON

@@ -33,6 +33,8 @@ select {} from outcome left join delivery_state as by_ref
 _BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.message_id)"
 _TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"
 _STATE, _REASON = _TOLD.format("state"), _TOLD.format("reason")
+_LINE = '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
+_BARE_OUTCOMES = "select {}, null, null from outcome"
 _IN_DOUBT = (
     "select message.id, ref from message left join result on result.message = message.id "
     "where message.batch is not null and (result.state is null or result.state = 'unknown')"
@@ -175,13 +177,9 @@ class Record:
     def lines(self) -> Iterator[Line]:
         """Yield the recipients in the order of the input."""
         with closing(self._connect()) as db:
-            columns = (
-                '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
-            )
-            if self._has_receipts():
-                statement = _OUTCOMES.format(f"{columns}, {_STATE}, {_REASON}")
-            else:
-                statement = f"select {columns}, null, null from outcome"
+            statement = _OUTCOMES.format(f"{_LINE}, {_STATE}, {_REASON}")
+            if not self._has_receipts():
+                statement = _BARE_OUTCOMES.format(_LINE)
             for row in db.execute(f"{statement} order by id"):
                 yield Line(*row)
 

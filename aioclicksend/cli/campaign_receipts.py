@@ -69,3 +69,5 @@ def _tell(stands: Delivery, out: Output) -> None:
         f"{now:%H:%M:%S}  delivered {stands.delivered:,} · failed {stands.failed:,} · "
         f"pending {stands.pending:,} · {stands.new:,} new receipts"
     )
+    if not (stands.new or stands.delivered or stands.failed):
+        out.note("there are none yet; they need an automation rule with the action POLL")

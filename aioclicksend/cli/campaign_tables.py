@@ -118,7 +118,7 @@ def show_standing(stands: Standing, *, reasons: bool) -> None:
     if (delivery := stands.delivery) is not None:
         row("  delivered", delivery.delivered)
         row("  failed", delivery.failed)
-        row("  pending", delivery.pending, "no final receipt yet: campaign receipts")
+        row("  pending", delivery.pending, "no final receipt yet")
     row("rejected", stands.rejected)
     row("unknown", stands.unknown, "they may or may not have gone out: campaign resolve")
     row("in doubt", stands.in_doubt, "the next run looks them up")

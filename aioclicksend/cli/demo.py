@@ -40,7 +40,7 @@ app = App("demo", help="See 5,000 messages go through a network that breaks. No 
 _BATCH = 125
 """Messages per request: few, so that there are many requests to break."""
 _EVERY = 5
-_SETTLE = 2.0
+_SETTLE = 1.0
 _FAULTS = (
     Fault.RESET_BEFORE,
     Fault.RESET_AFTER,

@@ -7,13 +7,16 @@ import csv
 import io
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -276,6 +279,77 @@ def test_a_budget_below_the_first_message_is_refused(
     assert campaign("resume", "people.campaign").code == 2  # it is remembered
     assert campaign("resume", "people.campaign", "--budget", "1").code == 0
     assert sent(sandbox) == [1, 1, 1]
+
+
+def test_receipts_are_followed_and_reported(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    assert campaign(*RUN).code == 0
+    assert campaign("status", "people.campaign", "--json").json["delivery"] is None
+    first, second, third = [it.message_id for it in sandbox.messages]
+    sandbox.deliver(first)
+    sandbox.deliver(second, 301, 12)
+    once = campaign("receipts", "people.campaign", "--once")
+    assert once.code == 0
+    assert "delivered 1 · failed 1 · pending 1 · 2 new receipts" in once.err
+    for told in (once, campaign("report", "people.campaign")):
+        assert len(re.findall(r"^  (?:delivered|failed|pending) +1\b", told.out, re.MULTILINE)) == 3
+        assert "Error 12" in told.out
+    csv_report = campaign("report", "people.campaign", "--csv", "-").out
+    rows = list(csv.DictReader(io.StringIO(csv_report)))
+    assert [(it["delivery"], it["failure"]) for it in rows] == [
+        ("delivered", ""),
+        ("failed", "Error 12"),
+        ("", ""),
+    ]
+    sandbox.deliver(third)
+    final = campaign("receipts", "people.campaign", "--until-final", "--json")
+    assert final.json == {"delivered": 2, "failed": 1, "pending": 0, "new": 1}
+
+
+def _let_a_minute_pass() -> None:
+    with closing(sqlite3.connect("people.campaign")) as db, db:
+        db.execute("update delivery set first_seen = first_seen - 61")
+
+
+@pytest.mark.parametrize(("option", "unread"), [("", 2), ("--mark-others", 0), ("--no-mark", 4)])
+def test_receipts_are_marked_as_told(
+    campaign: Callable[..., Said], sandbox: Sandbox, option: str, unread: int
+) -> None:
+    assert campaign(*RUN).code == 0
+    for before, it in zip((90, 80, 60), list(sandbox.messages), strict=True):
+        sandbox.deliver(it.message_id)["timestamp"] -= before
+    foreign = sandbox.deliver(sandbox.messages[0].message_id)
+    foreign |= {"message_id": "?", "custom_string": "", "timestamp": foreign.timestamp - 70}
+    for _ in range(2):
+        assert campaign("receipts", "people.campaign", "--once", *filter(None, [option])).code == 0
+        _let_a_minute_pass()
+    assert len(sandbox._state.receipts["sms"].unread) == unread
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("fault", [Fault.HANG_BEFORE, Fault.HANG_AFTER])
+@pytest.mark.parametrize("step", ["/sms/receipts?", "/sms/receipts-read"])
+def test_a_follower_that_is_killed_goes_on_and_counts_each_receipt_once(
+    campaign: Callable[..., Said], sandbox: Sandbox, fault: Fault, step: str
+) -> None:
+    assert campaign(*RUN).code == 0
+    first, second, third = [it.message_id for it in sandbox.messages]
+    sandbox.deliver(first)["timestamp"] -= 100
+    assert campaign("receipts", "people.campaign", "--once").code == 0
+    _let_a_minute_pass()
+    sandbox.deliver(second, 301, 12)
+    sandbox.requests.clear()
+    sandbox.fail_next(fault, path=step.rstrip("?"), method="GET" if "?" in step else "PUT")
+    following = _start("receipts", "people.campaign")
+    _wait_for(lambda: any(it.path.endswith(step.rstrip("?")) for it in sandbox.requests))
+    following.kill()
+    following.communicate(timeout=30)
+    sandbox.deliver(third)
+    final = campaign("receipts", "people.campaign", "--until-final", "--json")
+    assert (final.json["delivered"], final.json["failed"], final.json["pending"]) == (2, 1, 0)
+    unread = [it.message_id for it in sandbox._state.receipts["sms"].unread.values()]
+    assert unread == [second, third]
 
 
 def _start(*argv: str) -> subprocess.Popen[str]:

@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 import aioclicksend as ac
 from aioclicksend import RateLimit, Retry, Timeout
 
-from ..hostile import Arrival, Hostile, Line, Script, envelope, refused_url, sent
+from ..hostile import Arrival, Hostile, Line, Script, data_for, envelope, refused_url
 from .helpers import AT_ONCE, CALLS, MESSAGE, REF, REPEATABLE, client_of, failure_of
 
 ATTEMPTS = AT_ONCE.attempts
@@ -94,10 +94,10 @@ async def test_a_server_without_tls_gets_nothing(kind: str) -> None:
 @kinds
 async def test_a_handshake_that_never_ends_is_not_sent(kind: str) -> None:
     _, call = CALLS[kind]
-    timeout = Timeout(connect=0.05)
+    timeout = Timeout(connect=0.03)
     async with Hostile(greet=Line.hang) as server:
         async with client_of(server.tls_url, timeout=timeout) as client:
-            assert_not_sent(await failure_of(call(client)), kind, "no connection within 0.05 s")
+            assert_not_sent(await failure_of(call(client)), kind, "no connection within 0.03 s")
         await server.until_all_closed()
     assert (server.lines, server.arrivals) == (ATTEMPTS, [])
 
@@ -108,12 +108,12 @@ async def test_a_call_that_waits_for_a_free_connection_too_long_is_not_sent(kind
     async with (
         Hostile() as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as http,
-        client_of(server.url, http=http, timeout=Timeout(pool=0.05)) as client,
+        client_of(server.url, http=http, timeout=Timeout(pool=0.03)) as client,
     ):
         server.script = lambda line, _: line.hang()
         blocker = asyncio.create_task(client.account.get())
         await server.until_arrivals(1)
-        assert_not_sent(await failure_of(call(client)), kind, "no free connection within 0.05 s")
+        assert_not_sent(await failure_of(call(client)), kind, "no free connection within 0.03 s")
         blocker.cancel()
         await asyncio.wait([blocker])
         assert len(server.arrivals) == 1
@@ -136,8 +136,13 @@ async def half_a_head(line: Line, _arrival: Arrival) -> None:
 
 
 async def half_a_body(line: Line, arrival: Arrival) -> None:
-    data = sent(arrival) if arrival.path.startswith("/v3/sms/") and arrival.body else None
-    await line.reply(200, envelope(data), length=100_000)
+    await line.reply(200, envelope(data_for(arrival)), length=100_000)
+    line.writer.close()
+
+
+async def half_a_chunk(line: Line, _arrival: Arrival) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await line.write(head, b'40\r\n{"http_code":200,"data":{}}')
     line.writer.close()
 
 
@@ -160,6 +165,7 @@ BROKEN = {
     "closed": (close, "the connection broke"),
     "half-head": (half_a_head, "the connection broke"),
     "half-body": (half_a_body, "the reply broke off"),
+    "half-chunk": (half_a_chunk, "the reply broke off"),
     "no-http": (no_http, "the exchange failed (ClientResponseError)"),
     "no-gzip": (no_gzip, "the reply broke off"),
     "cut-gzip": (cut_gzip, "no JSON in the reply"),
@@ -205,10 +211,10 @@ SILENT: dict[str, Script] = {
 @pytest.mark.parametrize("how", SILENT)
 async def test_timeout_after_send_is_unknown_not_resent(kind: str, how: str) -> None:
     _, call = CALLS[kind]
-    options: dict[str, Any] = {"timeout": Timeout(read=0.06), "retry": Retry(attempts=2, base=0)}
+    options: dict[str, Any] = {"timeout": Timeout(read=0.04), "retry": Retry(attempts=2, base=0)}
     async with Hostile(SILENT[how]) as server:
         async with client_of(server.url, **options) as client:
-            assert_unknown(await failure_of(call(client)), kind, "no reply within 0.06 s")
+            assert_unknown(await failure_of(call(client)), kind, "no reply within 0.04 s")
         assert len(server.arrivals) == (2 if kind in REPEATABLE else 1)
         await server.until_all_closed()
 
@@ -273,7 +279,7 @@ async def test_a_connection_closed_after_its_reply_is_not_used_again(kind: str) 
     _, call = CALLS[kind]
 
     async def once(line: Line, arrival: Arrival) -> None:
-        await line.ok(sent(arrival) if arrival.body and "sms" in arrival.path else {})
+        await line.ok(data_for(arrival))
         line.writer.close()
 
     async with Hostile(once) as server:
@@ -283,6 +289,25 @@ async def test_a_connection_closed_after_its_reply_is_not_used_again(kind: str) 
             await asyncio.sleep(0.01)  # for the client to be told by its own socket
             await call(client)
         assert [it.line for it in server.arrivals] == [1, 2]
+
+
+async def test_a_reply_that_belongs_to_another_request_settles_no_message() -> None:
+    """Some servers say something on idle connections, which HTTP takes for the next reply."""
+
+    async def serve(line: Line, _arrival: Arrival) -> None:
+        await line.ok({})
+        if len(server.arrivals) == 1:
+            await asyncio.sleep(0.02)
+            alien = {"custom_string": "of-another", "status": "SUCCESS"}
+            await line.ok({"messages": [alien]})
+
+    async with Hostile(serve) as server:
+        async with client_of(server.url) as client:
+            await client.account.get()
+            await asyncio.sleep(0.05)
+            result = await client.sms.send(MESSAGE)
+    assert result.unknown == (REF,)
+    assert len(server.arrivals) <= 2
 
 
 # A verdict
@@ -395,6 +420,42 @@ async def test_a_reply_without_rows_leaves_a_send_unknown(data: object) -> None:
     assert len(server.arrivals) == 1
 
 
+@kinds
+async def test_a_mistake_in_reading_a_reply_leaves_the_call_unknown(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server took it: that must not be lost in an error of our own."""
+
+    def broken(*_: object) -> None:
+        raise LookupError
+
+    _, call = CALLS[kind]
+    monkeypatch.setattr("aioclicksend.wire.data_of", broken)
+    async with Hostile(lambda line, it: line.ok(data_for(it))) as server:
+        async with client_of(server.url) as client:
+            error = await failure_of(call(client))
+    assert_unknown(error, kind, "the reply cannot be read (LookupError)")
+    assert len(server.arrivals) == (ATTEMPTS if kind in REPEATABLE else 1)
+
+
+@pytest.mark.parametrize("depth", [100, 700, 900, 950, 990, 2000])
+async def test_a_reply_too_deep_to_read_is_read_or_unknown(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    row = f'{{"body":{nested},"custom_string":"{REF}"}}'
+    body = f'{{"http_code":200,"data":{{"messages":[{row}]}}}}'
+    async with Hostile(lambda line, _: line.reply(200, body.encode())) as server:
+        async with client_of(server.url) as client:
+            refs: object = None
+            try:
+                result = await client.sms.send(MESSAGE)
+            except ac.UnknownOutcomeError as error:
+                refs = error.refs
+            else:
+                refs = (result.messages[0].custom_string,)
+    assert refs == (REF,)
+    assert len(server.arrivals) == 1
+
+
 # 429
 
 
@@ -412,8 +473,10 @@ ASKS: dict[str, Mapping[str, str]] = {
 }
 
 
-@kinds
-@pytest.mark.parametrize("asks", ASKS)
+@pytest.mark.parametrize(
+    ("kind", "asks"),
+    [*((kind, "retry-after") for kind in CALLS), *(("POST-send", asks) for asks in ASKS)],
+)
 async def test_a_429_is_refused_unread_and_repeated_for_every_verb(kind: str, asks: str) -> None:
     operation, call = CALLS[kind]
     content = {"response_code": "HTTP_TOO_MANY_REQUESTS", "response_msg": "Too many attempts."}
@@ -434,7 +497,7 @@ async def test_a_call_held_by_a_429_arrives_once_it_is_let_in(kind: str) -> None
         if len(server.arrivals) == 1:
             await line.reply(429, b"", {"Retry-After": "0"})
         else:
-            await line.ok(sent(arrival) if arrival.body and "sms" in arrival.path else {})
+            await line.ok(data_for(arrival))
 
     async with Hostile(at_second_try) as server:
         async with client_of(server.url) as client:

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import aiohttp
 import pytest
@@ -72,7 +73,7 @@ def test_no_window_holds_more_starts_than_allowed(limit: RateLimit) -> None:
 
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
 def test_at_least_95_percent_of_the_rate_are_reached_under_load(limit: RateLimit) -> None:
-    windows = 40
+    windows = 40 if limit.requests < 100 else 4
     starts = virtual.run(starts_of(limit, windows * limit.per))
     assert len(starts) >= 0.95 * windows * limit.requests
 
@@ -236,17 +237,17 @@ async def test_ten_a_second_are_kept_and_reached_on_the_wire() -> None:
         async with client_of(server.url, rate_limit=RateLimit(10, 1.0), retry=retry) as client:
             await ask_for(client, 4.0)
         first = server.arrivals[0].at
-        assert len([it for it in server.arrivals if it.at < first + 4.0]) >= 38
+        assert len([it for it in server.arrivals if it.at < first + 4.0]) >= 4.0 * 9.5
 
 
 async def test_a_hundred_a_second_are_kept_on_the_wire_also_after_a_rest() -> None:
     retry = Retry(attempts=1)
     async with limited(100, 1.0) as server:
         async with client_of(server.url, rate_limit=RateLimit(100, 1.0), retry=retry) as client:
-            await ask_for(client, 0.7)
-            await asyncio.sleep(0.2)
-            await ask_for(client, 0.7)
-        assert len(server.arrivals) >= 125
+            await ask_for(client, 0.6)
+            await asyncio.sleep(0.1)
+            await ask_for(client, 0.6)
+        assert len(server.arrivals) >= 1.2 * 95 - 2
 
 
 async def test_two_clients_of_one_borrowed_session_keep_their_own_pace() -> None:
@@ -269,7 +270,7 @@ async def test_a_429_holds_all_calls_of_the_client() -> None:
 
     async def first_refused(line: Line, _: Arrival) -> None:
         if len(server.arrivals) == 1:
-            await line.reply(429, b"", {"Retry-After": "0.3"})
+            await line.reply(429, b"", {"Retry-After": "0.2"})
         else:
             await line.ok({"messages": []})
 
@@ -280,13 +281,13 @@ async def test_a_429_holds_all_calls_of_the_client() -> None:
             await asyncio.gather(*calls, *calls_of_others)
         first, *others = server.arrivals
         assert len(others) == 6
-        assert min(it.at for it in others) >= first.at + 0.3
+        assert min(it.at for it in others) >= first.at + 0.2
 
 
 async def test_a_429_holds_also_those_who_wait_for_a_connection() -> None:
     async def first_refused(line: Line, _: Arrival) -> None:
         if len(server.arrivals) == 1:
-            await line.reply(429, b"", {"Retry-After": "0.3"})
+            await line.reply(429, b"", {"Retry-After": "0.2"})
         else:
             await line.ok({})
 
@@ -297,14 +298,14 @@ async def test_a_429_holds_also_those_who_wait_for_a_connection() -> None:
         first, *others = server.arrivals
         assert len(others) == 10
         assert server.lines <= 3  # nobody connects only to find that there is a pause
-        assert min(it.at for it in others) >= first.at + 0.3
+        assert min(it.at for it in others) >= first.at + 0.2
 
 
 async def test_waiting_for_the_pace_counts_towards_no_timeout() -> None:
     timeout = ac.Timeout(pool=0.05, connect=0.05, read=1.0)
     async with Hostile(lambda line, _: line.ok({})) as server:
-        limit = RateLimit(10, 1.0)
-        async with client_of(server.url, rate_limit=limit, timeout=timeout) as client:
+        options: dict[str, Any] = {"timeout": timeout, "retry": Retry(attempts=1)}
+        async with client_of(server.url, rate_limit=RateLimit(10, 1.0), **options) as client:
             pacer = client._session._pacer
             assert pacer._queue is not None
             assert pacer._wire is not None

@@ -226,7 +226,7 @@ async def test_hooks_are_told_of_every_step() -> None:
     assert 0 <= done.seconds < 1
 
 
-@pytest.mark.parametrize("kind", CALLS)
+@pytest.mark.parametrize("kind", ["GET", "POST-send"])
 async def test_hooks_are_told_nothing_personal(kind: str) -> None:
     _, call = CALLS[kind]
     watcher = Watcher()

@@ -1,0 +1,399 @@
+"""Following the receipts of campaigns: stored before marked, and counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import aclosing, closing
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import pytest_asyncio
+
+from aioclicksend import BasicAuth, ClickSend, Retry, ServerError, SmsMessage
+from aioclicksend.bulk.journal import Journal
+from aioclicksend.bulk.store import Entry
+from aioclicksend.campaign import Campaign, Delivery, Record, follow, look, running
+from aioclicksend.campaign.receipts import Marking
+from aioclicksend.sandbox import Arrival, Fault, Sandbox
+
+pytest.importorskip("phonenumbers", reason="the extra phone is absent")
+
+SIZE = 20
+PEOPLE = "to\n" + "".join(f"+614123450{it:02}\n" for it in range(SIZE))
+LIST, MARK = "/v3/sms/receipts", "/v3/sms/receipts-read"
+
+
+class Clock:
+    """The server's clock: it stands still unless told."""
+
+    now = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let looks be a minute apart."""
+    times = count(1_000_000, 61)
+    clock = SimpleNamespace(time=lambda: float(next(times)))
+    monkeypatch.setattr("aioclicksend.campaign.receipts.time", clock)
+
+
+@pytest_asyncio.fixture
+async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
+    async with Sandbox(clock=clock) as running_sandbox:
+        yield running_sandbox
+
+
+@pytest_asyncio.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[ClickSend]:
+    async with ClickSend(
+        auth=BasicAuth("sandbox", "sandbox"),
+        base_url=sandbox.url,
+        rate_limit=None,
+        retry=Retry(attempts=1),
+    ) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def journal(client: ClickSend, sandbox: Sandbox, tmp_path: Path) -> Path:
+    path = tmp_path / "promo.campaign"
+    async with running(Campaign(PEOPLE.encode(), "Hi"), client, path) as run:
+        await run.send()
+    assert len(sandbox.messages) == SIZE
+    sandbox.requests.clear()
+    return path
+
+
+def ids(sandbox: Sandbox) -> list[str]:
+    return [it.message_id for it in sandbox.messages]
+
+
+async def unread(client: ClickSend) -> list[str | None]:
+    return [it.message_id async for it in client.sms.receipts()]
+
+
+def marks(sandbox: Sandbox) -> list[Arrival]:
+    return [it for it in sandbox.requests if it.path == MARK]
+
+
+def stored(journal: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(journal)) as db:
+        return db.execute("select message_id, status_code from delivery").fetchall()
+
+
+async def test_without_receipts_everything_is_pending_and_nothing_is_marked(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    assert Record(journal).delivery() is None
+    for _ in range(2):
+        assert await look(client, journal) == Delivery(pending=SIZE)
+    assert not marks(sandbox)
+
+
+async def test_receipts_are_counted_by_what_they_say(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    first, second, third, fourth, *_ = ids(sandbox)
+    sandbox.deliver(first)
+    sandbox.deliver(second, 301, 12)
+    sandbox.deliver(third, 200)
+    sandbox.deliver(fourth, 300, 16)
+    stands = await look(client, journal)
+    assert stands == Delivery(delivered=1, failed=1, pending=SIZE - 2, new=4)
+    assert not stands.is_final
+    assert Record(journal).failures() == [("Error 12", 1)]
+    told = {it.message_id: (it.delivery, it.failure) for it in Record(journal).lines()}
+    assert told[first] == ("delivered", None)
+    assert told[second] == ("failed", "Error 12")
+    assert told[third] == told[fourth] == ("pending", None)
+    assert told[ids(sandbox)[5]] == (None, None)
+
+
+async def test_a_receipt_that_comes_again_is_one(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    first = ids(sandbox)[0]
+    for _ in range(3):
+        sandbox.deliver(first, 300, 16)
+        sandbox.deliver(first)
+    assert (await look(client, journal)).new == 2
+    assert (await look(client, journal)).new == 0
+    assert sorted(stored(journal)) == [(first, "201"), (first, "300")]
+    assert Record(journal).delivery() == Delivery(delivered=1, pending=SIZE - 1)
+
+
+@pytest.mark.parametrize(
+    ("final", "late", "failed"), [(201, 200, 0), (201, 300, 0), (301, 200, 1), (301, 300, 1)]
+)
+async def test_a_final_code_wins_over_a_pending_one_that_comes_late(  # noqa: PLR0917
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock, late: int, final: int,
+    failed: int,
+) -> None:  # fmt: skip
+    first = ids(sandbox)[0]
+    sandbox.deliver(first, final)
+    await look(client, journal)
+    clock.now += 3600
+    sandbox.deliver(first, late)
+    stands = await look(client, journal)
+    assert (stands.delivered, stands.failed, stands.new) == (1 - failed, failed, 1)
+
+
+async def test_of_two_final_codes_the_later_one_counts(
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+) -> None:
+    first = ids(sandbox)[0]
+    sandbox.deliver(first, 301, 20)
+    clock.now += 60
+    sandbox.deliver(first, 201)
+    assert (await look(client, journal)).delivered == 1
+    assert Record(journal).failures() == []
+
+
+async def test_receipts_are_marked_at_a_look_after_they_were_stored(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    for message_id in ids(sandbox):
+        sandbox.deliver(message_id)
+    assert (await look(client, journal)).is_final
+    assert len(await unread(client)) == SIZE
+    await look(client, journal)
+    assert await unread(client) == []
+    assert (await look(client, journal)).delivered == SIZE
+    assert len(marks(sandbox)) == 1
+
+
+async def test_what_came_since_is_not_marked_with_what_is_older(
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+) -> None:
+    first, second, third, *_ = ids(sandbox)
+    sandbox.deliver(first)
+    await look(client, journal)
+    clock.now += 2
+    sandbox.deliver(second)
+
+    def one_more(arrival: Arrival) -> None:
+        if arrival.path == MARK:
+            sandbox.deliver(third)
+
+    sandbox.fail_every(one_more)
+    await look(client, journal)
+    sandbox.fail_every(None)
+    assert await unread(client) == [second, third]
+
+
+async def test_a_receipt_that_was_not_there_for_long_is_left_unread(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    sandbox.deliver(ids(sandbox)[0])
+    await look(client, journal, grace=100)
+    await look(client, journal, grace=100)
+    assert not marks(sandbox)
+    await look(client, journal, grace=100)
+    assert len(marks(sandbox)) == 1
+
+
+async def test_nothing_is_marked_if_told_so(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    sandbox.deliver(ids(sandbox)[0])
+    for _ in range(3):
+        await look(client, journal, mark="none")
+    assert not marks(sandbox)
+
+
+@pytest.mark.parametrize(("mark", "left"), [("own", 2), ("all", 0)])
+async def test_receipts_of_unknown_messages_stay_for_others(  # noqa: PLR0917
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock, mark: Marking, left: int
+) -> None:
+    sent = await client.sms.send(SmsMessage(to="+61412345999", body="Somebody else's"))
+    foreign = sent.messages[0].message_id
+    assert foreign
+    ours = ids(sandbox)[:3]
+    sandbox.deliver(ours[0])
+    clock.now += 10
+    sandbox.deliver(foreign)
+    clock.now += 10
+    sandbox.deliver(ours[1])
+    for _ in range(2):
+        await look(client, journal, mark=mark)
+    stands = await look(client, journal, mark=mark)
+    assert await unread(client) == [foreign, ours[1]][:left]
+    assert (stands.delivered, stands.pending) == (2, SIZE - 2)
+    assert (foreign, "201") in stored(journal)
+    # Once somebody has read it, ours are marked again.
+    await client.sms.mark_receipts_read(date_before=int(clock.now))
+    await look(client, journal, mark=mark)
+    assert await unread(client) == []
+
+
+async def test_a_receipt_in_the_same_second_as_a_foreign_one_stays(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    sent = await client.sms.send(SmsMessage(to="+61412345999", body="Somebody else's"))
+    assert sent.messages[0].message_id
+    sandbox.deliver(ids(sandbox)[0])
+    sandbox.deliver(sent.messages[0].message_id)
+    for _ in range(3):
+        await look(client, journal)
+    assert not marks(sandbox)
+
+
+async def test_a_message_in_doubt_is_ours_by_its_ref(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    with closing(sqlite3.connect(journal)) as db, db:
+        db.execute("delete from result where message = 1")
+        db.execute("update result set message_id = null where message = 2")
+    first, second, *_ = ids(sandbox)
+    sandbox.deliver(first)
+    sandbox.deliver(second)
+    await look(client, journal)
+    assert await look(client, journal) == Delivery(delivered=1, pending=SIZE - 2)
+    assert await unread(client) == []
+
+
+async def test_pages_that_shift_while_they_are_read_are_not_marked(
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+) -> None:
+    first = ids(sandbox)[0]
+    for _ in range(250):
+        sandbox.deliver(first)
+    clock.now += 10
+    late = ids(sandbox)[1]
+    sandbox.deliver(late)
+    await look(client, journal)
+
+    def somebody_else_marks(arrival: Arrival) -> None:
+        if arrival.query.get("page") == "2":
+            sandbox.fail_every(None)
+            sandbox._state.receipts["sms"].mark(lambda row: row["message_id"] == first)
+
+    sandbox.fail_every(somebody_else_marks)
+    stands = await look(client, journal)
+    assert not marks(sandbox)
+    assert await unread(client) == [late]
+    assert stands.delivered == 2
+    await look(client, journal)
+    assert await unread(client) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.ERROR_AFTER])
+async def test_a_mark_that_fails_is_made_up_for(
+    client: ClickSend, sandbox: Sandbox, journal: Path, caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+) -> None:  # fmt: skip
+    sandbox.deliver(ids(sandbox)[0])
+    await look(client, journal)
+    sandbox.fail_next(fault, path=MARK)
+    assert (await look(client, journal)).delivered == 1
+    assert "not marked read, the next look will" in caplog.text
+    await look(client, journal)
+    assert await unread(client) == []
+    assert stored(journal) == [(ids(sandbox)[0], "201")]
+
+
+async def test_a_look_that_breaks_off_between_storing_and_marking_loses_nothing(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    sandbox.deliver(ids(sandbox)[0])
+    await look(client, journal)
+    sandbox.deliver(ids(sandbox)[1])
+    sandbox.fail_next(Fault.HANG_BEFORE, path=MARK)
+    broken = asyncio.create_task(look(client, journal))
+    while not marks(sandbox):
+        await asyncio.sleep(0.01)
+    broken.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await broken
+    assert len(stored(journal)) == 2
+    assert (await look(client, journal)).delivered == 2
+    assert await unread(client) == []
+
+
+async def test_a_page_that_fails_marks_nothing_and_what_was_read_is_kept(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    for message_id in ids(sandbox) * 6:
+        sandbox.deliver(message_id)
+    await look(client, journal)
+    sandbox.fail_every(lambda it: Fault.ERROR_BEFORE if it.query.get("page") == "2" else None)
+    with pytest.raises(ServerError):
+        await look(client, journal)
+    assert not marks(sandbox)
+    assert Record(journal).delivery() == Delivery(delivered=SIZE)
+
+
+async def test_a_receipt_that_tells_of_no_message_stops_marking(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    first = ids(sandbox)[0]
+    sandbox.deliver(first)
+    await look(client, journal)
+    odd = sandbox.deliver(first, 300)
+    odd["message_id"] = None
+    assert (await look(client, journal)).delivered == 1
+    assert not marks(sandbox)
+
+
+async def test_following_goes_on_over_trouble_and_ends_when_told(
+    client: ClickSend, sandbox: Sandbox, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.fail_next(Fault.ERROR_BEFORE, path=LIST)
+    seen: list[int] = []
+    async with aclosing(follow(client, journal, every=0.01)) as looks:
+        async for stands in looks:
+            seen.append(stands.delivered)
+            if stands.is_final:
+                break
+            for message_id in ids(sandbox)[len(seen) * 10 - 10 : len(seen) * 10]:
+                sandbox.deliver(message_id)
+    assert seen == [0, 10, 20]
+    assert "were not read, the next look will" in caplog.text
+
+
+async def test_a_run_waits_while_receipts_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "promo.campaign"
+    run = Journal(path)
+    await run.start("sms")
+    try:
+        (message,) = await run.claim(await run.new_run(), [Entry(b"key", "ref", b"{}")])
+        await run.counts()
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("begin immediate")
+            intending = asyncio.create_task(run.intend([message.row], 0.0, 1))
+            await asyncio.sleep(0.2)
+            assert not intending.done()
+        await intending
+    finally:
+        await run.stop()
+
+
+async def test_a_run_and_its_receipts_share_the_journal(
+    client: ClickSend, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    people = "to\n" + "".join(f"+614{it:08}\n" for it in range(20_000_000, 20_003_000))
+    path = tmp_path / "promo.campaign"
+    delivered = set[str]()
+    async with running(Campaign(people.encode(), "Hi"), client, path) as run:
+        sending = asyncio.create_task(run.send())
+        while not sending.done():
+            for message_id in set(ids(sandbox)) - delivered:
+                delivered.add(message_id)
+                sandbox.deliver(message_id)
+            await look(client, path)
+        assert (await sending).report.accepted == 3000
+    for message_id in set(ids(sandbox)) - delivered:
+        sandbox.deliver(message_id)
+    assert await look(client, path) == Delivery(delivered=3000, new=3000 - len(delivered))
