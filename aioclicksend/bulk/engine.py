@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -77,7 +77,7 @@ class Engine:
         self._queue: deque[Batch] = deque()
         self._work = asyncio.Event()
         self._live: set[Batch] = set()
-        self._under_way: dict[int, list[tuple[Sink, Any]]] = {}
+        self._under_way: dict[int, list[tuple[Sink, Any]] | None] = {}
         self._wires: dict[anyio.CancelScope, int] = {}
 
     @property
@@ -103,11 +103,16 @@ class Engine:
 
     def enter(self, row: int) -> None:
         """Note that a message of the journal is under way."""
-        self._under_way[row] = []
+        self._under_way[row] = None
+
+    def enter_all(self, rows: Iterable[int]) -> None:
+        """Note that messages of the journal are under way."""
+        self._under_way.update(dict.fromkeys(rows))
 
     def join(self, row: int, sink: Sink, token: object = None) -> None:
         """Let somebody else learn the outcome of a message under way."""
-        self._under_way[row].append((sink, token))
+        waiting = self._under_way[row] = self._under_way[row] or []
+        waiting.append((sink, token))
 
     def refusal(self) -> str | None:
         """Return why a message handed in now would not be sent, None if it would."""
@@ -352,7 +357,7 @@ class Engine:
         if self._journal is not None and rows:
             self._journal.record(rows, outcomes)
             for place, row in enumerate(rows):
-                for sink, token in self._under_way.pop(row, ()):
+                for sink, token in self._under_way.pop(row, None) or ():
                     sink.settle([token], [outcomes[place]])
         if self._purse is not None and reserved:
             for amount, outcome in zip(reserved, outcomes, strict=True):

@@ -20,6 +20,15 @@ from ..models.messages import Message
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
 _encode = msgspec.json.Encoder().encode
+_lines = msgspec.json.Encoder().encode_lines
+
+
+def bodies_of(messages: Sequence[Any], kind: type[Message]) -> list[bytes] | None:
+    """Return the JSON of messages that are all as usual, None if one is not."""
+    try:
+        return _lines(messages).splitlines() if _are_usual(messages, kind) else None
+    except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or half a character
+        return None
 
 
 def body_of(
@@ -29,27 +38,37 @@ def body_of(
 
     Messages without a ref are given one that begins with `prefix`; either all have one or none.
     """
-    if set(map(type, messages)) != {kind} or len(messages) > len(_SUFFIXES):
+    if len(messages) > len(_SUFFIXES):
         return None
-    if any(
-        [it.list_id is not None or it.schedule is not None for it in messages]  # noqa: C419 - faster
-    ):
-        return None
-    given = [message.custom_string for message in messages]
     try:
-        numbers = "\n".join([message.to for message in messages]) + "\n"
-        if not _NUMBERS(numbers) or numbers.count("\n") != len(messages):
+        if not _are_usual(messages, kind):
             return None
-        if not all(map(str.strip, [message.body for message in messages])):
-            return None
-        if not any(given):
-            given = list(map(prefix.__add__, _SUFFIXES[: len(messages)]))
+        refs = [message.custom_string for message in messages]
+        if not any(refs):
+            refs = list(map(prefix.__add__, _SUFFIXES[: len(messages)]))
             messages = list(map(kind.__copy__, messages))  # type: ignore[attr-defined]
-            for message, ref in zip(messages, given, strict=True):
+            for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
-        elif not all(map(str.strip, given)):
+        elif not all(refs):
             return None
-        body = _encode({"messages": messages})
-    except (TypeError, UnicodeEncodeError):  # no text, or half a character
+        return refs, _encode({"messages": messages})
+    except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or half a character
         return None
-    return given, body
+
+
+def _are_usual(messages: Sequence[Any], kind: type[Message]) -> bool:
+    """Whether `check` would pass all of these messages, told at a glance.
+
+    Raises:
+        TypeError: a field is no text.
+
+    """
+    tos: list[Any] = [it.to for it in messages if it.__class__ is kind]
+    numbers = "\n".join(tos) + "\n"
+    return (
+        numbers.count("\n") == len(messages)
+        and _NUMBERS(numbers) is not None
+        and all(map(str.strip, [it.body for it in messages]))
+        and not any([it.list_id is not None or it.schedule is not None for it in messages])  # noqa: C419
+        and all([it.custom_string is None or it.custom_string.strip() for it in messages])  # noqa: C419
+    )

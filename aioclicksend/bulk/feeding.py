@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from itertools import count, islice
+from itertools import count, islice, repeat
 from typing import Any
 
 import anyio
@@ -24,7 +23,7 @@ from .intake import Feed
 from .journal import Journal
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import price
-from .store import Entry, Known
+from .store import Entries, Known, digest_of, key_of
 
 
 class Plan(Struct):
@@ -33,7 +32,7 @@ class Plan(Struct):
     messages: list[Message]
     refs: list[str]
     frozen: list[bytes]
-    rows: list[int]
+    rows: Sequence[int]
     outcomes: list[Outcome]
     joined: list[Known]
     """Messages that are under way already; they will be told when those are."""
@@ -66,7 +65,10 @@ class Planner:
             if usual is not None and len(usual[1]) <= self._max_bytes:
                 refs, body = usual
                 return Plan(messages, refs, [], [], [], [], body)
-        good, bodies, outcomes = self._checked(messages)
+        bodies = express.bodies_of(messages, self._channel.message)
+        good, outcomes = messages, list[Outcome]()
+        if bodies is None:
+            good, bodies, outcomes = self._checked(messages)
         if self._journal is None:
             refs = [it.custom_string or self.new_ref() for it in good]
             frozen = [
@@ -74,17 +76,31 @@ class Planner:
                 for message, body, ref in zip(good, bodies, refs, strict=True)
             ]
             return Plan(good, refs, frozen, [], outcomes, [])
-        plan = Plan([], [], [], [], outcomes, [])
-        entries = [self._entry(*it) for it in zip(good, bodies, strict=True)]
-        for message, known in zip(good, await self.known(run, entries), strict=True):
-            self._sort(plan, message, known)
-        return plan
+        return await self._claimed(self._journal, run, good, bodies, outcomes)
 
-    async def known(self, run: int, entries: Sequence[Entry]) -> list[Known]:
-        """Return messages as the journal knows them, and as of now."""
-        if self._journal is None or not entries:
+    async def _claimed(
+        self,
+        journal: Journal,
+        run: int,
+        messages: list[Message],
+        bodies: list[bytes],
+        outcomes: list[Outcome],
+    ) -> Plan:
+        """Return what to do with messages after asking the journal about them."""
+        entries = self._entries(journal, messages, bodies)
+        known = await self.known(run, entries)
+        if isinstance(known, range):
+            self._engine.enter_all(known)
+            return Plan(messages, entries.refs, entries.bodies, known, outcomes, [])
+        return self._sorted(list(zip(messages, known, strict=True)), outcomes)
+
+    async def known(self, run: int, entries: Entries) -> range | list[Known]:
+        """Return the rows of messages that are new to the journal, or all as it knows them now."""
+        if self._journal is None or not entries.keys:
             return []
         known = await self._journal.claim(run, entries)
+        if isinstance(known, range):
+            return known
         # What was in doubt when the journal looked may have been settled on the way here.
         stale = [
             it.row
@@ -98,22 +114,27 @@ class Planner:
 
     def again(self, known: Sequence[Known]) -> Plan:
         """Return what to do with messages that the journal held back."""
-        plan = Plan([], [], [], [], [], [])
-        for it in known:
-            self._sort(plan, thawed(self._channel, it), it)
-        return plan
+        return self._sorted([(thawed(self._channel, it), it) for it in known], [])
 
-    def _sort(self, plan: Plan, message: Message, known: Known) -> None:
-        if self._engine.is_under_way(known.row):
-            plan.joined.append(known)
-        elif (outcome := outcome_of(message, known)) is not None:
-            plan.outcomes.append(outcome)
-        else:
-            self._engine.enter(known.row)
-            plan.messages.append(message)
-            plan.refs.append(known.ref)
-            plan.frozen.append(known.body)
-            plan.rows.append(known.row)
+    def _sorted(self, messages: list[tuple[Message, Known]], outcomes: list[Outcome]) -> Plan:
+        """Part messages the journal knows into those to send, those under way and those settled."""
+        to_send, joined = [], []
+        for message, known in messages:
+            if self._engine.is_under_way(known.row):
+                joined.append(known)
+            elif (outcome := outcome_of(message, known)) is not None:
+                outcomes.append(outcome)
+            else:
+                self._engine.enter(known.row)
+                to_send.append((message, known))
+        return Plan(
+            [message for message, _ in to_send],
+            [known.ref for _, known in to_send],
+            [known.body for _, known in to_send],
+            [known.row for _, known in to_send],
+            outcomes,
+            joined,
+        )
 
     def _checked(
         self, messages: Sequence[Message]
@@ -149,16 +170,20 @@ class Planner:
         kind = self._channel.kind(message)
         return None if kind is None else str(kind)
 
-    def _entry(self, message: Message, body: bytes) -> Entry:
-        assert self._journal is not None
-        media_file = self.kind(message)
-        digest = hashlib.blake2b(body, digest_size=9)
-        if media_file is not None:
-            digest.update(media_file.encode())
-        if message.custom_string:
-            return Entry(digest.digest(), message.custom_string, body, kind=media_file)
-        ref = f"{REF_PREFIX}{self._journal.campaign}-{digest.hexdigest()}"
-        return Entry(digest.digest(), ref, with_ref(body, ref), kind=media_file)
+    def _entries(self, journal: Journal, messages: list[Message], bodies: list[bytes]) -> Entries:
+        """Return messages as the journal takes them: the same ones get the same keys and refs."""
+        kinds = list(map(self.kind, messages)) if self._channel.message is MmsMessage else None
+        digests = list(map(digest_of, bodies, kinds or repeat(None)))
+        prefix = f"{REF_PREFIX}{journal.campaign}-"
+        refs = [
+            message.custom_string or prefix + digest.hex()
+            for message, digest in zip(messages, digests, strict=True)
+        ]
+        frozen = [
+            body if message.custom_string else with_ref(body, ref)
+            for message, body, ref in zip(messages, bodies, refs, strict=True)
+        ]
+        return Entries(list(map(key_of, digests)), refs, frozen, kinds)
 
 
 class Feeder:

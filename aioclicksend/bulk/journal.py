@@ -15,16 +15,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
 
 import anyio
+import msgspec
 
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from .store import LEASE, Entry, Known, Store
+from .rows import AllAccepted, parts, price
+from .store import LEASE, Entries, Known, Store, Uniform
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_Result: TypeAlias = tuple[Any, ...] | Uniform
 
 _COMMIT_EVERY = 1.0
 """Seconds for which results may wait for an intent to be committed with."""
@@ -41,7 +45,7 @@ class Journal:
         self.path = Path(path)
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._results: list[tuple[Any, ...]] = []
+        self._results: list[_Result] = []
         self._ended: list[tuple[str, int]] = []
 
     @classmethod
@@ -99,8 +103,8 @@ class Journal:
         """Return the number of a new run: equal messages within it are different messages."""
         return await self._run(self._opened.new_run)
 
-    async def claim(self, run: int, entries: Sequence[Entry]) -> list[Known]:
-        """Return the messages of a run as the journal knows them, entering new ones as planned."""
+    async def claim(self, run: int, entries: Entries) -> range | list[Known]:
+        """Enter the messages of a run; return their rows if all are new, else all as known."""
         return await self._run(self._claim, *self._taken(), run, entries)
 
     async def look(self, rows: Sequence[int]) -> list[Known]:
@@ -119,7 +123,10 @@ class Journal:
     def record(self, rows: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take results; they are written with the next intent, or soon."""
         now = time.time()
-        self._results += [_result(*it, now) for it in zip(rows, outcomes, strict=True)]
+        if isinstance(outcomes, AllAccepted) and (uniform := _uniform(rows, outcomes, now)):
+            self._results.append(uniform)
+        else:
+            self._results += [_result(*it, now) for it in zip(rows, outcomes, strict=True)]
 
     async def in_doubt(self) -> list[Known]:
         """Return what was sent and has no final result."""
@@ -140,20 +147,20 @@ class Journal:
             raise RuntimeError("the journal is not open")
         return self._store
 
-    def _taken(self) -> tuple[list[tuple[Any, ...]], list[tuple[str, int]]]:
+    def _taken(self) -> tuple[list[_Result], list[tuple[str, int]]]:
         results, self._results = self._results, []
         ended, self._ended = self._ended, []
         return results, ended
 
-    def _record(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> Store:
+    def _record(self, results: list[_Result], ended: list[tuple[str, int]]) -> Store:
         self._opened.record(results)
         self._opened.end(ended)
         return self._opened
 
-    def _write(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> None:
+    def _write(self, results: list[_Result], ended: list[tuple[str, int]]) -> None:
         self._record(results, ended).commit()
 
-    def _close(self, results: list[tuple[Any, ...]], ended: list[tuple[str, int]]) -> None:
+    def _close(self, results: list[_Result], ended: list[tuple[str, int]]) -> None:
         store, self._store = self._opened, None
         if store.is_open:
             try:
@@ -164,17 +171,17 @@ class Journal:
 
     def _claim(
         self,
-        results: list[tuple[Any, ...]],
+        results: list[_Result],
         ended: list[tuple[str, int]],
         run: int,
-        entries: Sequence[Entry],
-    ) -> list[Known]:
+        entries: Entries,
+    ) -> range | list[Known]:
         # Results first: a claim may be for what just ended.
         return self._record(results, ended).claim(run, entries)
 
     def _intend(
         self,
-        results: list[tuple[Any, ...]],
+        results: list[_Result],
         ended: list[tuple[str, int]],
         rows: Sequence[int],
         intent: float,
@@ -190,6 +197,24 @@ class Journal:
 
     def __repr__(self) -> str:
         return f"Journal({str(self.path)!r})"
+
+
+def _uniform(rows: Sequence[int], outcomes: AllAccepted, now: float) -> Uniform | None:
+    """Return the results of a whole batch in one piece, None if they are not alike enough."""
+    first = rows[0]
+    if rows[-1] - first != len(rows) - 1 or list(rows) != list(range(first, rows[-1] + 1)):
+        return None
+    if not outcomes.is_uniform:
+        return None
+    one = outcomes.rows[0]
+    amount = price(one.message_price)
+    return Uniform(
+        first,
+        msgspec.json.encode(outcomes.ids),
+        parts(one.message_parts),
+        None if amount is None else str(amount),
+        now,
+    )
 
 
 def _result(row: int, outcome: Outcome, now: float) -> tuple[Any, ...]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import signal
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
@@ -42,7 +41,7 @@ from .journal import Journal
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile
 from .report import Quote, Report, Statistics
-from .store import Entry
+from .store import Entries, digest_of, key_of
 
 M = TypeVar("M", bound=Message)
 
@@ -356,18 +355,16 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
         A ref given by the caller names the message: sent once, it is not sent again.
         """
-        entries = [
-            Entry(
-                hashlib.blake2b(frozen, digest_size=9).digest(),
-                ref,
-                frozen,
-                once=True,
-                kind=self._planner.kind(message),
-            )
-            for message, ref, frozen in zip(batch.messages, batch.refs, batch.frozen, strict=True)
-        ]
+        kinds = list(map(self._planner.kind, batch.messages))
+        keys = [key_of(it) for it in map(digest_of, batch.frozen, kinds)]
+        entries = Entries(keys, list(batch.refs), list(batch.frozen), kinds, once=True)
+        claimed = await self._planner.known(0, entries)
+        if isinstance(claimed, range):
+            self._engine.enter_all(claimed)
+            batch.rows = claimed
+            return batch
         rows: dict[int, int] = {}
-        for place, known in enumerate(await self._planner.known(0, entries)):
+        for place, known in enumerate(claimed):
             handle: Handle = batch.tokens[place]
             if self._engine.is_under_way(known.row):
                 self._engine.join(known.row, batch, handle)

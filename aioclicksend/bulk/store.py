@@ -2,15 +2,13 @@
 
 Tables (times are unix seconds, UTC)::
 
-    meta     name, value          schema, campaign, channel, runs
+    meta     name, value          schema, campaign, channel
     lease    owner, pid, host, born, beat     who writes; at most one row
     batch    id, state, intent, tries
              state: intent    durable before the first byte of the request left
                     answered | refused | not_sent | unknown   how its request ended
-    message  id, key, nth, run, batch, ref, body, kind
-             key    hash of the message as it was handed in; nth counts equal ones
-             run    the stream that last asked for it
-             batch  the request it was last sent in, null if never
+    message  id, batch, ref, body, kind
+             batch  the request it was last in; it was sent if that stands in ``batch``
              body   its JSON, frozen: sent word for word at every try
              kind   the media file of an MMS, which travels beside the messages
     result   message, state, message_id, parts, price, reason, at
@@ -19,6 +17,13 @@ Tables (times are unix seconds, UTC)::
 
 and the view ``outcome``: one row a message with the state it is in, ``planned`` (never sent) and
 ``in_doubt`` (sent, no result) included.
+
+Messages are found again by a hash of what was handed in. The index of these keys is kept in memory
+(about 25 bytes a message) and made anew when the file is opened: hashes fall all over an index, so
+that on disk every commit would have to write most of it.
+
+A thousand rows are written by one statement over a JSON array, not by a thousand: sqlite3 lets the
+event loop's thread run only between statements, and waits for it at each.
 
 Everything here is synchronous and meant for one thread.
 """
@@ -31,10 +36,13 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from ..errors import ConfigurationError
@@ -51,39 +59,57 @@ create table lease (one integer primary key check (one = 1), owner text not null
     pid integer not null, host text not null, born text not null, beat real not null);
 create table batch (id integer primary key, state text not null, intent real not null,
     tries integer not null);
-create table message (id integer primary key, key blob not null, nth integer not null,
-    run integer not null, batch integer, ref text not null, body text not null, kind text);
-create unique index message_key on message (key, nth);
+create table message (id integer primary key, batch integer, ref text not null,
+    body text not null, kind text);
 create table result (message integer primary key, state text not null, message_id text,
     parts integer, price text, reason text, at real not null);
 create view outcome as
     select message.id, message.ref, json_extract(message.body, '$.to') as "to",
         coalesce(result.state,
-            case when message.batch is null then 'planned' else 'in_doubt' end) as state,
+            case when batch.id is null then 'planned' else 'in_doubt' end) as state,
         result.message_id, result.parts, result.price, result.reason
-    from message left join result on result.message = message.id;
+    from message left join result on result.message = message.id
+    left join batch on batch.id = message.batch;
+"""
+
+_json = msgspec.json.encode
+
+_INDEX = """
+attach database ':memory:' as memory;
+create table memory.known (key integer, nth integer, row integer, run integer,
+    primary key (key, nth)) without rowid;
 """
 
 
 _KNOWN = """
 select message.id, ref, body,
-    coalesce(result.state, case when message.batch is null then 'planned' else 'in_doubt' end),
-    message_id, parts, price, reason, kind, message.batch,
-    coalesce(batch.intent, 0)
+    coalesce(result.state, case when batch.id is null then 'planned' else 'in_doubt' end),
+    message_id, parts, price, reason, kind, message.batch, coalesce(batch.intent, 0)
 from message left join result on result.message = message.id
 left join batch on batch.id = message.batch
 """
 
 
-class Entry(Struct):
-    """A message handed in, to be found again or written down."""
+class Entries(Struct):
+    """Messages handed in, to be found again or written down: a column for each of their parts."""
 
-    key: bytes
-    ref: str
-    body: bytes
+    keys: list[int]
+    refs: list[str]
+    bodies: list[bytes]
+    kinds: list[str | None] | None = None
     once: bool = False
     """Whether an equal message is this one, even in the same run."""
-    kind: str | None = None
+
+
+class Uniform(Struct):
+    """Results of messages in neighbouring rows that were all accepted at one price."""
+
+    first: int
+    message_ids: bytes
+    """A JSON array of their `message_id`s."""
+    parts: int | None
+    price: str | None
+    at: float
 
 
 class Known(Struct):
@@ -112,6 +138,9 @@ class Store:
         self._path = path
         self._owner = secrets.token_hex(8)
         self._next = 0
+        self._next_batch = 0
+        self._reserved: dict[tuple[int, int], int] = {}
+        self._run = 0
         self.campaign = ""
         self.is_open = False
 
@@ -158,56 +187,41 @@ class Store:
 
     def new_run(self) -> int:
         """Return the number of a new run: equal messages within it are different messages."""
-        run = int(self._meta("runs")) + 1
-        self._db.execute("update meta set value = ? where name = 'runs'", (str(run),))
-        return run
+        self._run += 1
+        return self._run
 
-    def claim(self, run: int, entries: Sequence[Entry]) -> list[Known]:
-        """Return the messages of this run in the journal, entering those that are new."""
-        rows = range(self._next, self._next + len(entries))
-        self._next += len(entries)
-        before = self._db.total_changes
-        self._db.executemany(
-            "insert or ignore into message (id, key, nth, run, ref, body, kind) "
-            "values (?, ?, 0, ?, ?, ?, ?)",
-            [
-                (row, it.key, run, it.ref, it.body.decode(), it.kind)
-                for row, it in zip(rows, entries, strict=True)
-            ],
-        )
-        if self._db.total_changes - before == len(entries):
-            return [
-                Known(row, it.ref, it.body, "planned")
-                for row, it in zip(rows, entries, strict=True)
-            ]
-        entered = self._db.execute(
-            "select id from message where id between ? and ?", (rows[0], rows[-1])
-        )
-        new = {row for (row,) in entered}
-        return [
-            Known(row, it.ref, it.body, "planned") if row in new else self._find(run, row, it)
-            for row, it in zip(rows, entries, strict=True)
-        ]
+    def claim(self, run: int, entries: Entries) -> range | list[Known]:
+        """Enter the messages of a run; return their rows if all are new, else all as known."""
+        count = len(entries.keys)
+        rows = range(self._next, self._next + count)
+        self._next += count
+        if self._index(entries.keys, rows.start, run) == count:
+            self._enter(rows, entries, range(count))
+            return rows
+        new = [place for place, row in enumerate(rows) if self._is_first(entries.keys[place], row)]
+        self._enter([rows[place] for place in new], entries, new)
+        found: dict[int, Known | None] = dict.fromkeys(new)
+        for place in range(count):
+            if place not in found:
+                found[place] = self._find(run, rows[place], entries, place)
+        more = [place for place, it in found.items() if it is None and place not in set(new)]
+        self._enter([rows[place] for place in more], entries, more)
+        entered = {it.row: it for it in self.look(rows[place] for place in (*new, *more))}
+        return [found[place] or entered[rows[place]] for place in range(count)]
 
     def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
         """Write down durably that messages are about to leave, and return their batch."""
         self._check_lease()
-        cursor = self._db.execute(
-            "insert into batch (state, intent, tries) values ('intent', ?, ?)", (intent, tries)
-        )
-        batch = cursor.lastrowid
-        assert batch is not None
         first, last = min(rows), max(rows)
-        if last - first == len(rows) - 1:
-            self._db.execute(
-                "update message set batch = ? where id between ? and ?", (batch, first, last)
-            )
-            self._db.execute("delete from result where message between ? and ?", (first, last))
-        else:
+        neighbours = last - first == len(rows) - 1
+        batch = self._reserved.pop((first, last), None) if neighbours else None
+        if batch is None:
+            batch = self._new_batch()
             self._db.executemany(
                 "update message set batch = ? where id = ?", [(batch, row) for row in rows]
             )
             self._db.executemany("delete from result where message = ?", [(row,) for row in rows])
+        self._db.execute("insert into batch values (?, 'intent', ?, ?)", (batch, intent, tries))
         self._db.commit()
         return batch
 
@@ -215,12 +229,16 @@ class Store:
         """Write down how requests ended: state and batch."""
         self._db.executemany("update batch set state = ? where id = ?", batches)
 
-    def record(self, results: Iterable[tuple[Any, ...]]) -> None:
+    def record(self, results: Iterable[tuple[Any, ...] | Uniform]) -> None:
         """Write results down; they become durable with the next intent or commit.
 
         A lost one costs a search in the history, not a second message.
         """
-        self._db.executemany("insert or replace into result values (?, ?, ?, ?, ?, ?, ?)", results)
+        for kind, group in groupby(results, key=type):
+            if kind is tuple:
+                self._db.executemany("insert or replace into result values (?,?,?,?,?,?,?)", group)  # type: ignore[arg-type]
+            else:
+                self._record_uniform(group)  # type: ignore[arg-type]
 
     def commit(self) -> None:
         """Make what was written durable."""
@@ -229,7 +247,7 @@ class Store:
     def in_doubt(self) -> list[Known]:
         """Return what was sent and has no final result: a crash or an unknown outcome left it."""
         return self._select(
-            "where message.batch is not null and (result.state is null or result.state = 'unknown')"
+            "where batch.id is not null and (result.state is null or result.state = 'unknown')"
         )
 
     def look(self, rows: Iterable[int]) -> list[Known]:
@@ -240,7 +258,7 @@ class Store:
         """Return messages that wait to be sent, in the order of their rows."""
         return self._select(
             "where message.id > ? and (result.state in ('not_sent', 'held') "
-            "or (message.batch is null and result.state is null)) order by message.id limit ?",
+            "or (batch.id is null and result.state is null)) order by message.id limit ?",
             (after, limit),
         )
 
@@ -248,22 +266,94 @@ class Store:
         """Return how many messages are in each state."""
         return dict(self._db.execute("select state, count(*) from outcome group by state"))
 
-    def _find(self, run: int, row: int, entry: Entry) -> Known:
-        """Return the message an entry stands for: an old one not yet asked for, or a new one."""
-        known = self._db.execute(
-            "select id, run from message where key = ? order by nth", (entry.key,)
-        ).fetchall()
-        for found, last_run in known:
-            if entry.once or last_run != run:
-                self._db.execute("update message set run = ? where id = ?", (run, found))
-                return self.look([found])[0]
-        nth = len(known)
-        ref, body = nth_equal(entry, nth)
-        self._db.execute(
-            "insert into message (id, key, nth, run, ref, body, kind) values (?, ?, ?, ?, ?, ?, ?)",
-            (row, entry.key, nth, run, ref, body.decode(), entry.kind),
+    def _record_uniform(self, results: Iterable[Uniform]) -> None:
+        self._db.executemany(
+            "insert or replace into result (message, state, message_id, parts, price, at) "
+            "select ? + key, 'accepted', value, ?, ?, ? from json_each(?)",
+            [(it.first, it.parts, it.price, it.at, it.message_ids.decode()) for it in results],
         )
-        return Known(row, ref, body, "planned")
+
+    def _enter(self, rows: Sequence[int], entries: Entries, places: Sequence[int]) -> None:
+        """Write new messages down, with the number of the batch they will most likely be sent in.
+
+        It means nothing until that batch is written, by `intend`.
+        """
+        for first, some in _runs(list(zip(rows, places, strict=True))):
+            batch = self._reserved[first, first + len(some) - 1] = self._new_batch()
+            self._db.execute(
+                "insert into message (id, batch, ref, body) select ? + key, ?, "
+                "json_extract(value, '$.custom_string'), value from json_each(?)",
+                (first, batch, _json([entries.bodies[it].decode() for it in some])),
+            )
+        if entries.kinds is not None:
+            self._db.executemany(
+                "update message set kind = ? where id = ?",
+                [(entries.kinds[it], row) for it, row in zip(places, rows, strict=True)],
+            )
+
+    def _index(self, keys: list[int], first: int, run: int) -> int:
+        """Index neighbouring rows as the first of their kind; return how many of them are."""
+        before = self._db.total_changes
+        self._db.execute(
+            "insert or ignore into memory.known select value, 0, ? + key, ? from json_each(?)",
+            (first, run, _json(keys)),
+        )
+        return self._db.total_changes - before
+
+    def _index_more(self, key: int, row: int, run: int) -> int:
+        """Index a row as one more of its kind and return how many there were."""
+        query = "select count(*) from memory.known where key = ?"
+        (nth,) = self._db.execute(query, (key,)).fetchone()
+        self._db.execute("insert into memory.known values (?, ?, ?, ?)", (key, nth, row, run))
+        return int(nth)
+
+    def _index_all(self) -> None:
+        """Index what the file holds."""
+        cursor = self._db.execute("select id, ref, body, kind from message order by id")
+        while some := cursor.fetchmany(1000):
+            keys = [(row, self._key(ref, body.encode(), kind)) for row, ref, body, kind in some]
+            for first, near in _runs(keys):
+                if self._index(near, first, 0) < len(near):
+                    for row, key in enumerate(near, first):
+                        if not self._is_first(key, row):
+                            self._index_more(key, row, 0)
+
+    def _key(self, ref: str, body: bytes, kind: str | None) -> int:
+        """Return the key of a message: of what was handed in, before it was given a ref."""
+        if ref.startswith(f"{REF_PREFIX}{self.campaign}-"):
+            bare = body.removesuffix(f',"custom_string":"{ref}"}}'.encode()) + b"}"
+            digest = digest_of(bare, kind)
+            if ref.split("-")[2] == digest.hex():
+                return key_of(digest)
+        return key_of(digest_of(body, kind))
+
+    def _is_first(self, key: int, row: int) -> bool:
+        """Whether a row has just been indexed as the first with its key."""
+        query = "select row from memory.known where key = ? and nth = 0"
+        return bool(self._db.execute(query, (key,)).fetchone()[0] == row)
+
+    def _find(self, run: int, row: int, entries: Entries, place: int) -> Known | None:
+        """Return the message an entry stands for, None if it is one more of its kind."""
+        key, ref = entries.keys[place], entries.refs[place]
+        known = self._db.execute(
+            "select nth, row, run from memory.known where key = ? order by nth", (key,)
+        ).fetchall()
+        for nth, found, last_run in known:
+            if entries.once or last_run != run:
+                it = self.look([found])
+                if it and it[0].ref in (ref, nth_equal(ref, b"{}", nth)[0]):
+                    self._db.execute(
+                        "update memory.known set run = ? where key = ? and nth = ?", (run, key, nth)
+                    )
+                    return it[0]
+        nth = self._index_more(key, row, run)
+        entries.refs[place], entries.bodies[place] = nth_equal(ref, entries.bodies[place], nth)
+        return None
+
+    def _new_batch(self) -> int:
+        batch = self._next_batch
+        self._next_batch += 1
+        return batch
 
     def _select(self, where: str, values: tuple[Any, ...] = ()) -> list[Known]:
         cursor = self._db.execute(f"{_KNOWN} {where}", values)
@@ -283,7 +373,8 @@ class Store:
         db.execute("pragma journal_mode = wal")
         # FULL: with NORMAL a loss of power could forget an intent whose request was sent.
         db.execute("pragma synchronous = full")
-        db.execute("pragma cache_size = -65536")
+        # The WAL is copied into the file every 40 MB, not every 4: each time costs two more syncs.
+        db.execute("pragma wal_autocheckpoint = 10000")
         db.execute("begin immediate")
         tables = {name for (name,) in db.execute("select name from sqlite_master")}
         if not tables:
@@ -292,7 +383,7 @@ class Store:
             started = {"schema": SCHEMA, "campaign": secrets.token_hex(4), "channel": channel}
             db.executemany(
                 "insert into meta values (?, ?)",
-                [(name, str(value)) for name, value in (started | {"runs": 0}).items()],
+                [(name, str(value)) for name, value in started.items()],
             )
         elif "meta" not in tables or "message" not in tables:
             raise ConfigurationError(f"{self._path} is another program's database, not a journal")
@@ -303,8 +394,15 @@ class Store:
         self._take_lease()
         db.commit()
         self.campaign = self._meta("campaign")
-        (last,) = db.execute("select coalesce(max(id), 0) from message").fetchone()
-        self._next = last + 1
+        # A batch that was never sent left its number in messages only.
+        last, batch, sent = db.execute(
+            "select coalesce(max(id), 0), coalesce(max(batch), 0), "
+            "(select coalesce(max(id), 0) from batch) from message"
+        ).fetchone()
+        self._next, self._next_batch = last + 1, max(batch, sent) + 1
+        db.executescript(_INDEX)
+        self._index_all()
+        db.commit()
 
     def _take_lease(self) -> None:
         held = self._db.execute("select owner, pid, host, born, beat from lease").fetchone()
@@ -335,14 +433,34 @@ class Store:
         return str(row[0])
 
 
-def nth_equal(entry: Entry, nth: int) -> tuple[str, bytes]:
+def nth_equal(ref: str, body: bytes, nth: int) -> tuple[str, bytes]:
     """Return ref and body of the n-th equal message, from 0; a ref of the caller's stays."""
-    if nth == 0 or not entry.ref.startswith(REF_PREFIX):
-        return entry.ref, entry.body
-    ref = f"{entry.ref}-{nth}"
-    body = json.loads(entry.body)
-    body["custom_string"] = ref
-    return ref, json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    if nth == 0 or not ref.startswith(REF_PREFIX):
+        return ref, body
+    ref = f"{ref}-{nth}"
+    message = json.loads(body) | {"custom_string": ref}
+    return ref, json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _runs(rows: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    """Yield runs of neighbouring rows: the first of each, and what came with all of them."""
+    numbered = groupby(enumerate(rows), key=lambda it: it[1][0] - it[0])
+    for _, run in numbered:
+        some = [pair for _, pair in run]
+        yield some[0][0], [value for _, value in some]
+
+
+def digest_of(body: bytes, kind: str | None) -> bytes:
+    """Return the hash of a message as it was handed in."""
+    digest = blake2b(body, digest_size=9)
+    if kind is not None:
+        digest.update(kind.encode())
+    return digest.digest()
+
+
+def key_of(digest: bytes) -> int:
+    """Return the part of a digest that messages are found by; the ref tells the rest."""
+    return int.from_bytes(digest[:8], signed=True)
 
 
 def _birth(pid: int) -> str:
