@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     )
     from .bulk.reconcile import Reconcile
     from .bulk.report import Quote, Report, Statistics
-    from .bulk.sender import BulkSender, stop_on_signals
+    from .bulk.sender import BulkSender
+    from .bulk.signals import stop_on_signals
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
     from .models.results import SendResult
 else:
@@ -81,7 +82,7 @@ _LATER = {
     "Statistics": ".bulk.report",
     "Unknown": ".bulk.outcome",
     "VoiceMessage": ".models.messages",
-    "stop_on_signals": ".bulk.sender",
+    "stop_on_signals": ".bulk.signals",
 }
 """Names that not every program needs, and the modules that have them."""
 

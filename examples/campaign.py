@@ -11,7 +11,7 @@ from pathlib import Path
 
 from _account import connect
 
-from aioclicksend.bulk.sender import stop_on_signals
+from aioclicksend import stop_on_signals
 from aioclicksend.campaign import Campaign, running
 
 PEOPLE = Path(__file__).with_name("people.csv")

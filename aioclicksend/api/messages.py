@@ -73,7 +73,9 @@ class Messages(rest.Group, Generic[M, R]):
 
         async def post(body: bytes, refs: Sequence[str]) -> Sequence[AnyRow]:
             request = self._request(self._send, body=body, refs=refs)
-            return await self._session.exchange(request, lambda reply: decode_rows(reply.body, refs))
+            return await self._session.exchange(
+                request, lambda reply: decode_rows(reply.body, refs)
+            )
 
         async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
             return await self._call(

@@ -20,10 +20,11 @@ from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
 import anyio
 import msgspec
 
+from .lease import LEASE
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import AllAccepted, parts, price
-from .store import LEASE, Entries, Known, Store, Uniform
+from .store import Entries, Known, Store, Uniform
 
 P = ParamSpec("P")
 T = TypeVar("T")

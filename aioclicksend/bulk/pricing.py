@@ -13,8 +13,8 @@ from ..models.messages import freeze, new_ref, with_ref
 from ..models.results import SendResult
 from .batcher import Batching
 from .channel import Channel
-from .feeding import Lingering, Prompt
 from .report import Quote
+from .sources import Lingering, Prompt
 
 
 async def price(

@@ -17,14 +17,11 @@ away nor the end of the block stops a request whose bytes may have left.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import signal
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import anyio.abc
@@ -38,14 +35,13 @@ from .engine import Engine
 from .feeding import Feeder, Planner, outcome_of, thawed
 from .intake import Feed, Handle, HandleSink
 from .journal import Journal
+from .lookup import digest_of, key_of
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile
 from .report import Quote, Report, Statistics
-from .store import Entries, digest_of, key_of
+from .store import Entries
 
 M = TypeVar("M", bound=Message)
-
-log = logging.getLogger("aioclicksend")
 
 RAMP = (1, 10, 100, 1000)
 """Sizes of the first requests of a stream, each sent once the one before was answered."""
@@ -379,38 +375,3 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
 
 _HANDLES = HandleSink()
-
-
-@asynccontextmanager
-async def stop_on_signals(bulk: BulkSender[Any]) -> AsyncGenerator[None]:
-    """Stop a bulk sender on SIGINT and SIGTERM instead of interrupting the program.
-
-    The first signal takes in nothing more, finishes what is on the wire and goes on settling what
-    is in doubt; the second makes that Unknown and leaves. Where the event loop has no signal
-    handlers (Windows) this does nothing.
-    """
-    loop = asyncio.get_running_loop()
-    names: list[str] = []
-
-    def stop(name: str) -> None:
-        names.append(name)
-        if len(names) > 1:
-            bulk.abort(f"stopped by {name}")
-            return
-        log.warning(
-            "%s: finishing what is on the wire and looking up what is in doubt; "
-            "once more leaves at once",
-            name,
-        )
-        bulk.stop(f"stopped by {name}")
-
-    caught = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, stop, number.name)
-            caught.append(number)
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)

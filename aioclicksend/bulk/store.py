@@ -33,11 +33,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -47,11 +44,10 @@ from msgspec import Struct
 
 from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX
+from .lease import Lease
+from .lookup import Index, runs_of
 
 SCHEMA = 1
-
-LEASE = 30.0
-"""Seconds after which a lease that is not renewed may be taken over."""
 
 _CREATE = """
 create table meta (name text primary key, value text not null) without rowid;
@@ -73,13 +69,6 @@ create view outcome as
 """
 
 _json = msgspec.json.encode
-
-_INDEX = """
-attach database ':memory:' as memory;
-create table memory.known (key integer, nth integer, row integer, run integer,
-    primary key (key, nth)) without rowid;
-"""
-
 
 _KNOWN = """
 select message.id, ref, body,
@@ -133,10 +122,11 @@ class Store:
     """One file, opened by `open`."""
 
     _db: sqlite3.Connection
+    _lease: Lease
+    _index: Index
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._owner = secrets.token_hex(8)
         self._next = 0
         self._next_batch = 0
         self._reserved: dict[tuple[int, int], int] = {}
@@ -152,6 +142,7 @@ class Store:
 
         """
         self._db = self._connect()
+        self._lease = Lease(self._db, self._path)
         try:
             self._prepare(channel)
         except sqlite3.DatabaseError as error:
@@ -166,7 +157,7 @@ class Store:
         """Give the lease back and close the file."""
         self.is_open = False
         try:
-            self._db.execute("delete from lease where owner = ?", (self._owner,))
+            self._lease.give_back()
             self._db.commit()
         finally:
             self._db.close()
@@ -178,11 +169,7 @@ class Store:
             ConfigurationError: somebody took it over.
 
         """
-        cursor = self._db.execute(
-            "update lease set beat = ? where owner = ?", (time.time(), self._owner)
-        )
-        if cursor.rowcount == 0:
-            raise ConfigurationError(f"{self._path} was taken over by another process")
+        self._lease.renew()
         self._db.commit()
 
     def new_run(self) -> int:
@@ -195,10 +182,14 @@ class Store:
         count = len(entries.keys)
         rows = range(self._next, self._next + count)
         self._next += count
-        if self._index(entries.keys, rows.start, run) == count:
+        if self._index.add(entries.keys, rows.start, run) == count:
             self._enter(rows, entries, range(count))
             return rows
-        new = [place for place, row in enumerate(rows) if self._is_first(entries.keys[place], row)]
+        new = [
+            place
+            for place, row in enumerate(rows)
+            if self._index.is_first(entries.keys[place], row)
+        ]
         self._enter([rows[place] for place in new], entries, new)
         found: dict[int, Known | None] = dict.fromkeys(new)
         for place in range(count):
@@ -211,7 +202,7 @@ class Store:
 
     def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
         """Write down durably that messages are about to leave, and return their batch."""
-        self._check_lease()
+        self._lease.check()
         first, last = min(rows), max(rows)
         neighbours = last - first == len(rows) - 1
         batch = self._reserved.pop((first, last), None) if neighbours else None
@@ -234,11 +225,11 @@ class Store:
 
         A lost one costs a search in the history, not a second message.
         """
-        for kind, group in groupby(results, key=type):
-            if kind is tuple:
-                self._db.executemany("insert or replace into result values (?,?,?,?,?,?,?)", group)  # type: ignore[arg-type]
-            else:
+        for uniform, group in groupby(results, key=lambda it: isinstance(it, Uniform)):
+            if uniform:
                 self._record_uniform(group)  # type: ignore[arg-type]
+            else:
+                self._db.executemany("insert or replace into result values (?,?,?,?,?,?,?)", group)  # type: ignore[arg-type]
 
     def commit(self) -> None:
         """Make what was written durable."""
@@ -278,7 +269,7 @@ class Store:
 
         It means nothing until that batch is written, by `intend`.
         """
-        for first, some in _runs(list(zip(rows, places, strict=True))):
+        for first, some in runs_of(list(zip(rows, places, strict=True))):
             batch = self._reserved[first, first + len(some) - 1] = self._new_batch()
             self._db.execute(
                 "insert into message (id, batch, ref, body) select ? + key, ?, "
@@ -291,62 +282,17 @@ class Store:
                 [(entries.kinds[it], row) for it, row in zip(places, rows, strict=True)],
             )
 
-    def _index(self, keys: list[int], first: int, run: int) -> int:
-        """Index neighbouring rows as the first of their kind; return how many of them are."""
-        before = self._db.total_changes
-        self._db.execute(
-            "insert or ignore into memory.known select value, 0, ? + key, ? from json_each(?)",
-            (first, run, _json(keys)),
-        )
-        return self._db.total_changes - before
-
-    def _index_more(self, key: int, row: int, run: int) -> int:
-        """Index a row as one more of its kind and return how many there were."""
-        query = "select count(*) from memory.known where key = ?"
-        (nth,) = self._db.execute(query, (key,)).fetchone()
-        self._db.execute("insert into memory.known values (?, ?, ?, ?)", (key, nth, row, run))
-        return int(nth)
-
-    def _index_all(self) -> None:
-        """Index what the file holds."""
-        cursor = self._db.execute("select id, ref, body, kind from message order by id")
-        while some := cursor.fetchmany(1000):
-            keys = [(row, self._key(ref, body.encode(), kind)) for row, ref, body, kind in some]
-            for first, near in _runs(keys):
-                if self._index(near, first, 0) < len(near):
-                    for row, key in enumerate(near, first):
-                        if not self._is_first(key, row):
-                            self._index_more(key, row, 0)
-
-    def _key(self, ref: str, body: bytes, kind: str | None) -> int:
-        """Return the key of a message: of what was handed in, before it was given a ref."""
-        if ref.startswith(f"{REF_PREFIX}{self.campaign}-"):
-            bare = body.removesuffix(f',"custom_string":"{ref}"}}'.encode()) + b"}"
-            digest = digest_of(bare, kind)
-            if ref.split("-")[2] == digest.hex():
-                return key_of(digest)
-        return key_of(digest_of(body, kind))
-
-    def _is_first(self, key: int, row: int) -> bool:
-        """Whether a row has just been indexed as the first with its key."""
-        query = "select row from memory.known where key = ? and nth = 0"
-        return bool(self._db.execute(query, (key,)).fetchone()[0] == row)
-
     def _find(self, run: int, row: int, entries: Entries, place: int) -> Known | None:
         """Return the message an entry stands for, None if it is one more of its kind."""
         key, ref = entries.keys[place], entries.refs[place]
-        known = self._db.execute(
-            "select nth, row, run from memory.known where key = ? order by nth", (key,)
-        ).fetchall()
+        known = self._index.find(key)
         for nth, found, last_run in known:
             if entries.once or last_run != run:
                 it = self.look([found])
                 if it and it[0].ref in (ref, nth_equal(ref, b"{}", nth)[0]):
-                    self._db.execute(
-                        "update memory.known set run = ? where key = ? and nth = ?", (run, key, nth)
-                    )
+                    self._index.asked(key, nth, run)
                     return it[0]
-        nth = self._index_more(key, row, run)
+        nth = self._index.add_more(key, row, run)
         entries.refs[place], entries.bodies[place] = nth_equal(ref, entries.bodies[place], nth)
         return None
 
@@ -391,7 +337,7 @@ class Store:
             raise ConfigurationError(f"{self._path} was written by a newer version of aioclicksend")
         if (kept := self._meta("channel")) != channel:
             raise ConfigurationError(f"{self._path} is a journal of {kept} messages, not {channel}")
-        self._take_lease()
+        self._lease.take()
         db.commit()
         self.campaign = self._meta("campaign")
         # A batch that was never sent left its number in messages only.
@@ -400,31 +346,8 @@ class Store:
             "(select coalesce(max(id), 0) from batch) from message"
         ).fetchone()
         self._next, self._next_batch = last + 1, max(batch, sent) + 1
-        db.executescript(_INDEX)
-        self._index_all()
+        self._index = Index(db, self.campaign)
         db.commit()
-
-    def _take_lease(self) -> None:
-        held = self._db.execute("select owner, pid, host, born, beat from lease").fetchone()
-        if held is not None:
-            _, pid, host, born, beat = held
-            here = host == socket.gethostname()
-            gone = here and _birth(pid) != born
-            if not gone and time.time() - beat < LEASE:
-                raise ConfigurationError(
-                    f"{self._path} is in use by process {pid} on {host}: one runner at a time"
-                )
-        pid = os.getpid()
-        self._db.execute(
-            "insert or replace into lease values (1, ?, ?, ?, ?, ?)",
-            (self._owner, pid, socket.gethostname(), _birth(pid), time.time()),
-        )
-
-    def _check_lease(self) -> None:
-        owner = self._db.execute("select owner from lease").fetchone()
-        if owner is None or owner[0] != self._owner:
-            self._db.rollback()
-            raise ConfigurationError(f"{self._path} was taken over by another process")
 
     def _meta(self, name: str) -> str:
         row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
@@ -440,44 +363,3 @@ def nth_equal(ref: str, body: bytes, nth: int) -> tuple[str, bytes]:
     ref = f"{ref}-{nth}"
     message = json.loads(body) | {"custom_string": ref}
     return ref, json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _runs(rows: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """Yield runs of neighbouring rows: the first of each, and what came with all of them."""
-    numbered = groupby(enumerate(rows), key=lambda it: it[1][0] - it[0])
-    for _, run in numbered:
-        some = [pair for _, pair in run]
-        yield some[0][0], [value for _, value in some]
-
-
-def digest_of(body: bytes, kind: str | None) -> bytes:
-    """Return the hash of a message as it was handed in."""
-    digest = blake2b(body, digest_size=9)
-    if kind is not None:
-        digest.update(kind.encode())
-    return digest.digest()
-
-
-def key_of(digest: bytes) -> int:
-    """Return the part of a digest that messages are found by; the ref tells the rest."""
-    return int.from_bytes(digest[:8], signed=True)
-
-
-def _birth(pid: int) -> str:
-    """Return what tells a process from a later one with its number; "" if there is none now.
-
-    Where the system does not say, the number itself has to do.
-    """
-    if os.name != "posix":  # there, os.kill would not ask but kill
-        return str(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except OSError:
-        pass
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return str(pid)
-    return "" if fields[0] in "ZX" else fields[19]

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from ..bulk.journal import Journal
-from ..bulk.store import LEASE
+from ..bulk.lease import LEASE
 from ..errors import ConfigurationError
 
 _PREFIX = "campaign."

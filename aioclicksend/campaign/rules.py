@@ -214,6 +214,8 @@ class QuietHours:
         if planned > now:
             return Slot(schedule)
         opening = self._opening(clocks, now)
+        if opening is None:  # a change to summer time can close what was open when it was planned
+            return None
         return Slot(schedule, None if opening == now else opening)
 
     def _zones(self, zones: tuple[str, ...]) -> tuple[ZoneInfo, ...]:

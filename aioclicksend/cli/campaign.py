@@ -14,7 +14,8 @@ import msgspec
 from cyclopts import App, Parameter
 
 from ..bulk.reconcile import Reconcile
-from ..bulk.sender import RAMP, stop_on_signals
+from ..bulk.sender import RAMP
+from ..bulk.signals import stop_on_signals
 from ..campaign import Campaign, Ending, Plan, Record, running
 from ..campaign import resolve as settle_by_hand
 from ..client import ClickSend
