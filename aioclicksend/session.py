@@ -1,15 +1,4 @@
-"""The session core: one aiohttp session, one pace, one retry rule for every call of a client.
-
-An attempt walks through phases, and one deadline is moved on at each step::
-
-    pool ──▶ connect ──▶ wire ──▶ sent ──▶ reply
-    nothing has left ─────────────│ the server may have acted
-
-aiohttp's tracing tells the phase; ``on_request_headers_sent`` fires just before the first byte, so
-an attempt that never got past it provably sent nothing. The exception's type cannot tell: waiting
-for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the one place
-to wait with a connection in hand: one given up in the signals before it would stay open for ever.
-"""
+"""The session core: one aiohttp session, one pace, one retry rule for every call of a client."""
 
 from __future__ import annotations
 
@@ -23,11 +12,11 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
-from aiohttp import TraceConfig
 from yarl import URL
 
 from . import retry as rule
 from . import wire
+from .attempt import Attempt, Failure, Held, Unwritable, explained, no_replay, tracing
 from .config import Auth, HoldEvent, Hooks, ReplyEvent, RequestEvent, Retry, RetryEvent, Timeout
 from .errors import ClickSendError, ConfigurationError, NotSentError, UnknownOutcomeError
 from .pacing import Pacer
@@ -52,86 +41,6 @@ _CHUNK = 2**18
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
-class _ConnectionBroke(aiohttp.ClientError):
-    """What aiohttp would silently answer by sending PUT, DELETE or GET a second time."""
-
-
-class _Held(Exception):
-    """The server asked for a pause while this attempt waited for a connection."""
-
-
-class _Unwritable(Exception):
-    """A sink failed: neither the network's fault nor the server's."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__()
-        self.error = error
-
-
-class _Attempt:
-    """One try of one call, told by aiohttp how far it got."""
-
-    __slots__ = ("clock", "operation", "pacer", "phase", "sent_at", "timeout")
-
-    def __init__(
-        self, operation: str, timeout: Timeout, pacer: Pacer, clock: asyncio.Timeout
-    ) -> None:
-        self.operation = operation
-        self.timeout = timeout
-        self.pacer = pacer
-        self.clock = clock
-        self.phase = "pool"
-        self.sent_at: float | None = None
-
-    def __deepcopy__(self, _memo: object) -> _Attempt:
-        return self  # aioresponses copies whatever a request is made with
-
-    def connects(self) -> None:
-        self._go_on()
-        self._enter("connect", self.timeout.connect)
-
-    def connected(self) -> None:
-        self._enter("wire", None)
-
-    async def sends(self) -> None:
-        await self.pacer.at_wire()
-        self._go_on()
-        self._enter("sent", self.timeout.read)
-        self.sent_at = asyncio.get_running_loop().time()
-
-    def _go_on(self) -> None:
-        if self.pacer.held_for(self.operation) > 0:
-            raise _Held
-
-    def _enter(self, phase: str, seconds: float | None) -> None:
-        self.phase = phase
-        now = asyncio.get_running_loop().time()
-        self.clock.reschedule(None if seconds is None else now + seconds)
-
-    def goes_on(self) -> None:
-        self._enter("sent", self.timeout.read)
-
-    def what_ran_out(self) -> str:
-        match self.phase:
-            case "pool":
-                return f"no free connection within {self.timeout.pool:g} s"
-            case "connect":
-                return f"no connection within {self.timeout.connect:g} s"
-            case _:
-                return f"no reply within {self.timeout.read:g} s"
-
-
-class _Failure(Exception):
-    """An attempt without a usable reply."""
-
-    def __init__(self, what: Fate, reason: str, *, timed_out: bool = False) -> None:
-        super().__init__(reason)
-        self.fate = what
-        self.reason = reason
-        self.timed_out = timed_out
-        self.reply: Reply | None = None
-
-
 class Session:
     """Sends requests under the client's policy; borrowed or owned, it is closed only if owned."""
 
@@ -150,7 +59,7 @@ class Session:
         self._base_url = base_url
         self._control_url = control_url
         origins = {URL(url).origin() for url in (base_url, control_url) if url}
-        self._middlewares = (_no_replay, _authorizing(auth, origins))
+        self._middlewares = (no_replay, _authorizing(auth, origins))
         self._pacer = pacer
         self._retry = retry
         self._budget = rule.Budget(retry.budget)
@@ -158,7 +67,7 @@ class Session:
         self._hooks = hooks
         self._http = http
         self._owned = http is None
-        self._trace = _tracing(pacer)
+        self._trace = tracing(pacer)
         self._prepared = False
         self._closed = False
         self._walks: set[asyncio.Task[Any]] = set()
@@ -189,9 +98,9 @@ class Session:
             try:
                 reply = await self._send(request, attempt)
                 result = _decoded(decode, reply)
-            except _Held:
+            except Held:
                 continue
-            except _Failure as failure:
+            except Failure as failure:
                 await self._wait_or_raise(request, attempt, failure)
                 attempt += 1
             else:
@@ -238,8 +147,8 @@ class Session:
         """Make one attempt.
 
         Raises:
-            _Failure: it brought no 2xx.
-            _Held: it was not made, as a pause began.
+            Failure: it brought no 2xx.
+            Held: it was not made, as a pause began.
 
         """
         http = self._ready()
@@ -249,10 +158,10 @@ class Session:
         headers = _HEADERS if body is None else _HEADERS | {"Content-Type": "application/json"}
         if request.sink is not None:
             headers = _HEADERS | {"Accept": "*/*"}
-        progress: _Attempt | None = None
+        progress: Attempt | None = None
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
-                progress = _Attempt(request.operation, self.timeout, self._pacer, clock)
+                progress = Attempt(request.operation, self.timeout, self._pacer, clock)
                 async with http.request(
                     request.method,
                     URL(request.url, encoded=True),
@@ -274,19 +183,19 @@ class Session:
                     "%s cancelled after bytes left: its outcome is unknown", request.operation
                 )
             raise
-        except _Held:
+        except Held:
             raise
-        except _Unwritable as unwritable:
+        except Unwritable as unwritable:
             raise unwritable.error from None
         except Exception as error:
             # The text of some of aiohttp's errors holds the address with its query.
             shown = None if isinstance(error, aiohttp.ClientResponseError) else error
-            raise _explained(error, progress) from shown
+            raise explained(error, progress) from shown
         started = progress.sent_at
         self._after_reply(request, attempt, reply, 0.0 if started is None else _since(started))
         what = rule.fate(sent=True, status=reply.status)
         if what is not Fate.TAKEN:
-            failure = _Failure(what, f"HTTP {reply.status}")
+            failure = Failure(what, f"HTTP {reply.status}")
             failure.reply = reply
             raise failure
         return reply
@@ -300,7 +209,7 @@ class Session:
             # Counted by the server for this endpoint only, unlike a 429.
             self._hold(request.operation, pause, everything=False)
 
-    async def _wait_or_raise(self, request: Request, attempt: int, failure: _Failure) -> None:
+    async def _wait_or_raise(self, request: Request, attempt: int, failure: Failure) -> None:
         asked = None
         if failure.reply is not None:
             asked = wire.asked_wait(failure.reply, time.time())
@@ -354,35 +263,7 @@ class Session:
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
 
 
-def _tracing(pacer: Pacer) -> TraceConfig:
-    """Return the signals by which aiohttp tells an `_Attempt` how far it got."""
-    trace = TraceConfig()
-
-    def ours(context: Any) -> _Attempt | None:
-        # A borrowed session has other users, among them other clients.
-        attempt = context.trace_request_ctx
-        return attempt if isinstance(attempt, _Attempt) and attempt.pacer is pacer else None
-
-    async def connects(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            attempt.connects()
-
-    async def connected(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            attempt.connected()
-
-    async def sends(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            await attempt.sends()
-
-    trace.on_connection_create_start.append(connects)
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
-    trace.on_request_headers_sent.append(sends)
-    return trace
-
-
-async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: _Attempt) -> None:
+async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: Attempt) -> None:
     """Write a body to a sink as it comes; the timeout is for each part of it."""
     await sink.begin()
     async for chunk in content.iter_chunked(_CHUNK):
@@ -390,19 +271,7 @@ async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: _Attempt) -
         try:
             await sink.write(chunk)
         except OSError as error:
-            raise _Unwritable(error) from error
-
-
-async def _no_replay(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Stop aiohttp from repeating idempotent methods by itself: ClickSend buys credit by PUT."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionBroke(type(error).__name__) from error
+            raise Unwritable(error) from error
 
 
 def _authorizing(auth: Auth, origins: Collection[URL]) -> aiohttp.ClientMiddlewareType:
@@ -421,48 +290,18 @@ def _authorizing(auth: Auth, origins: Collection[URL]) -> aiohttp.ClientMiddlewa
     return authorize
 
 
-def _explained(error: Exception, progress: _Attempt | None) -> Exception:
-    """Return the failure an exception stands for, or the exception if it is not the network's."""
-    sent = progress is not None and progress.sent_at is not None
-    if isinstance(error, TimeoutError) and progress is not None:
-        return _Failure(rule.fate(sent=sent), progress.what_ran_out(), timed_out=True)
-    if sent or isinstance(error, aiohttp.ClientError | OSError):
-        # After bytes left whatever went wrong leaves the outcome open, even an error of our own.
-        return _Failure(rule.fate(sent=sent), _cause(error))
-    return error
-
-
-def _cause(error: BaseException) -> str:
-    """Name what broke without the address or text it may hold."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "the host name was not found"
-        case aiohttp.ClientConnectorCertificateError():
-            return "the certificate is not valid"
-        case aiohttp.ClientSSLError():
-            return "TLS failed"
-        case aiohttp.ClientConnectorError():
-            return "the connection was refused"
-        case aiohttp.ClientPayloadError():
-            return "the reply broke off"
-        case _ConnectionBroke():
-            return "the connection broke"
-        case _:
-            return f"the exchange failed ({type(error).__name__})"
-
-
 def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T:
     try:
         return decode(reply)
     except Exception as error:
         # The server took the call: a mistake in our reading must not hide that, nor lose the refs.
         odd = f"the reply cannot be read ({type(error).__name__})"
-        failure = _Failure(Fate.UNKNOWN, str(error) if isinstance(error, Unreadable) else odd)
+        failure = Failure(Fate.UNKNOWN, str(error) if isinstance(error, Unreadable) else odd)
         failure.reply = reply
         raise failure from error
 
 
-def _final_error(request: Request, failure: _Failure) -> ClickSendError:
+def _final_error(request: Request, failure: Failure) -> ClickSendError:
     reply = failure.reply
     lead, status = request.operation, 0 if reply is None else reply.status
     if reply is not None:

@@ -23,6 +23,7 @@ LAYERS = (
     {"groups", "download"},
     {"api"},
     {"bulk", "session", "rest"},
+    {"attempt"},
     {"pages"},
     {"wire", "retry", "pacing"},
     {"models"},

@@ -16,7 +16,7 @@ import aioclicksend as ac
 from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
 from aioclicksend.bulk.matching import match, same_number
-from aioclicksend.bulk.rows import SentRow, decode_rows
+from aioclicksend.bulk.rows import AnyRow, SentRow, decode_rows
 from aioclicksend.wire import Unreadable
 
 from .helpers import sms
@@ -35,7 +35,7 @@ def row(number: int, **fields: Any) -> SentRow:
     return SentRow(**(given | fields))
 
 
-def told(count: int, *rows: SentRow) -> tuple[list[Any], int]:
+def told(count: int, *rows: AnyRow) -> tuple[list[Any], int]:
     """Return what rows say of messages 0, 1, 2…: ids, statuses or None, and the odd rows."""
     found = match([sms(it) for it in range(count)], [f"ref-{it}" for it in range(count)], rows)
     short = [getattr(it, "message_id", getattr(it, "status", None)) for it in found.outcomes]
