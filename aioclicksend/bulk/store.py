@@ -309,7 +309,11 @@ class Store:
         try:
             # It holds numbers and texts: nobody else on the machine needs to read them.
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            db = sqlite3.connect(self._path, check_same_thread=False, timeout=10.0)
+            # IMMEDIATE: a transaction that begins by reading fails at its first write, without
+            # waiting, if somebody else (a follower of receipts) is just writing.
+            db = sqlite3.connect(
+                self._path, check_same_thread=False, timeout=10.0, isolation_level="IMMEDIATE"
+            )
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"{self._path} cannot be opened: {error}") from None
         return db
