@@ -127,7 +127,7 @@ def test_the_package_names_itself_only_relatively() -> None:
     assert [it for it in IMPORTS if not it.is_ours and it.target == "aioclicksend"] == []
 
 
-@pytest.mark.parametrize("part", [*DEPTH, *ALONE])
+@pytest.mark.parametrize("part", sorted({*DEPTH, *ALONE}))
 def test_only_declared_packages_are_imported(part: str) -> None:
     allowed = DEPENDENCIES | EXTRAS.get(part, set()) if part in DEPTH else EXTRAS[part]
     foreign = {

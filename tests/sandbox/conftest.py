@@ -39,7 +39,7 @@ class Caller:
             params=query,
             headers=basic("sandbox", "sandbox"),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=0.15),
+            timeout=aiohttp.ClientTimeout(total=10),
         ) as response:
             self.headers = response.headers
             return response.status, await response.json()
