@@ -99,7 +99,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                     yield self
                 except BaseException as error:
                     failure = error
-                await self._leave(failure)
+                failure = await self._leave(failure)
                 tasks.cancel_scope.cancel()
             if failure is not None:
                 raise failure
@@ -238,20 +238,17 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         if self._journal is not None:
             tasks.start_soon(self._keep, self._journal)
 
-    async def _leave(self, failure: BaseException | None) -> None:
-        """Settle everything; `failure` is what ended the block, None if nothing did."""
+    async def _leave(self, failure: BaseException | None) -> BaseException | None:
+        """Settle everything; return what ended the block, None if nothing did."""
         self._closed = True
         with anyio.CancelScope(shield=True):
             if failure is not None and not isinstance(failure, Exception):
-                # What ends the task or the program is in a hurry; an error of the block is not.
-                self.stop("stopped before it was sent")
-                self._engine.reconciler.give_up("stopped before it was settled")
+                self._hurry()
             self._cut()
             try:
                 await self._engine.finish()
-            except asyncio.CancelledError:  # interrupted a second time
-                self.abort()
-                await self._engine.finish()
+            except asyncio.CancelledError as error:
+                failure = await self._interrupted(failure, error)
         if isinstance(failure, Exception):
             counts = self._engine.tally.by_class
             failure.add_note(
@@ -259,6 +256,28 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 f"{counts[Accepted]} accepted, {counts[Rejected]} rejected, "
                 f"{counts[NotSent]} not sent, {counts[Unknown]} unknown"
             )
+        return failure
+
+    async def _interrupted(
+        self, failure: BaseException | None, error: asyncio.CancelledError
+    ) -> BaseException:
+        """Leave sooner: once interrupted finish the wire only, twice not even that."""
+        if failure is None or isinstance(failure, Exception):
+            self._hurry()
+            try:
+                await self._engine.finish()
+            except asyncio.CancelledError:
+                self.abort()
+                await self._engine.finish()
+            return error
+        self.abort()
+        await self._engine.finish()
+        return failure
+
+    def _hurry(self) -> None:
+        """Stop: what ends the task or the program is in a hurry; an error of the block is not."""
+        self.stop("stopped before it was sent")
+        self._engine.reconciler.give_up("stopped before it was settled")
 
     async def _keep(self, journal: Journal) -> None:
         try:

@@ -79,6 +79,44 @@ async def test_a_cancelled_block_makes_doubts_unknown_at_once() -> None:
         assert "stopped before it was settled" in handle.outcome.reason
 
 
+async def test_an_interruption_while_the_block_is_left_is_not_lost() -> None:
+    """The block had ended and waited for a doubt: the cancellation must reach its task."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        handles: list[ac.Handle] = []
+
+        async def campaign() -> None:
+            async with api.sms.bulk(reconcile=ac.Reconcile(settle=3600)) as bulk:
+                handles.append(await bulk.send(sms(1)))
+
+        task = asyncio.create_task(campaign())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        assert done
+        assert task.cancelled()
+        assert isinstance(handles[0].outcome, ac.Unknown)
+
+
+async def test_a_second_interruption_leaves_what_is_on_the_wire() -> None:
+    async with Sandbox() as sandbox, client(sandbox, timeout=ac.Timeout(read=60)) as api:
+        sandbox.fail_next("hang-after", path="/sms/send")
+
+        async def campaign() -> None:
+            async with api.sms.bulk() as bulk:
+                await bulk.send(sms(1))
+
+        task = asyncio.create_task(campaign())
+        await asyncio.sleep(0.15)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=0.2)
+        assert not done  # it finishes what is on the wire
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        assert done
+        assert task.cancelled()
+
+
 async def test_stop_withdraws_what_waits_and_finishes_what_is_on_the_wire() -> None:
     async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
         async with api.sms.bulk(batching=ac.Batching(size=10), lanes=2, ramp=None) as bulk:
