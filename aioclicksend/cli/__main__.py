@@ -65,7 +65,8 @@ def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # By line also into a pipe: who reads along should not wait for the end.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         code = app(argv)
         sys.stdout.flush()
