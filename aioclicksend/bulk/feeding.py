@@ -154,7 +154,7 @@ class Planner:
                 )
         return good, bodies, bad
 
-    def check(self, message: object) -> None:
+    def check(self, message: Any) -> None:
         """Check one message of a bulk.
 
         Raises:

@@ -159,7 +159,7 @@ def _place_by_number(
 
 
 def _finished(outcomes: list[Accepted | Rejected | None], odd: int = 0) -> Match:
-    statuses = {it.status for it in outcomes if it.__class__ is Rejected}
+    statuses = {it.status for it in outcomes if isinstance(it, Rejected)}
     return Match(outcomes, odd, next(iter(statuses & ACCOUNT_REFUSALS), None))
 
 

@@ -99,7 +99,7 @@ class AnyRow(Protocol):
 
 def parts(value: int | float | str | None) -> int | None:
     """Return a number of parts."""
-    return value if value.__class__ is int else number(value)
+    return value if isinstance(value, int) else number(value)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -31,4 +31,4 @@ class Tally:
             return
         for outcome in outcomes:
             counts[outcome.__class__] += 1
-        self.cost += sum(it.price for it in outcomes if it.__class__ is Accepted and it.price)
+        self.cost += sum(it.price for it in outcomes if isinstance(it, Accepted) and it.price)

@@ -25,7 +25,7 @@ def client(sandbox: Sandbox, **options: Any) -> ac.ClickSend:
 
 def sms(number: int, **fields: Any) -> ac.SmsMessage:
     """Return one of a hundred million different messages, each with its own ref."""
-    given = {
+    given: dict[str, Any] = {
         "to": f"+614{number:08d}",
         "body": "Your table is booked.",
         "custom_string": f"ref-{number}",

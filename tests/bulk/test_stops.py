@@ -42,8 +42,9 @@ async def test_a_cancelled_task_finishes_what_is_on_the_wire_and_withdraws_the_r
 
 async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
     async with Sandbox(latency=0.2) as sandbox, client(sandbox) as api:
+        bulk = api.sms.bulk(batching=ac.Batching(size=5), lanes=1, ramp=None)
         with anyio.move_on_after(0.1) as scope:
-            async with api.sms.bulk(batching=ac.Batching(size=5), lanes=1, ramp=None) as bulk:
+            async with bulk:
                 await bulk.run(many(100))
         assert scope.cancelled_caught
         assert bulk.statistics().accepted == len(sandbox.messages) == 5
@@ -70,13 +71,15 @@ async def test_a_cancelled_block_makes_doubts_unknown_at_once() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-before", path="/sms/send")
         started = time.monotonic()
+        handles: list[ac.Handle] = []
         with anyio.move_on_after(0.2):
             async with api.sms.bulk(reconcile=ac.Reconcile(settle=3600)) as bulk:
-                handle = await bulk.send(sms(1))
-                await handle
+                handles.append(await bulk.send(sms(1)))
+                await handles[0]
         assert time.monotonic() - started < 2
-        assert isinstance(handle.outcome, ac.Unknown)
-        assert "stopped before it was settled" in handle.outcome.reason
+        outcome = handles[0].outcome
+        assert isinstance(outcome, ac.Unknown)
+        assert "stopped before it was settled" in outcome.reason
 
 
 async def test_an_interruption_while_the_block_is_left_is_not_lost() -> None:
