@@ -195,7 +195,8 @@ class Store:
         for place in range(count):
             if place not in found:
                 found[place] = self._find(run, rows[place], entries, place)
-        more = [place for place, it in found.items() if it is None and place not in set(new)]
+        first = set(new)
+        more = [place for place, it in found.items() if it is None and place not in first]
         self._enter([rows[place] for place in more], entries, more)
         entered = {it.row: it for it in self.look(rows[place] for place in (*new, *more))}
         return [found[place] or entered[rows[place]] for place in range(count)]
@@ -212,6 +213,9 @@ class Store:
                 "update message set batch = ? where id = ?", [(batch, row) for row in rows]
             )
             self._db.executemany("delete from result where message = ?", [(row,) for row in rows])
+        else:
+            # A batch that was withdrawn unsent left results: they must not outlive this intent.
+            self._db.execute("delete from result where message between ? and ?", (first, last))
         self._db.execute("insert into batch values (?, 'intent', ?, ?)", (batch, intent, tries))
         self._db.commit()
         return batch

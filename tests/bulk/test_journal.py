@@ -147,6 +147,33 @@ async def test_the_intent_is_on_disk_before_the_request_arrives(path: Path) -> N
     assert states == [[("in_doubt", 1)]]
 
 
+async def test_an_intent_wipes_what_a_withdrawn_try_left(path: Path) -> None:
+    """Left "not sent" beside an intent, a crash would have it sent again unasked."""
+    states: list[object] = []
+
+    async with Sandbox(latency=0.05) as sandbox, client(sandbox) as api:
+        batching = ac.Batching(size=5)
+        async with api.sms.bulk(journal=path, batching=batching, lanes=1, ramp=None) as bulk:
+            async for _ in bulk.stream(plain(20)):
+                break
+            await bulk.flush()
+
+            def look(_arrival: object) -> None:
+                states.append(
+                    rows(
+                        path,
+                        "select count(*) from outcome join message using (id) join batch "
+                        "on batch.id = message.batch where batch.state = 'intent' "
+                        "and outcome.state != 'in_doubt'",
+                    )
+                )
+
+            sandbox.fail_every(look)
+            assert (await bulk.run(plain(20))).accepted == 20
+    assert states
+    assert set(map(str, states)) == {"[(0,)]"}
+
+
 async def test_the_file_reads_with_plain_sqlite(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=path) as bulk:
