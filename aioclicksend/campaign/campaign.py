@@ -172,6 +172,8 @@ class Campaign:
                     plan.price = Price(part_price * plan.total_parts, is_estimate=True)
             else:
                 plan.price = await _asked_price(client, messages)
+                account = await client.account.get()
+                plan.balance = None if account.auto_recharge else account.balance
         if not plan.rows:
             raise CampaignError(f"{self.source.name} has no rows below its heading")
         return plan

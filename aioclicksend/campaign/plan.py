@@ -114,6 +114,8 @@ class Plan(Struct, kw_only=True):
     """Where opt-outs were taken from."""
     samples: list[Sample] = []
     price: Price | None = None
+    balance: Decimal | None = None
+    """What the account has; None if it was not asked, or recharges itself."""
 
     @property
     def total_parts(self) -> int:
@@ -122,9 +124,16 @@ class Plan(Struct, kw_only=True):
 
     @property
     def is_clean(self) -> bool:
-        """Whether every row is sent and the API would refuse none."""
+        """Whether every row is sent, the API would refuse none, and the account can pay them."""
         refused = self.price is not None and self.price.rejected
-        return not self.problems and not self.unread_opt_outs and not refused
+        return not (self.problems or self.unread_opt_outs or refused or self.shortfall)
+
+    @property
+    def shortfall(self) -> Decimal:
+        """What the account lacks to pay all messages."""
+        if self.price is None or self.balance is None:
+            return Decimal(0)
+        return max(self.price.total - self.balance, Decimal(0))
 
     @property
     def requests(self) -> int:

@@ -204,6 +204,9 @@ def _price(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "price", f"{_money(price.total)} {price.currency or ''}"
     if price.rejected:
         yield "would refuse", _counts(price.rejected)
+    if plan.shortfall:
+        has, lacks = _money(plan.balance or Decimal(0)), _money(plan.shortfall)
+        yield "", f"the account has {has}: {lacks} too little, the run would be held there"
 
 
 def _money(amount: Decimal) -> str:

@@ -7,12 +7,14 @@ import contextlib
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,10 @@ from .output import console
 _REDRAW = 0.1
 _LINE = 2.0
 """Seconds between two pictures, and between two lines where there is no terminal."""
+_MEMORY = 10.0
+"""Seconds over which the rate is taken: a run begins slowly, and pauses when in doubt."""
+_MINUTES = 120
+"""Seconds from which a time is told in minutes."""
 
 
 @asynccontextmanager
@@ -54,7 +60,7 @@ class Meter:
     def __init__(self, bulk: BulkSender[Any], total: int) -> None:
         self._bulk = bulk
         self._total = total
-        self._began = time.monotonic()
+        self._seen: deque[tuple[float, int]] = deque()
 
     def line(self) -> str:
         """Return everything in one line."""
@@ -75,10 +81,23 @@ class Meter:
         return Group(bar, Text(_counts(now), style="dim"))
 
     def _pace(self, now: Statistics) -> str:
-        settled = _settled(now)
-        rate = settled / max(time.monotonic() - self._began, 0.001)
-        left = f"{(self._total - settled) / rate:.0f} s left" if settled else "…"
-        return f"{rate:.0f}/s  {left}"
+        moment, settled = time.monotonic(), _settled(now)
+        if settled:  # until then there is nothing to reckon with
+            self._seen.append((moment, settled))
+        while self._seen and moment - self._seen[0][0] > _MEMORY:
+            self._seen.popleft()
+        since, before = self._seen[0] if self._seen else (moment, 0)
+        if settled == before:
+            return "…"
+        rate = (settled - before) / (moment - since)
+        return f"{rate:,.0f}/s  {_span((self._total - settled) / rate)} left"
+
+
+def _span(seconds: float) -> str:
+    if seconds < _MINUTES:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _settled(now: Statistics) -> int:
@@ -106,7 +125,8 @@ def _notes_on(screen: Console) -> Iterator[None]:
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            screen.print(f"  {record.getMessage()}", style="yellow", soft_wrap=True)
+            note = Padding(record.getMessage(), (0, 0, 0, 2), expand=False)
+            screen.print(note, style="yellow")
 
     notes, propagate = Notes(logging.WARNING), log.propagate
     log.addHandler(notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from decimal import Decimal
 from typing import Annotated
 
 from cyclopts import App, Parameter, validators
@@ -15,6 +16,7 @@ from .output import PLAIN, Output
 app = App("sandbox", help="Run a stand-in for ClickSend on this machine.")
 
 _PORT = 8080
+_BALANCE = Decimal("1000.00")
 
 
 _Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
@@ -39,6 +41,9 @@ def sandbox(
     rate: Annotated[
         str | None, Parameter(help="N or N/SECONDS: answer 429 above so many requests.")
     ] = None,
+    balance: Annotated[
+        Decimal, Parameter(help="What the account has to spend.", show_default=True)
+    ] = _BALANCE,
     out: Output = PLAIN,
 ) -> None:
     """Run a stand-in for ClickSend, for Maton's gateway and its control plane, until Ctrl-C.
@@ -50,6 +55,7 @@ def sandbox(
         strict=strict,
         latency=latency,
         history_lag=history_lag,
+        balance=str(balance),
         rate_limit=None if rate is None else _rate(rate),
     )
     asyncio.run(_serve(stand_in, out))

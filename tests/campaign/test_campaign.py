@@ -22,6 +22,7 @@ from aioclicksend.campaign import (
     Problem,
     QuietHours,
 )
+from aioclicksend.models.account import Account
 from aioclicksend.sandbox import Sandbox
 
 pytest.importorskip("phonenumbers", reason="the extra phone is absent")
@@ -312,3 +313,22 @@ async def test_texts_of_errors_and_problems_hold_no_number_and_no_text() -> None
         for text in (repr(row), str(row)):
             assert "412345" not in text
             assert "Secret" not in text
+
+
+async def test_a_plan_tells_what_the_account_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever plans sees before a cent is spent that the balance does not reach."""
+    async with Sandbox(balance="0.10") as poor:
+        auth = BasicAuth(poor.username, poor.api_key)
+        async with ClickSend(auth=auth, base_url=poor.url, rate_limit=None) as client:
+            short = await campaign("to,name\n0412345678,A\n0412345679,B\n", "Hi").plan(client)
+            assert (short.balance, short.shortfall) == (Decimal("0.10"), Decimal("0.0540"))
+            assert not short.is_clean
+            account = await client.account.get()
+            account.auto_recharge = True
+
+            async def recharging() -> Account:
+                return account
+
+            monkeypatch.setattr(client.account, "get", recharging)
+            recharged = await campaign("to,name\n0412345678,A\n0412345679,B\n", "Hi").plan(client)
+    assert (recharged.balance, recharged.is_clean) == (None, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import sys
 import time
@@ -202,10 +203,18 @@ def test_the_same_seed_writes_the_same_people(tmp_path: Path) -> None:
 class Bulk:
     """A bulk sender in the middle of its work."""
 
+    accepted = 1200
+
     def statistics(self) -> ac.Statistics:
         return ac.Statistics(
             **dict.fromkeys(ac.Statistics.__struct_fields__, 0)  # type: ignore[arg-type]
-            | {"accepted": 1200, "rejected": 30, "not_sent": 5, "in_doubt": 100, "on_wire": 50}
+            | {
+                "accepted": self.accepted,
+                "rejected": 30,
+                "not_sent": 5,
+                "in_doubt": 100,
+                "on_wire": 50,
+            }
             | {"cost": Decimal("92.4"), "held": None}
         )
 
@@ -249,7 +258,39 @@ async def test_progress_on_a_screen_leaves_stdout_alone(
 
 
 def test_the_rate_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([100.0, 110.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    """A slow beginning is not held against the rate: it is that of the last ten seconds."""
+    moment = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
     bulk: Any = Bulk()
-    assert progress.Meter(bulk, 5000).line().endswith("124/s  30 s left")
+    meter = progress.Meter(bulk, 5000)
+
+    def after(seconds: float, settled: int) -> str:
+        nonlocal moment
+        moment += seconds
+        bulk.accepted = settled - 35
+        return meter.line().rpartition(" · ")[2]
+
+    assert after(0, 0) == "…"
+    assert after(30, 50) == "…"  # nothing to compare with yet
+    assert after(8, 100) == "6/s  13 min left"
+    assert after(4, 4100) == "1,000/s  1 s left"
+
+
+def test_long_times_are_told_in_minutes_and_hours() -> None:
+    told = [progress._span(seconds) for seconds in (0.4, 119, 121, 3599, 8000)]
+    assert told == ["0 s", "119 s", "2 min", "1 h 0 min", "2 h 13 min"]
+
+
+async def test_a_note_on_a_screen_is_broken_between_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Keyboard()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    bulk: Any = Bulk()
+    async with progress.watch(bulk, 5000):
+        logging.getLogger("aioclicksend").warning("finishing what is on the wire and going")
+    plain = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", screen.getvalue())
+    lines = [line.rstrip() for line in plain.split("\n")]
+    assert lines[:2] == ["  finishing what is on the wire and", "  going"]
