@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Any
 
 import anyio
@@ -126,6 +126,11 @@ class Engine:
             self.held = f"held: {why}"
             log.warning("bulk sending is held: %s", why)
 
+    def lose_journal(self, error: Exception) -> str:
+        """Send nothing more, as it could not be written down; return that as a reason."""
+        self.hold(f"the journal cannot be written ({error})")
+        return str(self.held)
+
     def stop(self, why: str) -> None:
         """Withdraw what waits, let finish what is on the wire."""
         if self.stopped is None:
@@ -182,6 +187,8 @@ class Engine:
                 self._wires[scope] = len(batch)
                 try:
                     await self._deliver(await self._prepare(batch))
+                except NotSentError as error:
+                    self._withdraw(batch, str(error))
                 except Exception as error:
                     # Never meant to happen; if it does, what is open is looked up like the rest.
                     log.exception("a batch ended in an error of our own")
@@ -272,8 +279,7 @@ class Engine:
         try:
             return await journal.intend(batch.rows, batch.intent, batch.tries)
         except Exception as error:
-            self.hold(f"the journal cannot be written ({error})")
-            self._withdraw(batch, str(self.held))
+            self._withdraw(batch, self.lose_journal(error))
             return None
 
     def _answered(self, batch: Batch, rows: Sequence[AnyRow]) -> bool:
@@ -356,9 +362,11 @@ class Engine:
         self.tally.add(outcomes)
         if self._journal is not None and rows:
             self._journal.record(rows, outcomes)
-            for place, row in enumerate(rows):
-                for sink, token in self._under_way.pop(row, None) or ():
-                    sink.settle([token], [outcomes[place]])
+            waiting = list(map(self._under_way.pop, rows, repeat(None)))
+            if any(waiting):
+                for others, outcome in zip(waiting, outcomes, strict=True):
+                    for sink, token in others or ():
+                        sink.settle([token], [outcome])
         if self._purse is not None and reserved:
             for amount, outcome in zip(reserved, outcomes, strict=True):
                 self._purse.settle(amount, getattr(outcome, "price", None))

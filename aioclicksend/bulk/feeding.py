@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from itertools import count, repeat
+from itertools import count
 from typing import Any
 
 import anyio
 import msgspec
 from msgspec import Struct
 
+from ..errors import NotSentError
 from ..models.messages import REF_PREFIX, Message, MmsMessage, check, freeze, with_ref
 from . import express
 from .batch import Batch
@@ -20,11 +21,11 @@ from .channel import Channel
 from .engine import Engine
 from .intake import Feed
 from .journal import Journal
-from .lookup import digest_of, key_of
+from .lookup import Entries
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import price
 from .sources import Lingering, Prompt
-from .store import Entries, Known
+from .store import Known
 
 
 class Plan(Struct):
@@ -60,46 +61,72 @@ class Planner:
 
     async def plan(self, messages: list[Message], run: int) -> Plan:
         """Return what to do with messages of a stream; bad ones are NotSent, with the reason."""
-        if self._journal is None and self._channel.message is not MmsMessage:
-            prefix = f"{self._prefix}{next(self._numbers):x}-"
-            usual = express.body_of(messages, self._channel.message, prefix)
-            if usual is not None and len(usual[1]) <= self._max_bytes:
-                refs, body = usual
-                return Plan(messages, refs, [], [], [], [], body)
+        looked_for = self._journal is not None and self._journal.remembers
+        if not looked_for and (plan := self._usual(messages)) is not None:
+            return plan
         bodies = express.bodies_of(messages, self._channel.message)
         good, outcomes = messages, list[Outcome]()
         if bodies is None:
             good, bodies, outcomes = self._checked(messages)
+        rows, prefix = self._places(len(good))
+        refs = [it.custom_string or f"{prefix}{place:x}" for place, it in enumerate(good)]
+        frozen = [
+            body if message.custom_string else with_ref(body, ref)
+            for message, body, ref in zip(good, bodies, refs, strict=True)
+        ]
         if self._journal is None:
-            refs = [it.custom_string or self.new_ref() for it in good]
-            frozen = [
-                body if message.custom_string else with_ref(body, ref)
-                for message, body, ref in zip(good, bodies, refs, strict=True)
-            ]
-            return Plan(good, refs, frozen, [], outcomes, [])
-        return await self._claimed(self._journal, run, good, bodies, outcomes)
+            return Plan(good, refs, frozen, (), outcomes, [])
+        kinds = list(map(self.kind, good)) if self._channel.message is MmsMessage else None
+        entries = Entries(rows, refs, bodies, frozen, kinds)
+        if looked_for:
+            try:
+                known = await self.known(run, entries)
+            except NotSentError as error:
+                outcomes += [NotSent(*it, str(error)) for it in zip(good, refs, strict=True)]
+                return Plan([], [], [], (), outcomes, [])
+            if not isinstance(known, range):
+                return self._sorted(list(zip(good, known, strict=True)), outcomes)
+        else:
+            self._journal.enter_all(entries, range(len(good)))
+        self._engine.enter_all(rows)
+        return Plan(good, refs, frozen, rows, outcomes, [])
 
-    async def _claimed(
-        self,
-        journal: Journal,
-        run: int,
-        messages: list[Message],
-        bodies: list[bytes],
-        outcomes: list[Outcome],
-    ) -> Plan:
-        """Return what to do with messages after asking the journal about them."""
-        entries = self._entries(journal, messages, bodies)
-        known = await self.known(run, entries)
-        if isinstance(known, range):
-            self._engine.enter_all(known)
-            return Plan(messages, entries.refs, entries.bodies, known, outcomes, [])
-        return self._sorted(list(zip(messages, known, strict=True)), outcomes)
+    def _usual(self, messages: list[Message]) -> Plan | None:
+        """Return what to do with messages that are all new and as usual, None if one is not."""
+        if self._channel.message is MmsMessage:
+            return None
+        rows, prefix = self._places(len(messages))
+        usual = express.body_of(messages, self._channel.message, prefix)
+        if usual is None or len(usual[1]) > self._max_bytes:
+            return None
+        refs, body = usual
+        if self._journal is not None:
+            self._journal.enter(rows, body)
+            self._engine.enter_all(rows)
+        return Plan(messages, refs, [], rows, [], [], body)
+
+    def _places(self, count: int) -> tuple[range, str]:
+        """Return rows of the journal for new messages, and what their refs begin with."""
+        if self._journal is not None:
+            return self._journal.places(count)
+        return range(0), f"{self._prefix}{next(self._numbers):x}-"
 
     async def known(self, run: int, entries: Entries) -> range | list[Known]:
-        """Return the rows of messages that are new to the journal, or all as it knows them now."""
-        if self._journal is None or not entries.keys:
+        """Return the rows of messages that are new to the journal, or all as it knows them now.
+
+        Raises:
+            NotSentError: the journal does not tell; nothing more is sent.
+
+        """
+        if self._journal is None or not entries.rows:
             return []
-        known = await self._journal.claim(run, entries)
+        try:
+            return await self._known(self._journal, run, entries)
+        except Exception as error:
+            raise NotSentError(self._engine.lose_journal(error)) from error
+
+    async def _known(self, journal: Journal, run: int, entries: Entries) -> range | list[Known]:
+        known = await journal.claim(run, entries)
         if isinstance(known, range):
             return known
         # What was in doubt when the journal looked may have been settled on the way here.
@@ -109,7 +136,7 @@ class Planner:
             if it.state in ("in_doubt", "unknown") and not self._engine.is_under_way(it.row)
         ]
         if stale:
-            fresh = {it.row: it for it in await self._journal.look(stale)}
+            fresh = {it.row: it for it in await journal.look(stale)}
             known = [fresh.get(it.row, it) for it in known]
         return known
 
@@ -170,21 +197,6 @@ class Planner:
         """Return what a message shares with the others of its request, as the journal keeps it."""
         kind = self._channel.kind(message)
         return None if kind is None else str(kind)
-
-    def _entries(self, journal: Journal, messages: list[Message], bodies: list[bytes]) -> Entries:
-        """Return messages as the journal takes them: the same ones get the same keys and refs."""
-        kinds = list(map(self.kind, messages)) if self._channel.message is MmsMessage else None
-        digests = list(map(digest_of, bodies, kinds or repeat(None)))
-        prefix = f"{REF_PREFIX}{journal.campaign}-"
-        refs = [
-            message.custom_string or prefix + digest.hex()
-            for message, digest in zip(messages, digests, strict=True)
-        ]
-        frozen = [
-            body if message.custom_string else with_ref(body, ref)
-            for message, body, ref in zip(messages, bodies, refs, strict=True)
-        ]
-        return Entries(list(map(key_of, digests)), refs, frozen, kinds)
 
 
 class Feeder:

@@ -4,32 +4,40 @@ The order of writing is what makes it safe: a message's intent is durable before
 leaves, its result may be lost. So whatever a crash leaves is on the safe side: a message with an
 intent and without a result is looked up, never just sent again.
 
-The file is written by one thread; its tables are told in `aioclicksend.bulk.store`.
+The file is written by one thread; its tables are told in `aioclicksend.bulk.store`. What is to be
+written queues up meanwhile, so that intents of several lanes become durable together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import groupby, repeat
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import anyio
-import msgspec
 
+from ..errors import ConfigurationError
+from ..models.messages import REF_PREFIX, request_body
 from .lease import LEASE
+from .lookup import Entries, Index
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import AllAccepted, parts, price
-from .store import Entries, Known, Store, Uniform
+from .store import Known, Result, Store
+
+log = logging.getLogger("aioclicksend")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_Result: TypeAlias = tuple[Any, ...] | Uniform
 
 _COMMIT_EVERY = 1.0
 """Seconds for which results may wait for an intent to be committed with."""
@@ -46,8 +54,15 @@ class Journal:
         self.path = Path(path)
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._results: list[_Result] = []
-        self._ended: list[tuple[str, int]] = []
+        self._index: Index | None = None
+        self._runs = 0
+        self._first_run = 0
+        self._next_row = 1
+        self._next_batch = 1
+        self._to_write: deque[Callable[[], None]] = deque()
+        self._uncommitted: list[Callable[[], None]] = []
+        self.remembers = False
+        """Whether messages may be known already, so that each has to be looked for."""
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -70,13 +85,14 @@ class Journal:
             with anyio.CancelScope(shield=True):
                 await self.stop()
             raise
+        self._next_row, self._next_batch = self._store.next_row, self._store.next_batch
 
     async def stop(self) -> None:
         """Write what is left and give the file back."""
         assert self._thread is not None
         thread = self._thread
         try:
-            await self._run(self._close, *self._taken())
+            await self._run(self._close)
         finally:
             thread.shutdown(wait=False)
 
@@ -90,57 +106,99 @@ class Journal:
         beat_at = time.monotonic() + LEASE / 3
         while True:
             await asyncio.sleep(_COMMIT_EVERY)
-            await self._run(self._write, *self._taken())
+            await self._run(self._write)
             if time.monotonic() >= beat_at:
-                await self._run(self._opened.beat)
+                await self._run(self._beat)
                 beat_at = time.monotonic() + LEASE / 3
 
-    @property
-    def campaign(self) -> str:
-        """The eight characters that its refs share."""
-        return self._opened.campaign
-
-    async def new_run(self) -> int:
+    def new_run(self) -> int:
         """Return the number of a new run: equal messages within it are different messages."""
-        return await self._run(self._opened.new_run)
+        if self._runs or self._next_row > 1:
+            self.remember()
+        self._runs += 1
+        return self._runs
+
+    def remember(self) -> None:
+        """Look for each message from now on, among all that were ever handed in."""
+        if not self.remembers:
+            self.remembers = True
+            self._first_run = self._runs
+
+    def places(self, count: int) -> tuple[range, str]:
+        """Return free rows, and what the refs of the messages in them begin with."""
+        first = self._next_row
+        self._next_row += count
+        return range(first, first + count), f"{REF_PREFIX}{self._opened.campaign}-{first:x}-"
+
+    def enter(self, rows: range, body: bytes, kind: str | None = None) -> None:
+        """Take messages that are new; they are written before their intent.
+
+        Args:
+            rows: free ones.
+            body: ``{"messages": [...]}``, as they will be sent.
+            kind: their media file, if they are MMS.
+
+        """
+        self._to_write.append(partial(self._opened.enter, rows.start, len(rows), body, kind))
+
+    def enter_all(self, entries: Entries, places: Sequence[int]) -> None:
+        """Take messages that are new, a chunk for each run of neighbours of one kind."""
+        for first, last, kind in _runs(places, entries.kinds):
+            body = request_body(entries.frozen[first : last + 1])
+            self.enter(entries.rows[first : last + 1], body, kind)
 
     async def claim(self, run: int, entries: Entries) -> range | list[Known]:
         """Enter the messages of a run; return their rows if all are new, else all as known."""
-        return await self._run(self._claim, *self._taken(), run, entries)
+        return await self._run(self._claim, run, entries)
 
     async def look(self, rows: Sequence[int]) -> list[Known]:
         """Return messages by their rows, with all results taken so far."""
-        await self._run(self._write, *self._taken())
-        return await self._run(self._opened.look, rows)
+        return await self._run(self._ask, self._opened.look, rows)
 
     async def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
         """Make durable that messages are about to leave, and return the number of their batch."""
-        return await self._run(self._intend, *self._taken(), rows, intent, tries)
+        batch = self._next_batch
+        self._next_batch += 1
+        self._to_write.append(partial(self._opened.intend, rows, batch, intent, tries))
+        # Whichever lane's turn comes first writes the intents of all that wait.
+        await self._run(self._write)
+        return batch
 
     def end(self, batch: int, state: str) -> None:
         """Take how a request ended: ``answered``, ``refused``, ``not_sent`` or ``unknown``."""
-        self._ended.append((state, batch))
+        self._to_write.append(partial(self._opened.end, batch, state))
 
     def record(self, rows: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take results; they are written with the next intent, or soon."""
-        now = time.time()
-        if isinstance(outcomes, AllAccepted) and (uniform := _uniform(rows, outcomes, now)):
-            self._results.append(uniform)
-        else:
-            self._results += [_result(*it, now) for it in zip(rows, outcomes, strict=True)]
+        results = (
+            _accepted(outcomes)
+            if isinstance(outcomes, AllAccepted)
+            else [_result(it) for it in outcomes]
+        )
+        self._to_write.append(partial(self._opened.record, rows, results, time.time()))
 
     async def in_doubt(self) -> list[Known]:
         """Return what was sent and has no final result."""
-        return await self._run(self._opened.in_doubt)
+        return await self._run(self._ask, self._opened.in_doubt)
 
     async def planned(self, after: int, limit: int) -> list[Known]:
         """Return messages that wait to be sent, from one row on."""
-        return await self._run(self._opened.planned, after, limit)
+        return await self._run(self._ask, self._opened.planned, after, limit)
 
     async def counts(self) -> dict[str, int]:
         """Return how many messages are in each state."""
-        await self._run(self._write, *self._taken())
-        return await self._run(self._opened.counts)
+        return await self._run(self._ask, self._opened.counts)
+
+    async def accept(self, rows: Sequence[int], reason: str) -> None:
+        """Take messages for accepted that no reply told of."""
+        results: list[Result] = [("accepted", None, None, None, reason)] * len(rows)
+        self._to_write.append(partial(self._opened.record, rows, results, time.time()))
+        await self._run(self._write)
+
+    async def unsend(self, rows: Sequence[int]) -> None:
+        """Have messages sent by the next run as if they never had been."""
+        self._to_write.append(partial(self._opened.unsend, rows))
+        await self._run(self._write)
 
     @property
     def _opened(self) -> Store:
@@ -148,47 +206,66 @@ class Journal:
             raise RuntimeError("the journal is not open")
         return self._store
 
-    def _taken(self) -> tuple[list[_Result], list[tuple[str, int]]]:
-        results, self._results = self._results, []
-        ended, self._ended = self._ended, []
-        return results, ended
+    # On the thread.
 
-    def _record(self, results: list[_Result], ended: list[tuple[str, int]]) -> Store:
-        self._opened.record(results)
-        self._opened.end(ended)
-        return self._opened
+    def _write(self) -> None:
+        """Make everything taken so far durable; if that fails it waits for the next try."""
+        self._apply()
+        if self._uncommitted:
+            self._try(self._opened.commit)
+            self._uncommitted.clear()
 
-    def _write(self, results: list[_Result], ended: list[tuple[str, int]]) -> None:
-        self._record(results, ended).commit()
+    def _apply(self) -> None:
+        """Write everything taken so far, not yet durably."""
+        while self._to_write:
+            self._uncommitted.append(self._to_write.popleft())
+            self._try(self._uncommitted[-1])
 
-    def _close(self, results: list[_Result], ended: list[tuple[str, int]]) -> None:
-        store, self._store = self._opened, None
-        if store.is_open:
-            try:
-                store.record(results)
-                store.end(ended)
-            finally:
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException:
+            # A lane whose intent failed does not send. Another's must not pass for written.
+            self._opened.rollback()
+            self._to_write.extendleft(reversed(self._uncommitted))
+            self._uncommitted.clear()
+            raise
+
+    def _beat(self) -> None:
+        self._write()
+        self._opened.beat()
+
+    def _ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._apply()
+        return question(*args, **kwargs)
+
+    def _claim(self, run: int, entries: Entries) -> range | list[Known]:
+        # What was taken first: a claim may be for what just ended.
+        self._apply()
+        if self._index is None:
+            self._index = Index(self._opened, self._first_run)
+        rows, known = self._index.claim(run, entries)
+        new = [place for place, row in enumerate(entries.rows) if rows[place] == row]
+        self.enter_all(entries, new)
+        self._apply()
+        if len(new) == len(rows):
+            return entries.rows
+        known |= {it.row: it for it in self._opened.look(set(rows) - known.keys())}
+        return [known[row] for row in rows]
+
+    def _close(self) -> None:
+        store, index = self._opened, self._index
+        if index is not None:
+            index.close()
+        try:
+            if store.is_open:
+                self._write()
+        except (sqlite3.Error, ConfigurationError) as error:
+            log.warning("the journal lacks the last results, they will be in doubt: %s", error)
+        finally:
+            self._store = None
+            if store.is_open:
                 store.close()
-
-    def _claim(
-        self,
-        results: list[_Result],
-        ended: list[tuple[str, int]],
-        run: int,
-        entries: Entries,
-    ) -> range | list[Known]:
-        # Results first: a claim may be for what just ended.
-        return self._record(results, ended).claim(run, entries)
-
-    def _intend(
-        self,
-        results: list[_Result],
-        ended: list[tuple[str, int]],
-        rows: Sequence[int],
-        intent: float,
-        tries: int,
-    ) -> int:
-        return self._record(results, ended).intend(rows, intent, tries)
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work on the journal's thread; a cancelled wait does not cut it short."""
@@ -200,34 +277,46 @@ class Journal:
         return f"Journal({str(self.path)!r})"
 
 
-def _uniform(rows: Sequence[int], outcomes: AllAccepted, now: float) -> Uniform | None:
-    """Return the results of a whole batch in one piece, None if they are not alike enough."""
-    first = rows[0]
-    if rows[-1] - first != len(rows) - 1 or list(rows) != list(range(first, rows[-1] + 1)):
-        return None
-    if not outcomes.is_uniform:
-        return None
-    one = outcomes.rows[0]
-    amount = price(one.message_price)
-    return Uniform(
-        first,
-        msgspec.json.encode(outcomes.ids),
-        parts(one.message_parts),
-        None if amount is None else str(amount),
-        now,
+def _runs(
+    places: Sequence[int], kinds: Sequence[str | None] | None
+) -> Iterator[tuple[int, int, str | None]]:
+    """Yield runs of neighbouring places of one kind: the first, the last, the kind."""
+    numbered = groupby(
+        enumerate(places), key=lambda it: (it[1] - it[0], kinds[it[1]] if kinds else None)
+    )
+    for (_, kind), run in numbered:
+        some = [place for _, place in run]
+        yield some[0], some[-1], kind
+
+
+def _accepted(outcomes: AllAccepted) -> list[Result]:
+    rows, ids = outcomes.rows, outcomes.ids
+    told = [row.message_parts for row in rows]
+    counts = {it: parts(it) for it in set(told)}
+    asked = [row.message_price for row in rows]
+    prices = {it: None if (amount := price(it)) is None else str(amount) for it in set(asked)}
+    return list(
+        zip(
+            repeat("accepted"),
+            ids,
+            map(counts.__getitem__, told),
+            map(prices.__getitem__, asked),
+            repeat(None),
+            strict=False,
+        )
     )
 
 
-def _result(row: int, outcome: Outcome, now: float) -> tuple[Any, ...]:
+def _result(outcome: Outcome) -> Result:
     match outcome:
         case Accepted():
-            price = None if outcome.price is None else str(outcome.price)
-            return row, "accepted", outcome.message_id, outcome.parts, price, None, now
+            amount = None if outcome.price is None else str(outcome.price)
+            return "accepted", outcome.message_id, outcome.parts, amount, None
         case Rejected():
             # An account without credit refuses what it would take tomorrow.
             state = "held" if outcome.status in ACCOUNT_REFUSALS else "rejected"
-            return row, state, None, None, None, outcome.status, now
+            return state, None, None, None, outcome.status
         case NotSent():
-            return row, "not_sent", None, None, None, outcome.reason, now
+            return "not_sent", None, None, None, outcome.reason
         case Unknown():
-            return row, "unknown", None, None, None, outcome.reason, now
+            return "unknown", None, None, None, outcome.reason

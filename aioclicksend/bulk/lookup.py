@@ -1,105 +1,147 @@
-"""Finding messages of a journal again: an index of what was handed in, kept in memory."""
+"""Finding messages of a journal again: an index of what was handed in, kept in memory.
+
+It is made when a journal has something to be found again: when a second run begins, or a message
+is handed in under a ref of the caller's. It costs about 25 bytes a message.
+"""
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
-from hashlib import blake2b
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from ..models.messages import REF_PREFIX
+from .store import Known, Store
+
+_Group: TypeAlias = list[tuple[int, int]]
 
 _CREATE = """
-attach database ':memory:' as memory;
-create table memory.known (key integer, nth integer, row integer, run integer,
-    primary key (key, nth)) without rowid;
+create table known (key integer, nth integer, row integer, run integer, primary key (key, nth))
+    without rowid
 """
 
 
+class Entries(Struct):
+    """Messages handed in, to be found again or entered: a column for each of their parts."""
+
+    rows: range
+    """Where those that are new will stand."""
+    refs: list[str]
+    """Those that they will have if they are new."""
+    bare: list[bytes]
+    """Their JSON as handed in, without a ref that was generated."""
+    frozen: list[bytes]
+    kinds: list[str | None] | None = None
+    once: bool = False
+    """Whether an equal message is this one, even in the same run."""
+
+
 class Index:
-    """The rows of messages by the hash of what was handed in; equal messages share a key.
+    """The rows of messages by the hash of what was handed in; equal messages share a key."""
 
-    It lives in a database in memory on the journal's own connection, so that what is rolled back
-    there is forgotten here.
-    """
+    def __init__(self, store: Store, run: int) -> None:
+        """Index what a store holds, as asked for by a run."""
+        self._store = store
+        self._our_ref = re.compile(
+            rf',"custom_string":"{REF_PREFIX}{store.campaign}-[0-9a-f]+-[0-9a-f]+"'.encode()
+        )
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self._db.execute(_CREATE)
+        for first, kind, bodies in store.chunks():
+            keys = _keys(map(self._bare, bodies), repeat(kind))
+            if self._add(keys, first, run) < len(keys):
+                kin = self._kin(keys)
+                for row, key in enumerate(keys, first):
+                    if kin[key][0][0] != row:
+                        self._add_more(key, kin[key], row, run)
 
-    def __init__(self, db: sqlite3.Connection, campaign: str) -> None:
-        self._db = db
-        self._campaign = campaign
-        db.executescript(_CREATE)
-        cursor = db.execute("select id, ref, body, kind from message order by id")
-        while some := cursor.fetchmany(1000):
-            self._add_stored(
-                [(row, self._key(ref, body.encode(), kind)) for row, ref, body, kind in some]
+    def close(self) -> None:
+        """Forget everything."""
+        self._db.close()
+
+    def claim(self, run: int, entries: Entries) -> tuple[Sequence[int], dict[int, Known]]:
+        """Return the row of the message each entry stands for, and what is known of these.
+
+        Entries that are new stand for the rows they are given, of which nothing is known.
+        """
+        rows, bare = entries.rows, entries.bare
+        kinds = entries.kinds or [None] * len(bare)
+        keys = _keys(bare, kinds)
+        if self._add(keys, rows.start, run) == len(keys):
+            return rows, {}
+        kin = self._kin(keys)
+        earlier = {row for group in kin.values() for row, _ in group if row not in rows}
+        known = {it.row: it for it in self._store.look(earlier)}
+
+        def is_it(row: int, last_run: int, place: int) -> bool:
+            if row == rows[place]:
+                return True
+            if last_run == run and not entries.once:
+                return False
+            if row in rows:
+                it = row - rows.start
+                told = bare[it], kinds[it]
+            else:
+                told = self._bare(known[row].body), known[row].kind
+            return told == (bare[place], kinds[place])
+
+        found: list[int] = []
+        for place, key in enumerate(keys):
+            group = kin[key]
+            nth = next(
+                (it for it, (row, last) in enumerate(group) if is_it(row, last, place)), None
             )
+            if nth is None:
+                nth = self._add_more(key, group, rows[place], run)
+            elif group[nth][1] != run:
+                self._ask(key, nth, run)
+                group[nth] = group[nth][0], run
+            found.append(group[nth][0])
+        return found, known
 
-    def add(self, keys: list[int], first: int, run: int) -> int:
-        """Enter neighbouring rows as the first of their kind; return how many of them are."""
+    def _add(self, keys: list[int], first: int, run: int) -> int:
+        """Enter neighbouring rows that are the first of their kind; return how many are."""
         before = self._db.total_changes
         self._db.execute(
-            "insert or ignore into memory.known select value, 0, ? + key, ? from json_each(?)",
+            "insert or ignore into known select value, 0, ? + key, ? from json_each(?)",
             (first, run, msgspec.json.encode(keys)),
         )
         return self._db.total_changes - before
 
-    def add_more(self, key: int, row: int, run: int) -> int:
-        """Enter a row as one more of its kind and return how many there were."""
-        query = "select count(*) from memory.known where key = ?"
-        (nth,) = self._db.execute(query, (key,)).fetchone()
-        self._db.execute("insert into memory.known values (?, ?, ?, ?)", (key, nth, row, run))
-        return int(nth)
+    def _add_more(self, key: int, group: _Group, row: int, run: int) -> int:
+        """Enter a row as one more of its kind; return how many there were."""
+        nth = len(group)
+        group.append((row, run))
+        self._db.execute("insert into known values (?, ?, ?, ?)", (key, nth, row, run))
+        return nth
 
-    def is_first(self, key: int, row: int) -> bool:
-        """Whether a row is the first with its key."""
-        query = "select row from memory.known where key = ? and nth = 0"
-        return bool(self._db.execute(query, (key,)).fetchone()[0] == row)
-
-    def find(self, key: int) -> list[tuple[int, int, int]]:
-        """Return the messages with a key: which of its kind, row, run that last asked for it."""
-        query = "select nth, row, run from memory.known where key = ? order by nth"
-        return self._db.execute(query, (key,)).fetchall()
-
-    def asked(self, key: int, nth: int, run: int) -> None:
+    def _ask(self, key: int, nth: int, run: int) -> None:
         """Note that a run asked for a message."""
-        self._db.execute(
-            "update memory.known set run = ? where key = ? and nth = ?", (run, key, nth)
+        self._db.execute("update known set run = ? where key = ? and nth = ?", (run, key, nth))
+
+    def _kin(self, keys: list[int]) -> dict[int, _Group]:
+        """Return all messages with some keys: their rows, and the runs that last asked for them."""
+        kin: dict[int, _Group] = {}
+        query = (
+            "select key, row, run from known where key in (select value from json_each(?)) "
+            "order by key, nth"
         )
+        for key, row, run in self._db.execute(query, (msgspec.json.encode(keys),)):
+            kin.setdefault(key, []).append((row, run))
+        return kin
 
-    def _add_stored(self, keys: list[tuple[int, int]]) -> None:
-        for first, near in runs_of(keys):
-            if self.add(near, first, 0) < len(near):
-                for row, key in enumerate(near, first):
-                    if not self.is_first(key, row):
-                        self.add_more(key, row, 0)
-
-    def _key(self, ref: str, body: bytes, kind: str | None) -> int:
-        """Return the key of a message: of what was handed in, before it was given a ref."""
-        if ref.startswith(f"{REF_PREFIX}{self._campaign}-"):
-            bare = body.removesuffix(f',"custom_string":"{ref}"}}'.encode()) + b"}"
-            digest = digest_of(bare, kind)
-            if ref.split("-")[2] == digest.hex():
-                return key_of(digest)
-        return key_of(digest_of(body, kind))
+    def _bare(self, body: bytes) -> bytes:
+        """Return a message as it was handed in, before it was given a ref."""
+        return self._our_ref.sub(b"", body, 1)
 
 
-def runs_of(rows: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """Yield runs of neighbouring rows: the first of each, and what came with all of them."""
-    numbered = groupby(enumerate(rows), key=lambda it: it[1][0] - it[0])
-    for _, run in numbered:
-        some = [pair for _, pair in run]
-        yield some[0][0], [value for _, value in some]
-
-
-def digest_of(body: bytes, kind: str | None) -> bytes:
-    """Return the hash of a message as it was handed in."""
-    digest = blake2b(body, digest_size=9)
-    if kind is not None:
-        digest.update(kind.encode())
-    return digest.digest()
-
-
-def key_of(digest: bytes) -> int:
-    """Return the part of a digest that messages are found by; the ref tells the rest."""
-    return int.from_bytes(digest[:8], signed=True)
+def _keys(bodies: Iterable[bytes], kinds: Iterable[str | None]) -> list[int]:
+    return [
+        hash(body) if kind is None else hash((body, kind))
+        for body, kind in zip(bodies, kinds, strict=False)
+    ]

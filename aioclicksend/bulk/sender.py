@@ -35,11 +35,10 @@ from .engine import Engine
 from .feeding import Feeder, Planner, outcome_of, thawed
 from .intake import Feed, Handle, HandleSink
 from .journal import Journal
-from .lookup import digest_of, key_of
+from .lookup import Entries
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile
 from .report import Quote, Report, Statistics
-from .store import Entries
 
 M = TypeVar("M", bound=Message)
 
@@ -298,7 +297,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         if isinstance(messages, Message | str | bytes):
             raise TypeError("messages: an iterable of messages is needed; use send() for one")
         feed = Feed(messages, 2 * self._lanes)
-        run = await self._journal.new_run() if self._journal is not None else 0
+        run = self._journal.new_run() if self._journal is not None else 0
         self._tasks.start_soon(self._feeder.run, feed, run)
         return feed
 
@@ -363,22 +362,28 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         self._send_due()
         for _ in range(len(batch)):
             self._room.release()
-        return batch if self._journal is None else await self._claimed(batch)
+        return batch if self._journal is None else await self._claimed(self._journal, batch)
 
-    async def _claimed(self, batch: Batch) -> Batch:
+    async def _claimed(self, journal: Journal, batch: Batch) -> Batch:
         """Return the part of a batch that the journal does not know as sent.
 
         A ref given by the caller names the message: sent once, it is not sent again.
         """
+        rows, _ = journal.places(len(batch))
         kinds = list(map(self._planner.kind, batch.messages))
-        keys = [key_of(it) for it in map(digest_of, batch.frozen, kinds)]
-        entries = Entries(keys, list(batch.refs), list(batch.frozen), kinds, once=True)
-        claimed = await self._planner.known(0, entries)
+        frozen = list(batch.frozen)
+        entries = Entries(rows, list(batch.refs), frozen, frozen, kinds, once=True)
+        if any(it.custom_string for it in batch.messages):
+            journal.remember()
+            claimed = await self._planner.known(0, entries)
+        else:
+            journal.enter_all(entries, range(len(batch)))
+            claimed = rows
         if isinstance(claimed, range):
             self._engine.enter_all(claimed)
             batch.rows = claimed
             return batch
-        rows: dict[int, int] = {}
+        to_send: dict[int, int] = {}
         for place, known in enumerate(claimed):
             handle: Handle = batch.tokens[place]
             if self._engine.is_under_way(known.row):
@@ -387,9 +392,9 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 batch.settle([handle], [outcome])
             else:
                 self._engine.enter(known.row)
-                rows[place] = known.row
-        part = batch.part(list(rows))
-        part.rows = list(rows.values())
+                to_send[place] = known.row
+        part = batch.part(list(to_send))
+        part.rows = list(to_send.values())
         return part
 
 

@@ -2,52 +2,53 @@
 
 Tables (times are unix seconds, UTC)::
 
-    meta     name, value          schema, campaign, channel
-    lease    owner, pid, host, born, beat     who writes; at most one row
-    batch    id, state, intent, tries
-             state: intent    durable before the first byte of the request left
-                    answered | refused | not_sent | unknown   how its request ended
-    message  id, batch, ref, body, kind
-             batch  the request it was last in; it was sent if that stands in ``batch``
-             body   its JSON, frozen: sent word for word at every try
-             kind   the media file of an MMS, which travels beside the messages
-    result   message, state, message_id, parts, price, reason, at
-             state: accepted | rejected | unknown   not sent again by itself
-                    not_sent | held                 will be sent by the next run
+    meta    name, value          schema, campaign, channel
+    lease   owner, pid, host, born, beat     who writes; at most one row
+    batch   id, state, intent, tries
+            state: intent    durable before the first byte of the request left
+                   answered | refused | not_sent | unknown   how its request ended
+    chunk   first, size, kind, body
+            Messages that were handed in together; their ids are ``first`` and the next ones.
+            body   {"messages": [...]}, frozen: sent word for word at every try
+            kind   the media file of MMS, which travels beside the messages
+    fate    chunk, size, batch, results, at
+            What became of a chunk, as long as its messages go the same way; none if nothing did.
+            results  [[state, message_id, parts, price, reason], ...], one for each message
+    single  id, batch, state, message_id, parts, price, reason, at
+            What became of each message of the other chunks: those that were sent in pieces.
 
-and the view ``outcome``: one row a message with the state it is in, ``planned`` (never sent) and
-``in_doubt`` (sent, no result) included.
+            batch  the request they were last sent in; null: in none
+            state: null                            no result
+                   accepted | rejected | unknown   not sent again by itself
+                   not_sent | held                 will be sent by the next run
 
-Messages are found again by a hash of what was handed in. The index of these keys is kept in memory
-(about 25 bytes a message) and made anew when the file is opened: hashes fall all over an index, so
-that on disk every commit would have to write most of it.
+and two views, one row a message: ``message`` (id, ref, to, kind, body) and ``outcome`` (id, ref,
+to, state, message_id, parts, price, reason), where a message without a result is ``planned`` (never
+sent) or ``in_doubt`` (sent).
 
-A thousand rows are written by one statement over a JSON array, not by a thousand: sqlite3 lets the
-event loop's thread run only between statements, and waits for it at each.
+Most chunks go out as one request that is answered as a whole: two rows for a thousand messages
+instead of two thousand. That is what keeps a journal cheap.
 
 Everything here is synchronous and meant for one thread.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from ..errors import ConfigurationError
-from ..models.messages import REF_PREFIX
 from .lease import Lease
-from .lookup import Index, runs_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 _CREATE = """
 create table meta (name text primary key, value text not null) without rowid;
@@ -55,50 +56,53 @@ create table lease (one integer primary key check (one = 1), owner text not null
     pid integer not null, host text not null, born text not null, beat real not null);
 create table batch (id integer primary key, state text not null, intent real not null,
     tries integer not null);
-create table message (id integer primary key, batch integer, ref text not null,
-    body text not null, kind text);
-create table result (message integer primary key, state text not null, message_id text,
-    parts integer, price text, reason text, at real not null);
+create table chunk (first integer primary key, size integer not null, kind text,
+    body text not null);
+create table fate (chunk integer primary key, size integer not null, batch integer,
+    results text, at real);
+create table single (id integer primary key, batch integer, state text, message_id text,
+    parts integer, price text, reason text, at real);
+create view message as
+    select chunk.first + it.key as id, json_extract(it.value, '$.custom_string') as ref,
+        json_extract(it.value, '$.to') as "to", chunk.kind, it.value as body
+    from chunk join json_each(chunk.body, '$.messages') as it;
+create view standing as
+    select chunk.first as chunk, it.key as place, chunk.first + it.key as id, it.value as body,
+        coalesce(fate.batch, single.batch) as batch, coalesce(fate.at, single.at) as at,
+        coalesce(fate.results ->> ('$[' || it.key || '][0]'), single.state) as state,
+        coalesce(fate.results ->> ('$[' || it.key || '][1]'), single.message_id) as message_id,
+        coalesce(fate.results ->> ('$[' || it.key || '][2]'), single.parts) as parts,
+        coalesce(fate.results ->> ('$[' || it.key || '][3]'), single.price) as price,
+        coalesce(fate.results ->> ('$[' || it.key || '][4]'), single.reason) as reason
+    from chunk join json_each(chunk.body, '$.messages') as it
+    left join fate on fate.chunk = chunk.first
+    left join single on fate.chunk is null and single.id = chunk.first + it.key;
 create view outcome as
-    select message.id, message.ref, json_extract(message.body, '$.to') as "to",
-        coalesce(result.state,
-            case when batch.id is null then 'planned' else 'in_doubt' end) as state,
-        result.message_id, result.parts, result.price, result.reason
-    from message left join result on result.message = message.id
-    left join batch on batch.id = message.batch;
+    select id, json_extract(body, '$.custom_string') as ref, json_extract(body, '$.to') as "to",
+        coalesce(state, case when batch is null then 'planned' else 'in_doubt' end) as state,
+        message_id, parts, price, reason
+    from standing;
 """
 
-_json = msgspec.json.encode
-
-_KNOWN = """
-select message.id, ref, body,
-    coalesce(result.state, case when batch.id is null then 'planned' else 'in_doubt' end),
-    message_id, parts, price, reason, kind, message.batch, coalesce(batch.intent, 0)
-from message left join result on result.message = message.id
-left join batch on batch.id = message.batch
+_STANDING = """
+select chunk, place, coalesce(standing.state, case when batch is null then 'planned' else 'in_doubt'
+    end), message_id, parts, price, reason, batch, coalesce(batch.intent, 0)
+from standing left join batch on batch.id = standing.batch
 """
+_SET_WHOLE = """
+insert or replace into fate select first, chunk.size, {}
+from chunk left join fate on fate.chunk = first where first = ? and chunk.size = ?
+and not exists (select 1 from single where id = first)
+"""
+_INTENT = _SET_WHOLE.format("?, null, null")
+_RESULTS = _SET_WHOLE.format("fate.batch, ?, ?")
+_WIPE = (
+    "update single set batch = ?, state = null, message_id = null, parts = null, price = null, "
+    "reason = null, at = null where id = ?"
+)
 
-
-class Entries(Struct):
-    """Messages handed in, to be found again or written down: a column for each of their parts."""
-
-    keys: list[int]
-    refs: list[str]
-    bodies: list[bytes]
-    kinds: list[str | None] | None = None
-    once: bool = False
-    """Whether an equal message is this one, even in the same run."""
-
-
-class Uniform(Struct):
-    """Results of messages in neighbouring rows that were all accepted at one price."""
-
-    first: int
-    message_ids: bytes
-    """A JSON array of their `message_id`s."""
-    parts: int | None
-    price: str | None
-    at: float
+Result: TypeAlias = tuple[str, str | None, int | None, str | None, str | None]
+"""What became of a message: state, message_id, parts, price, reason."""
 
 
 class Known(Struct):
@@ -108,7 +112,7 @@ class Known(Struct):
     ref: str
     body: bytes
     state: str
-    """``planned``, ``in_doubt`` or one of the states of `result`."""
+    """``planned``, ``in_doubt`` or one of the states of a result."""
     message_id: str | None = None
     parts: int | None = None
     price: str | None = None
@@ -118,27 +122,41 @@ class Known(Struct):
     intent: float = 0.0
 
 
+class _Refs(Struct):
+    messages: list[_Ref]
+
+
+class _Ref(Struct):
+    custom_string: str
+
+
+class _Bodies(Struct):
+    messages: list[msgspec.Raw]
+
+
+_json = msgspec.json.encode
+_refs = msgspec.json.Decoder(_Refs).decode
+_bodies = msgspec.json.Decoder(_Bodies).decode
+
+
 class Store:
     """One file, opened by `open`."""
 
     _db: sqlite3.Connection
     _lease: Lease
-    _index: Index
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._next = 0
-        self._next_batch = 0
-        self._reserved: dict[tuple[int, int], int] = {}
-        self._run = 0
         self.campaign = ""
+        self.next_row = 1
+        self.next_batch = 1
         self.is_open = False
 
     def open(self, channel: str) -> None:
         """Create or check the file and take its lease.
 
         Raises:
-            ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
+            ConfigurationError: it is no journal, of another version or channel, or in use.
 
         """
         self._db = self._connect()
@@ -172,88 +190,79 @@ class Store:
         self._lease.renew()
         self._db.commit()
 
-    def new_run(self) -> int:
-        """Return the number of a new run: equal messages within it are different messages."""
-        self._run += 1
-        return self._run
+    def commit(self) -> None:
+        """Make what was written durable.
 
-    def claim(self, run: int, entries: Entries) -> range | list[Known]:
-        """Enter the messages of a run; return their rows if all are new, else all as known."""
-        count = len(entries.keys)
-        rows = range(self._next, self._next + count)
-        self._next += count
-        if self._index.add(entries.keys, rows.start, run) == count:
-            self._enter(rows, entries, range(count))
-            return rows
-        new = [
-            place
-            for place, row in enumerate(rows)
-            if self._index.is_first(entries.keys[place], row)
-        ]
-        self._enter([rows[place] for place in new], entries, new)
-        found: dict[int, Known | None] = dict.fromkeys(new)
-        for place in range(count):
-            if place not in found:
-                found[place] = self._find(run, rows[place], entries, place)
-        first = set(new)
-        more = [place for place, it in found.items() if it is None and place not in first]
-        self._enter([rows[place] for place in more], entries, more)
-        entered = {it.row: it for it in self.look(rows[place] for place in (*new, *more))}
-        return [found[place] or entered[rows[place]] for place in range(count)]
+        Raises:
+            ConfigurationError: the journal was taken over.
 
-    def intend(self, rows: Sequence[int], intent: float, tries: int) -> int:
-        """Write down durably that messages are about to leave, and return their batch."""
+        """
         self._lease.check()
-        first, last = min(rows), max(rows)
-        neighbours = last - first == len(rows) - 1
-        batch = self._reserved.pop((first, last), None) if neighbours else None
-        if batch is None:
-            batch = self._new_batch()
-            self._db.executemany(
-                "update message set batch = ? where id = ?", [(batch, row) for row in rows]
-            )
-            self._db.executemany("delete from result where message = ?", [(row,) for row in rows])
-        else:
-            # A batch that was withdrawn unsent left results: they must not outlive this intent.
-            self._db.execute("delete from result where message between ? and ?", (first, last))
-        self._db.execute("insert into batch values (?, 'intent', ?, ?)", (batch, intent, tries))
         self._db.commit()
-        return batch
 
-    def end(self, batches: Iterable[tuple[str, int]]) -> None:
-        """Write down how requests ended: state and batch."""
-        self._db.executemany("update batch set state = ? where id = ?", batches)
+    def rollback(self) -> None:
+        """Take back what was written since the last commit."""
+        self._db.rollback()
 
-    def record(self, results: Iterable[tuple[Any, ...] | Uniform]) -> None:
-        """Write results down; they become durable with the next intent or commit.
+    # Writing.
+
+    def enter(self, first: int, size: int, body: bytes, kind: str | None) -> None:
+        """Write new messages down."""
+        self._db.execute("insert into chunk values (?,?,?,?)", (first, size, kind, body.decode()))
+
+    def intend(self, rows: Sequence[int], batch: int, intent: float, tries: int) -> None:
+        """Write down that messages are about to leave in a batch."""
+        # What a batch left that was withdrawn unsent must not outlive this intent.
+        if not self._set_whole(_INTENT, (batch,), rows):
+            self._wipe(rows, batch)
+        self._db.execute("insert into batch values (?, 'intent', ?, ?)", (batch, intent, tries))
+
+    def end(self, batch: int, state: str) -> None:
+        """Write down how a request ended."""
+        self._db.execute("update batch set state = ? where id = ?", (state, batch))
+
+    def record(self, rows: Sequence[int], results: Sequence[Result], at: float) -> None:
+        """Write results down.
 
         A lost one costs a search in the history, not a second message.
         """
-        for uniform, group in groupby(results, key=lambda it: isinstance(it, Uniform)):
-            if uniform:
-                self._record_uniform(group)  # type: ignore[arg-type]
-            else:
-                self._db.executemany("insert or replace into result values (?,?,?,?,?,?,?)", group)  # type: ignore[arg-type]
+        if self._set_whole(_RESULTS, (_json(results).decode(), at), rows):
+            return
+        self._part(rows)
+        self._db.executemany(
+            "update single set state = ?, message_id = ?, parts = ?, price = ?, reason = ?, "
+            "at = ? where id = ?",
+            [(*result, at, row) for row, result in zip(rows, results, strict=True)],
+        )
 
-    def commit(self) -> None:
-        """Make what was written durable."""
-        self._db.commit()
+    def unsend(self, rows: Sequence[int]) -> None:
+        """Have messages sent by the next run as if they never had been."""
+        self._wipe(rows, None)
+
+    # Reading.
 
     def in_doubt(self) -> list[Known]:
         """Return what was sent and has no final result: a crash or an unknown outcome left it."""
-        return self._select(
-            "where batch.id is not null and (result.state is null or result.state = 'unknown')"
+        return self._known(
+            "where batch is not null and (standing.state is null or standing.state = 'unknown') "
+            "order by chunk"
         )
 
     def look(self, rows: Iterable[int]) -> list[Known]:
-        """Return messages by their rows."""
-        return [it for row in rows for it in self._select("where message.id = ?", (row,))]
+        """Return messages by their rows, in their order."""
+        found: list[Known] = []
+        wanted = sorted(rows)
+        for first, some in groupby(wanted, self._chunk_of):
+            places = {row - first for row in some}
+            found += self._known("where chunk = ?", (first,), places)
+        return found
 
     def planned(self, after: int, limit: int) -> list[Known]:
         """Return messages that wait to be sent, in the order of their rows."""
-        return self._select(
-            "where message.id > ? and (result.state in ('not_sent', 'held') "
-            "or (batch.id is null and result.state is null)) order by message.id limit ?",
+        return self._known(
+            "where chunk >= coalesce((select max(first) from chunk where first <= ?1), 0) "
+            "and standing.id > ?1 and (standing.state in ('not_sent', 'held') "
+            "or (batch is null and standing.state is null)) order by chunk limit ?2",
             (after, limit),
         )
 
@@ -261,53 +270,66 @@ class Store:
         """Return how many messages are in each state."""
         return dict(self._db.execute("select state, count(*) from outcome group by state"))
 
-    def _record_uniform(self, results: Iterable[Uniform]) -> None:
-        self._db.executemany(
-            "insert or replace into result (message, state, message_id, parts, price, at) "
-            "select ? + key, 'accepted', value, ?, ?, ? from json_each(?)",
-            [(it.first, it.parts, it.price, it.at, it.message_ids.decode()) for it in results],
-        )
+    def chunks(self) -> Iterator[tuple[int, str | None, list[bytes]]]:
+        """Yield all messages by their chunks: first row, kind, bodies."""
+        for first, kind, body in self._db.execute("select first, kind, body from chunk"):
+            yield first, kind, _split(body)
 
-    def _enter(self, rows: Sequence[int], entries: Entries, places: Sequence[int]) -> None:
-        """Write new messages down, with the number of the batch they will most likely be sent in.
+    def _known(
+        self, where: str, values: tuple[Any, ...] = (), places: set[int] | None = None
+    ) -> list[Known]:
+        """Return messages in the order they are found in, of some chunk only those in `places`."""
+        found = self._db.execute(f"{_STANDING} {where}", values).fetchall()
+        known: list[Known] = []
+        for first, standings in groupby(found, key=lambda it: int(it[0])):
+            kind, body = self._db.execute(
+                "select kind, body from chunk where first = ?", (first,)
+            ).fetchone()
+            refs, bodies = _refs(body.encode()).messages, _split(body)
+            for _, place, state, message_id, parts, price, reason, batch, intent in standings:
+                if places is None or place in places:
+                    result = state, message_id, parts, price, reason
+                    known.append(
+                        Known(
+                            first + place,
+                            refs[place].custom_string,
+                            bodies[place],
+                            *result,
+                            kind,
+                            batch,
+                            intent,
+                        )
+                    )
+        return known
 
-        It means nothing until that batch is written, by `intend`.
-        """
-        for first, some in runs_of(list(zip(rows, places, strict=True))):
-            batch = self._reserved[first, first + len(some) - 1] = self._new_batch()
+    # Chunks.
+
+    def _set_whole(self, statement: str, values: tuple[Any, ...], rows: Sequence[int]) -> bool:
+        """Set what all messages of a chunk share; False if the rows are no chunk that shares it."""
+        first, size = rows[0], len(rows)
+        if rows != range(first, first + size) and list(rows) != list(range(first, first + size)):
+            return False
+        return self._db.execute(statement, (*values, first, size)).rowcount > 0
+
+    def _wipe(self, rows: Sequence[int], batch: int | None) -> None:
+        self._part(rows)
+        self._db.executemany(_WIPE, [(batch, row) for row in rows])
+
+    def _part(self, rows: Sequence[int]) -> None:
+        """Give each message of the chunks of some rows a fate of its own."""
+        for first in {self._chunk_of(row) for row in rows}:
             self._db.execute(
-                "insert into message (id, batch, ref, body) select ? + key, ?, "
-                "json_extract(value, '$.custom_string'), value from json_each(?)",
-                (first, batch, _json([entries.bodies[it].decode() for it in some])),
+                "insert or ignore into single select id, batch, state, message_id, parts, price, "
+                "reason, at from standing where chunk = ?",
+                (first,),
             )
-        if entries.kinds is not None:
-            self._db.executemany(
-                "update message set kind = ? where id = ?",
-                [(entries.kinds[it], row) for it, row in zip(places, rows, strict=True)],
-            )
+            self._db.execute("delete from fate where chunk = ?", (first,))
 
-    def _find(self, run: int, row: int, entries: Entries, place: int) -> Known | None:
-        """Return the message an entry stands for, None if it is one more of its kind."""
-        key, ref = entries.keys[place], entries.refs[place]
-        known = self._index.find(key)
-        for nth, found, last_run in known:
-            if entries.once or last_run != run:
-                it = self.look([found])
-                if it and it[0].ref in (ref, nth_equal(ref, b"{}", nth)[0]):
-                    self._index.asked(key, nth, run)
-                    return it[0]
-        nth = self._index.add_more(key, row, run)
-        entries.refs[place], entries.bodies[place] = nth_equal(ref, entries.bodies[place], nth)
-        return None
+    def _chunk_of(self, row: int) -> int:
+        query = "select max(first) from chunk where first <= ?"
+        return int(self._db.execute(query, (row,)).fetchone()[0])
 
-    def _new_batch(self) -> int:
-        batch = self._next_batch
-        self._next_batch += 1
-        return batch
-
-    def _select(self, where: str, values: tuple[Any, ...] = ()) -> list[Known]:
-        cursor = self._db.execute(f"{_KNOWN} {where}", values)
-        return [Known(it[0], it[1], it[2].encode(), *it[3:]) for it in cursor]
+    # Opening.
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -341,21 +363,18 @@ class Store:
             )
         elif "meta" not in tables or "message" not in tables:
             raise ConfigurationError(f"{self._path} is another program's database, not a journal")
-        if int(self._meta("schema")) > SCHEMA:
-            raise ConfigurationError(f"{self._path} was written by a newer version of aioclicksend")
+        if (schema := int(self._meta("schema"))) != SCHEMA:
+            other = "a newer" if schema > SCHEMA else "an older, unreleased"
+            raise ConfigurationError(f"{self._path} was written by {other} version of aioclicksend")
         if (kept := self._meta("channel")) != channel:
             raise ConfigurationError(f"{self._path} is a journal of {kept} messages, not {channel}")
         self._lease.take()
         db.commit()
         self.campaign = self._meta("campaign")
-        # A batch that was never sent left its number in messages only.
-        last, batch, sent = db.execute(
-            "select coalesce(max(id), 0), coalesce(max(batch), 0), "
-            "(select coalesce(max(id), 0) from batch) from message"
+        self.next_row, self.next_batch = db.execute(
+            "select (select coalesce(max(first + size), 1) from chunk), "
+            "(select coalesce(max(id), 0) + 1 from batch)"
         ).fetchone()
-        self._next, self._next_batch = last + 1, max(batch, sent) + 1
-        self._index = Index(db, self.campaign)
-        db.commit()
 
     def _meta(self, name: str) -> str:
         row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
@@ -364,10 +383,6 @@ class Store:
         return str(row[0])
 
 
-def nth_equal(ref: str, body: bytes, nth: int) -> tuple[str, bytes]:
-    """Return ref and body of the n-th equal message, from 0; a ref of the caller's stays."""
-    if nth == 0 or not ref.startswith(REF_PREFIX):
-        return ref, body
-    ref = f"{ref}-{nth}"
-    message = json.loads(body) | {"custom_string": ref}
-    return ref, json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+def _split(body: str) -> list[bytes]:
+    """Return the messages of a chunk."""
+    return [bytes(it) for it in _bodies(body.encode()).messages]

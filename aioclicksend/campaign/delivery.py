@@ -45,7 +45,7 @@ create view if not exists delivery_state as
 _FOREIGN = """
 select min(timestamp) from delivery where last_seen = :look
     and coalesce(ref, '') not glob :ours
-    and message_id not in (select message_id from result where message_id is not null)
+    and message_id not in (select message_id from outcome where message_id is not null)
 """
 
 

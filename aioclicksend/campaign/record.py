@@ -35,10 +35,6 @@ _TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"
 _STATE, _REASON = _TOLD.format("state"), _TOLD.format("reason")
 _LINE = '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
 _BARE_OUTCOMES = "select {}, null, null from outcome"
-_IN_DOUBT = (
-    "select message.id, ref from message left join result on result.message = message.id "
-    "where message.batch is not null and (result.state is null or result.state = 'unknown')"
-)
 
 
 class Line(NamedTuple):
@@ -231,20 +227,12 @@ async def resolve(
     journal = Journal(path)
     await journal.start("sms")
     try:
-        with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
-            doubtful = db.execute(_IN_DOUBT).fetchall()
-            rows = [row for row, ref in doubtful if refs is None or ref in refs]
-            now = time.time()
-            if verdict == "sent":
-                db.executemany(
-                    "insert or replace into result values (?, 'accepted', null, null, null, ?, ?)",
-                    [(row, "by word of a person", now) for row in rows],
-                )
-            else:
-                db.executemany("delete from result where message = ?", [(row,) for row in rows])
-                db.executemany(
-                    "update message set batch = null where id = ?", [(row,) for row in rows]
-                )
+        doubtful = await journal.in_doubt()
+        rows = [it.row for it in doubtful if refs is None or it.ref in refs]
+        if verdict == "sent":
+            await journal.accept(rows, "by word of a person")
+        else:
+            await journal.unsend(rows)
     finally:
         await journal.stop()
     return len(rows)

@@ -19,7 +19,7 @@ from aioclicksend.bulk.store import Store
 
 MESSAGES = 13
 BATCHING = ac.Batching(size=4)
-WRITES = ("open", "new_run", "claim", "intend", "record", "commit", "close")
+WRITES = ("open", "enter", "intend", "record", "end", "commit", "close")
 
 
 def message(number: int) -> ac.SmsMessage:

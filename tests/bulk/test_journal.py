@@ -162,8 +162,8 @@ async def test_an_intent_wipes_what_a_withdrawn_try_left(path: Path) -> None:
                 states.append(
                     rows(
                         path,
-                        "select count(*) from outcome join message using (id) join batch "
-                        "on batch.id = message.batch where batch.state = 'intent' "
+                        "select count(*) from outcome join standing using (id) join batch "
+                        "on batch.id = standing.batch where batch.state = 'intent' "
                         "and outcome.state != 'in_doubt'",
                     )
                 )

@@ -249,8 +249,9 @@ async def test_a_message_in_doubt_is_ours_by_its_ref(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     with closing(sqlite3.connect(journal)) as db, db:
-        db.execute("delete from result where message = 1")
-        db.execute("update result set message_id = null where message = 2")
+        unknown = "update fate set results = null where chunk = 1"
+        without_id = "update fate set results = json_set(results, '$[0][1]', null) where chunk = 2"
+        assert [db.execute(it).rowcount for it in (unknown, without_id)] == [1, 1]
     first, second, *_ = ids(sandbox)
     sandbox.deliver(first)
     sandbox.deliver(second)
