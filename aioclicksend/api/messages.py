@@ -71,10 +71,10 @@ class Messages(rest.Group, Generic[M, R]):
         from ..bulk.rows import decode_rows  # noqa: PLC0415
         from ..bulk.sender import BulkSender  # noqa: PLC0415
 
-        async def post(body: bytes, refs: Sequence[str]) -> Sequence[AnyRow]:
+        async def post(body: bytes, refs: Sequence[str], *, counted: bool) -> Sequence[AnyRow]:
             request = self._request(self._send, body=body, refs=refs)
             return await self._session.exchange(
-                request, lambda reply: decode_rows(reply.body, refs)
+                request, lambda reply: decode_rows(reply.body, refs, counted=counted)
             )
 
         async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:

@@ -46,6 +46,7 @@ class Batch:
         "_on_done",
         "abandoned",
         "body",
+        "counted",
         "intent",
         "messages",
         "open",
@@ -88,6 +89,8 @@ class Batch:
         """Wall time before the first byte left."""
         self.abandoned = _never
         """Tells whether nobody waits for it any more, so that it need not be sent."""
+        self.counted = False
+        """Whether its outcomes are only counted, and not looked at."""
         self._done: asyncio.Event | None = None
         self._on_done: Callable[[Batch], object] | None = None
         self._on_answer: Callable[[], object] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -16,6 +16,19 @@ History: TypeAlias = Callable[[int, int | None], Pages[Any]]
 """Walks the history from one unix second to another, newest first where the API can."""
 
 
+class Post(Protocol):
+    """Posts messages."""
+
+    def __call__(
+        self, body: bytes, refs: Sequence[str], *, counted: bool
+    ) -> Awaitable[Sequence[AnyRow]]:
+        """Post a body, whose refs it is given, and return the rows of the reply.
+
+        Of rows that are only `counted` the ids need not be read.
+        """
+        ...
+
+
 class Channel(Struct, frozen=True):
     """One kind of message."""
 
@@ -23,8 +36,7 @@ class Channel(Struct, frozen=True):
     message: type[Message]
     body: Callable[[Sequence[Message], Sequence[bytes]], bytes]
     """Makes the body of a request of frozen messages."""
-    send: Callable[[bytes, Sequence[str]], Awaitable[Sequence[AnyRow]]]
-    """Posts a body, whose refs it is given, and returns the rows of the reply."""
+    send: Post
     price: Callable[[bytes, Sequence[str]], Awaitable[SendResult[Any]]]
     history: History
     kind: Callable[[Message], object]

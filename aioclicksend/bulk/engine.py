@@ -32,7 +32,7 @@ from .journal import Journal
 from .matching import ACCOUNT_REFUSALS, match
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile, Reconciler
-from .rows import AllAccepted, AnyRow
+from .rows import AllAccepted, AnyRow, date_of
 from .store import Known
 from .tally import Tally
 
@@ -250,7 +250,7 @@ class Engine:
                 journaled = await self._intend(self._journal, batch)
                 if journaled is None:
                     return
-            rows = await self._channel.send(body, batch.refs)
+            rows = await self._channel.send(body, batch.refs, counted=batch.counted)
         except asyncio.CancelledError:
             self._abandon(batch)
             raise
@@ -284,7 +284,8 @@ class Engine:
 
     def _answered(self, batch: Batch, rows: Sequence[AnyRow]) -> bool:
         """Settle what the rows of a reply say; True if they leave something open."""
-        self._read_clock(batch, rows)
+        if (date := date_of(rows)) is not None:
+            self.reconciler.clock.observe(date, batch.intent, time.time())
         found = match(batch.messages, batch.refs, rows)
         self.tally.odd_rows += found.odd
         if found.odd:
@@ -393,12 +394,6 @@ class Engine:
         part = batch if count == len(batch) else batch.part(places[:count])
         part.reserved = prices[:count]
         return part
-
-    def _read_clock(self, batch: Batch, rows: Sequence[AnyRow]) -> None:
-        """Learn the server's time from a row that says when it was accepted."""
-        for row in rows[:1]:
-            if isinstance(row.date, int | float) and row.date > 0:
-                self.reconciler.clock.observe(float(row.date), batch.intent, time.time())
 
     def _body(self, batch: Batch) -> bytes:
         return batch.body or self._channel.body(batch.messages, batch.frozen)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ..models.messages import Message
+from .rows import Distinct
 
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
@@ -26,7 +27,9 @@ _lines = msgspec.json.Encoder().encode_lines
 def bodies_of(messages: Sequence[Any], kind: type[Message]) -> list[bytes] | None:
     """Return the JSON of messages that are all as usual, None if one is not."""
     try:
-        return _lines(messages).splitlines() if _are_usual(messages, kind) else None
+        if not _are_usual(messages, kind, [it.custom_string for it in messages]):
+            return None
+        return _lines(messages).splitlines()
     except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or half a character
         return None
 
@@ -41,34 +44,36 @@ def body_of(
     if len(messages) > len(_SUFFIXES):
         return None
     try:
-        if not _are_usual(messages, kind):
+        refs = [it.custom_string for it in messages]
+        if not _are_usual(messages, kind, refs):
             return None
-        refs = [message.custom_string for message in messages]
-        if not any(refs):
-            refs = list(map(prefix.__add__, _SUFFIXES[: len(messages)]))
+        if None in refs:
+            refs = Distinct(map(prefix.__add__, _SUFFIXES[: len(messages)]))
             messages = list(map(kind.__copy__, messages))  # type: ignore[attr-defined]
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
-        elif not all(refs):
-            return None
         return refs, _encode({"messages": messages})
     except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or half a character
         return None
 
 
-def _are_usual(messages: Sequence[Any], kind: type[Message]) -> bool:
+def _are_usual(messages: Sequence[Any], kind: type[Message], refs: Sequence[Any]) -> bool:
     """Whether `check` would pass all of these messages, told at a glance.
 
     Raises:
         TypeError: a field is no text.
+        AttributeError: a message is none.
 
     """
-    tos: list[Any] = [it.to for it in messages if it.__class__ is kind]
+    tos: list[Any] = [
+        it.to for it in messages if it.__class__ is kind and it.list_id is it.schedule is None
+    ]
     numbers = "\n".join(tos) + "\n"
+    bodies: list[Any] = [it.body for it in messages]
     return (
         numbers.count("\n") == len(messages)
         and _NUMBERS(numbers) is not None
-        and all(map(str.strip, [it.body for it in messages]))
-        and not any([it.list_id is not None or it.schedule is not None for it in messages])  # noqa: C419
-        and all([it.custom_string is None or it.custom_string.strip() for it in messages])  # noqa: C419
+        and all(bodies)
+        and not any(map(str.isspace, bodies))
+        and (refs.count(None) == len(refs) or all(map(str.strip, refs)))
     )

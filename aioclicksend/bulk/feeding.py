@@ -282,6 +282,7 @@ class Feeder:
             await feed.room.acquire()
             feed.expect(len(batch))
             batch.abandoned = feed.is_closed
+            batch.counted = feed.counted and not plan.rows
             answered = asyncio.Event()
             batch.when_answered(_both(feed.answered, answered.set))
             self._engine.submit(batch)

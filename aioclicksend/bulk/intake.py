@@ -61,8 +61,16 @@ class Feed:
     At most `ahead` batches are under way or unread, so memory stays flat however slow the reader.
     """
 
-    def __init__(self, messages: Iterable[Any] | AsyncIterable[Any], ahead: int) -> None:
+    def __init__(
+        self,
+        messages: Iterable[Any] | AsyncIterable[Any],
+        ahead: int,
+        *,
+        counted: bool = False,
+    ) -> None:
         self.messages = messages
+        self.counted = counted
+        """Whether its reader only counts the outcomes."""
         self.room = asyncio.Semaphore(ahead)
         self.closed = False
         """The reader has gone: nothing more is taken in, what waits is withdrawn."""

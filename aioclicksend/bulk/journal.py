@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import groupby, repeat
+from itertools import groupby
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -32,7 +32,7 @@ from .lookup import Entries, Index
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import AllAccepted, parts, price
-from .store import Known, Result, Store
+from .store import Known, Results, Store
 
 log = logging.getLogger("aioclicksend")
 
@@ -170,11 +170,10 @@ class Journal:
 
     def record(self, rows: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take results; they are written with the next intent, or soon."""
-        results = (
-            _accepted(outcomes)
-            if isinstance(outcomes, AllAccepted)
-            else [_result(it) for it in outcomes]
-        )
+        if isinstance(outcomes, AllAccepted):
+            results = _accepted(outcomes)
+        else:
+            results = _results(outcomes)
         self._to_write.append(partial(self._opened.record, rows, results, time.time()))
 
     async def in_doubt(self) -> list[Known]:
@@ -191,7 +190,8 @@ class Journal:
 
     async def accept(self, rows: Sequence[int], reason: str) -> None:
         """Take messages for accepted that no reply told of."""
-        results: list[Result] = [("accepted", None, None, None, reason)] * len(rows)
+        none = [None] * len(rows)
+        results: Results = ["accepted"] * len(rows), none, none, none, [reason] * len(rows)
         self._to_write.append(partial(self._opened.record, rows, results, time.time()))
         await self._run(self._write)
 
@@ -289,25 +289,26 @@ def _runs(
         yield some[0], some[-1], kind
 
 
-def _accepted(outcomes: AllAccepted) -> list[Result]:
-    rows, ids = outcomes.rows, outcomes.ids
-    told = [row.message_parts for row in rows]
-    counts = {it: parts(it) for it in set(told)}
-    asked = [row.message_price for row in rows]
-    prices = {it: None if (amount := price(it)) is None else str(amount) for it in set(asked)}
-    return list(
-        zip(
-            repeat("accepted"),
-            ids,
-            map(counts.__getitem__, told),
-            map(prices.__getitem__, asked),
-            repeat(None),
-            strict=False,
-        )
+def _accepted(outcomes: AllAccepted) -> Results:
+    rows = outcomes.rows
+    counts = [row.message_parts for row in rows]
+    prices = [row.message_price for row in rows]
+    read = {it: parts(it) for it in set(counts)}
+    told = {it: None if (amount := price(it)) is None else str(amount) for it in set(prices)}
+    return (
+        ["accepted"] * len(rows),
+        outcomes.ids,
+        list(map(read.__getitem__, counts)),
+        list(map(told.__getitem__, prices)),
+        [None] * len(rows),
     )
 
 
-def _result(outcome: Outcome) -> Result:
+def _results(outcomes: Sequence[Outcome]) -> Results:
+    return tuple(zip(*map(_result, outcomes), strict=True))  # type: ignore[return-value]
+
+
+def _result(outcome: Outcome) -> tuple[str, str | None, int | None, str | None, str | None]:
     match outcome:
         case Accepted():
             amount = None if outcome.price is None else str(outcome.price)

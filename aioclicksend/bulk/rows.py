@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Protocol, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,8 @@ from ..models.base import decimal, number, rows_of, text
 from ..models.messages import Message
 from ..wire import Unreadable, loads
 from .outcome import Accepted
+
+R = TypeVar("R")
 
 
 class SentRow(Struct, gc=False):
@@ -42,7 +45,10 @@ class _LeanRow(Struct, gc=False):
     message_id: str
     message_parts: int = 0
     message_price: str = ""
-    date: int = 0
+
+    @property
+    def date(self) -> None:
+        """Not read."""
 
     @property
     def to(self) -> None:
@@ -53,27 +59,36 @@ class _LeanRow(Struct, gc=False):
         """Not read."""
 
 
-class _Data(Struct):
-    messages: list[SentRow]
+class _CountedRow(Struct, gc=False):
+    """The fields of a row that are read where, besides, it is only counted."""
+
+    custom_string: str
+    status: str
+    message_price: str = ""
+
+    @property
+    def message_id(self) -> None:
+        """Not read."""
+
+    message_parts = date = to = body = message_id
 
 
-class _Envelope(Struct):
-    data: _Data
+class _Data(Struct, Generic[R]):
+    messages: list[R]
+
+
+class _Envelope(Struct, Generic[R]):
+    data: _Data[R]
     http_code: int = 200
 
 
-class _LeanData(Struct):
-    messages: list[_LeanRow]
-
-
-class _LeanEnvelope(Struct):
-    data: _LeanData
-    http_code: int = 200
-
-
-_decode = msgspec.json.Decoder(_Envelope).decode
-_decode_lean = msgspec.json.Decoder(_LeanEnvelope).decode
+_decode = msgspec.json.Decoder(_Envelope[SentRow]).decode
+_decode_lean = msgspec.json.Decoder(_Envelope[_LeanRow]).decode
+_decode_counted = msgspec.json.Decoder(_Envelope[_CountedRow]).decode
 _ref_of = attrgetter("custom_string")
+_DATE = re.compile(rb'"date":\s*([0-9]{1,12})\b')
+_HEAD = 2000
+"""Bytes of a reply in which the first row's date stands, if it has one."""
 
 
 class AnyRow(Protocol):
@@ -108,8 +123,15 @@ def price(value: str | float | None) -> Decimal | None:
     return decimal(value)
 
 
-class InPlace(list[_LeanRow]):
+class Distinct(list[str]):
+    """Refs that are known to be all different."""
+
+
+class InPlace(list[AnyRow]):
     """Rows that are known to stand in the order of their messages, whose refs are all different."""
+
+    date: int | None = None
+    """When the server took the first one, in unix seconds."""
 
 
 class AllAccepted(Sequence[Accepted]):
@@ -175,21 +197,31 @@ class AllAccepted(Sequence[Accepted]):
         )
 
 
-def decode_rows(body: bytes, refs: Sequence[str] = ()) -> Sequence[AnyRow]:
+def decode_rows(
+    body: bytes, refs: Sequence[str] = (), *, counted: bool = False
+) -> Sequence[AnyRow]:
     """Return the rows of a reply to a send of messages with these refs.
+
+    Args:
+        body: the reply.
+        refs: of the messages, in their order.
+        counted: whether rows are only counted, so that nobody asks for their ids.
 
     Raises:
         Unreadable: there are none, or the envelope tells of an error.
 
     """
     try:
-        lean = _decode_lean(body)
+        lean = _decode_counted(body) if counted else _decode_lean(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     else:
         rows = lean.data.messages
-        if lean.http_code < 400 and in_place(rows, refs) and len(set(refs)) == len(refs):
-            return InPlace(rows)
+        if lean.http_code < 400 and in_place(rows, refs) and _are_distinct(refs):
+            found = InPlace(rows)
+            if date := _DATE.search(body, 0, _HEAD):
+                found.date = int(date[1])
+            return found
     try:
         envelope = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -199,9 +231,19 @@ def decode_rows(body: bytes, refs: Sequence[str] = ()) -> Sequence[AnyRow]:
     return envelope.data.messages
 
 
+def date_of(rows: Sequence[AnyRow]) -> float | None:
+    """Return when the server took the first message, in unix seconds, if it says so."""
+    date = rows.date if isinstance(rows, InPlace) else rows[0].date if rows else None
+    return float(date) if isinstance(date, int | float) and date > 0 else None
+
+
 def in_place(rows: Sequence[AnyRow], refs: Sequence[str]) -> bool:
     """Whether every ref stands where it was sent."""
     return len(rows) == len(refs) and list(map(_ref_of, rows)) == list(refs)
+
+
+def _are_distinct(refs: Sequence[str]) -> bool:
+    return isinstance(refs, Distinct) or len(set(refs)) == len(refs)
 
 
 def _loose_rows(body: bytes) -> list[SentRow]:

@@ -46,6 +46,17 @@ RAMP = (1, 10, 100, 1000)
 """Sizes of the first requests of a stream, each sent once the one before was answered."""
 
 
+_AHEAD = 2
+"""Batches of a stream that are made ready while the lanes are all busy, or that wait to be read."""
+
+_LARGE_BLOCK = 4 << 20
+"""Bytes allocated once and freed at once, untouched: a block larger than any request or reply.
+
+From then on glibc keeps the memory of these for the next ones. Else it hands each back to the
+system, and a tenth of a run goes into getting it again (see M_TRIM_THRESHOLD in mallopt(3)).
+"""
+
+
 class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     """Sends messages of one kind in batches. Made by `client.sms.bulk()` and its likes.
 
@@ -153,14 +164,14 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
     async def run(self, messages: Iterable[M] | AsyncIterable[M]) -> Report:
         """Send messages and return how they fared."""
-        return await self._report(await self._feed(messages))
+        return await self._report(await self._feed(messages, counted=True))
 
     async def resume(self) -> Report:
         """Send what the journal holds back, settle what it holds in doubt, and return how."""
         if self._journal is None:
             raise RuntimeError("resume() needs a journal")
         self._raise_if_closed()
-        feed = Feed((), 2 * self._lanes)
+        feed = Feed((), self._lanes + _AHEAD)
         left = [it for it in self._left_in_doubt if self._engine.is_under_way(it.row)]
         self._feeder.join(feed, left)
         self._tasks.start_soon(self._feeder.resume, feed, self._journal)
@@ -217,6 +228,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     # The block.
 
     async def _begin(self, tasks: anyio.abc.TaskGroup) -> None:
+        bytearray(_LARGE_BLOCK)
         self._tasks = tasks
         self._engine = engine = Engine(
             self._channel,
@@ -292,11 +304,13 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
     # Streams.
 
-    async def _feed(self, messages: Iterable[M] | AsyncIterable[M]) -> Feed:
+    async def _feed(
+        self, messages: Iterable[M] | AsyncIterable[M], *, counted: bool = False
+    ) -> Feed:
         self._raise_if_closed()
         if isinstance(messages, Message | str | bytes):
             raise TypeError("messages: an iterable of messages is needed; use send() for one")
-        feed = Feed(messages, 2 * self._lanes)
+        feed = Feed(messages, self._lanes + _AHEAD, counted=counted)
         run = self._journal.new_run() if self._journal is not None else 0
         self._tasks.start_soon(self._feeder.run, feed, run)
         return feed

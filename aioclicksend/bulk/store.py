@@ -11,9 +11,9 @@ Tables (times are unix seconds, UTC)::
             Messages that were handed in together; their ids are ``first`` and the next ones.
             body   {"messages": [...]}, frozen: sent word for word at every try
             kind   the media file of MMS, which travels beside the messages
-    fate    chunk, size, batch, results, at
+    fate    chunk, size, batch, state, message_id, parts, price, reason, at
             What became of a chunk, as long as its messages go the same way; none if nothing did.
-            results  [[state, message_id, parts, price, reason], ...], one for each message
+            A column holds what they share, or a JSON array: what each of them has.
     single  id, batch, state, message_id, parts, price, reason, at
             What became of each message of the other chunks: those that were sent in pieces.
 
@@ -38,7 +38,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -59,7 +59,7 @@ create table batch (id integer primary key, state text not null, intent real not
 create table chunk (first integer primary key, size integer not null, kind text,
     body text not null);
 create table fate (chunk integer primary key, size integer not null, batch integer,
-    results text, at real);
+    state, message_id, parts, price, reason, at real);
 create table single (id integer primary key, batch integer, state text, message_id text,
     parts integer, price text, reason text, at real);
 create view message as
@@ -69,11 +69,7 @@ create view message as
 create view standing as
     select chunk.first as chunk, it.key as place, chunk.first + it.key as id, it.value as body,
         coalesce(fate.batch, single.batch) as batch, coalesce(fate.at, single.at) as at,
-        coalesce(fate.results ->> ('$[' || it.key || '][0]'), single.state) as state,
-        coalesce(fate.results ->> ('$[' || it.key || '][1]'), single.message_id) as message_id,
-        coalesce(fate.results ->> ('$[' || it.key || '][2]'), single.parts) as parts,
-        coalesce(fate.results ->> ('$[' || it.key || '][3]'), single.price) as price,
-        coalesce(fate.results ->> ('$[' || it.key || '][4]'), single.reason) as reason
+        {columns}
     from chunk join json_each(chunk.body, '$.messages') as it
     left join fate on fate.chunk = chunk.first
     left join single on fate.chunk is null and single.id = chunk.first + it.key;
@@ -83,6 +79,10 @@ create view outcome as
         message_id, parts, price, reason
     from standing;
 """
+
+_COLUMNS = ("state", "message_id", "parts", "price", "reason")
+_COLUMN = """coalesce(iif(substr(fate.{0}, 1, 1) = '[',
+    json_extract(fate.{0}, '$[' || it.key || ']'), fate.{0}), single.{0}) as {0}"""
 
 _STANDING = """
 select chunk, place, coalesce(standing.state, case when batch is null then 'planned' else 'in_doubt'
@@ -94,15 +94,21 @@ insert or replace into fate select first, chunk.size, {}
 from chunk left join fate on fate.chunk = first where first = ? and chunk.size = ?
 and not exists (select 1 from single where id = first)
 """
-_INTENT = _SET_WHOLE.format("?, null, null")
-_RESULTS = _SET_WHOLE.format("fate.batch, ?, ?")
+_INTENT = _SET_WHOLE.format("?, null, null, null, null, null, null")
+_RESULTS = _SET_WHOLE.format("fate.batch, ?, ?, ?, ?, ?, ?")
 _WIPE = (
     "update single set batch = ?, state = null, message_id = null, parts = null, price = null, "
     "reason = null, at = null where id = ?"
 )
 
-Result: TypeAlias = tuple[str, str | None, int | None, str | None, str | None]
-"""What became of a message: state, message_id, parts, price, reason."""
+Results: TypeAlias = tuple[
+    Sequence[str],
+    Sequence[str | None],
+    Sequence[int | None],
+    Sequence[str | None],
+    Sequence[str | None],
+]
+"""What became of messages, a column for each part: state, message_id, parts, price, reason."""
 
 
 class Known(Struct):
@@ -221,18 +227,18 @@ class Store:
         """Write down how a request ended."""
         self._db.execute("update batch set state = ? where id = ?", (state, batch))
 
-    def record(self, rows: Sequence[int], results: Sequence[Result], at: float) -> None:
+    def record(self, rows: Sequence[int], results: Results, at: float) -> None:
         """Write results down.
 
         A lost one costs a search in the history, not a second message.
         """
-        if self._set_whole(_RESULTS, (_json(results).decode(), at), rows):
+        if self._set_whole(_RESULTS, (*map(_shared, results), at), rows):
             return
         self._part(rows)
         self._db.executemany(
             "update single set state = ?, message_id = ?, parts = ?, price = ?, reason = ?, "
             "at = ? where id = ?",
-            [(*result, at, row) for row, result in zip(rows, results, strict=True)],
+            list(zip(*results, repeat(at), rows, strict=False)),
         )
 
     def unsend(self, rows: Sequence[int]) -> None:
@@ -354,7 +360,8 @@ class Store:
         db.execute("begin immediate")
         tables = {name for (name,) in db.execute("select name from sqlite_master")}
         if not tables:
-            for statement in _CREATE.split(";\n"):
+            columns = ", ".join(map(_COLUMN.format, _COLUMNS))
+            for statement in _CREATE.format(columns=columns).split(";\n"):
                 db.execute(statement)
             started = {"schema": SCHEMA, "campaign": secrets.token_hex(4), "channel": channel}
             db.executemany(
@@ -381,6 +388,15 @@ class Store:
         if row is None:
             raise ConfigurationError(f"{self._path} is no journal: it tells no {name}")
         return str(row[0])
+
+
+def _shared(values: Sequence[Any]) -> Any:
+    """Return what messages share, or a JSON array of what each has."""
+    first = values[0]
+    # A text that looks like an array must not be taken for one.
+    if values.count(first) < len(values) or str(first).startswith("["):
+        return _json(values).decode()
+    return first
 
 
 def _split(body: str) -> list[bytes]:

@@ -249,8 +249,10 @@ async def test_a_message_in_doubt_is_ours_by_its_ref(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     with closing(sqlite3.connect(journal)) as db, db:
-        unknown = "update fate set results = null where chunk = 1"
-        without_id = "update fate set results = json_set(results, '$[0][1]', null) where chunk = 2"
+        unknown = "update fate set state = null where chunk = 1"
+        without_id = (
+            "update fate set message_id = json_set(message_id, '$[0]', null) where chunk = 2"
+        )
         assert [db.execute(it).rowcount for it in (unknown, without_id)] == [1, 1]
     first, second, *_ = ids(sandbox)
     sandbox.deliver(first)

@@ -184,7 +184,7 @@ async def test_a_budget_is_for_all_runs_together(
 async def test_what_is_in_doubt_counts_against_the_budget(client: ClickSend, journal: Path) -> None:
     await send(promo(), client, journal, budget=Decimal("0.10"), ramp=(1,))
     with closing(sqlite3.connect(journal)) as db, db:
-        db.execute("update fate set batch = 2, results = null where chunk = 2")
+        db.execute("update fate set batch = 2, state = null where chunk = 2")
     assert Record(journal).committed() == 30 * Decimal("0.0770")
 
 
