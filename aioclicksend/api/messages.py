@@ -13,13 +13,13 @@ from ..models.messages import Message, MmsMessage, check, freeze, new_ref, reque
 from ..models.results import Row, SendResult, send_result
 from ..pages import Pages
 from ..rest import Operation
-from ..wire import Unreadable
+from ..wire import Reply, Unreadable, data_of
 
 if TYPE_CHECKING:  # imported by `bulk`, as it costs more than all the rest
     from ..bulk.batcher import Batching
     from ..bulk.journal import Journal
     from ..bulk.reconcile import Reconcile
-    from ..bulk.rows import AnyRow
+    from ..bulk.rows import AnyRow, Priced
     from ..bulk.sender import BulkSender
 
 MAX_MESSAGES = 1000
@@ -68,7 +68,7 @@ class Messages(rest.Group, Generic[M, R]):
         from ..bulk.batcher import Batching  # noqa: PLC0415
         from ..bulk.channel import Channel  # noqa: PLC0415
         from ..bulk.reconcile import Reconcile  # noqa: PLC0415
-        from ..bulk.rows import decode_rows  # noqa: PLC0415
+        from ..bulk.rows import Priced, decode_priced, decode_rows  # noqa: PLC0415
         from ..bulk.sender import BulkSender  # noqa: PLC0415
 
         async def post(body: bytes, refs: Sequence[str], *, counted: bool) -> Sequence[AnyRow]:
@@ -77,10 +77,17 @@ class Messages(rest.Group, Generic[M, R]):
                 request, lambda reply: decode_rows(reply.body, refs, counted=counted)
             )
 
-        async def ask(body: bytes, refs: Sequence[str]) -> SendResult[R]:
-            return await self._call(
-                self._price, body=body, decode=lambda data: send_result(self._row, data, refs)
-            )
+        async def ask(body: bytes) -> Priced:
+            request = self._request(self._price, body=body)
+
+            def read(reply: Reply) -> Priced:
+                if (usual := decode_priced(reply.body)) is not None:
+                    return usual
+                result = send_result(self._row, data_of(request, reply))
+                currency = result.currency
+                return Priced(result.messages, currency.name_short if currency else None)
+
+            return await self._session.exchange(request, read)
 
         channel = Channel(
             name=self._message.__name__.removesuffix("Message").lower(),

@@ -8,9 +8,8 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from ..models.messages import Message
-from ..models.results import SendResult
 from ..pages import Pages
-from .rows import AnyRow
+from .rows import AnyRow, Priced
 
 History: TypeAlias = Callable[[int, int | None], Pages[Any]]
 """Walks the history from one unix second to another, newest first where the API can."""
@@ -37,7 +36,7 @@ class Channel(Struct, frozen=True):
     body: Callable[[Sequence[Message], Sequence[bytes]], bytes]
     """Makes the body of a request of frozen messages."""
     send: Post
-    price: Callable[[bytes, Sequence[str]], Awaitable[SendResult[Any]]]
+    price: Callable[[bytes], Awaitable[Priced]]
     history: History
     kind: Callable[[Message], object]
     """What messages of one request must agree in."""

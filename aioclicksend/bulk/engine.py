@@ -375,14 +375,14 @@ class Engine:
     async def _afford(self, purse: Purse, batch: Batch) -> Batch:
         """Return the part of a batch that the budget allows, priced and reserved."""
         try:
-            quote = await self._channel.price(self._body(batch), batch.refs)
+            quote = await self._channel.price(self._body(batch))
         except asyncio.CancelledError:
             self._withdraw(batch, str(self.stopped))
             raise
         except ClickSendError as error:
             self._withdraw(batch, f"budget: not priced ({error})")
             return batch.part(())
-        priced = match(batch.messages, batch.refs, quote.messages).outcomes
+        priced = match(batch.messages, batch.refs, quote.rows).outcomes
         if None in priced:
             unpriced = [place for place, it in enumerate(priced) if it is None]
             self._withdraw(batch.part(unpriced), "budget: not priced")

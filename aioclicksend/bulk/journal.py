@@ -170,10 +170,7 @@ class Journal:
 
     def record(self, rows: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take results; they are written with the next intent, or soon."""
-        if isinstance(outcomes, AllAccepted):
-            results = _accepted(outcomes)
-        else:
-            results = _results(outcomes)
+        results = _accepted(outcomes) if isinstance(outcomes, AllAccepted) else _results(outcomes)
         self._to_write.append(partial(self._opened.record, rows, results, time.time()))
 
     async def in_doubt(self) -> list[Known]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterable, Iterable
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import anyio
 
-from ..models.messages import freeze, new_ref, with_ref
-from ..models.results import SendResult
+from ..models.messages import MmsMessage, freeze, new_ref, with_ref
+from ..models.results import ACCEPTED
+from . import express
 from .batcher import Batching
 from .channel import Channel
 from .report import Quote
+from .rows import Priced, parts
+from .rows import price as price_of
 from .sources import Lingering, Prompt
+
+_told = attrgetter("status", "country", "message_price", "message_parts")
 
 
 async def price(
@@ -63,14 +70,18 @@ async def price(
     return quote
 
 
-async def _ask(channel: Channel, messages: list[Any], check: Any) -> SendResult[Any]:
-    refs, bodies = [], []
-    for message in messages:
+async def _ask(channel: Channel, messages: list[Any], check: Any) -> Priced:
+    prefix = new_ref()
+    if channel.message is not MmsMessage:
+        usual = express.body_of(messages, channel.message, f"{prefix}-")
+        if usual is not None:
+            return await channel.price(usual[1])
+    bodies = []
+    for place, message in enumerate(messages):
         check(message)
         body = freeze(message)
-        refs.append(message.custom_string or new_ref())
-        bodies.append(body if message.custom_string else with_ref(body, refs[-1]))
-    return await channel.price(channel.body(messages, bodies), refs)
+        bodies.append(body if message.custom_string else with_ref(body, f"{prefix}-{place:x}"))
+    return await channel.price(channel.body(messages, bodies))
 
 
 def _by_kind(channel: Channel, messages: list[Any]) -> list[list[Any]]:
@@ -81,18 +92,17 @@ def _by_kind(channel: Channel, messages: list[Any]) -> list[list[Any]]:
     return list(kinds.values())
 
 
-def _add(quote: Quote, result: SendResult[Any]) -> None:
-    if quote.currency is None and result.currency is not None:
-        quote.currency = result.currency.name_short or None
+def _add(quote: Quote, priced: Priced) -> None:
+    if quote.currency is None:
+        quote.currency = priced.currency or None
     rejected = dict(quote.rejected)
-    for row in result.messages:
-        if not row.accepted:
-            rejected[row.status] = rejected.get(row.status, 0) + 1
+    for (status, country, told, count), messages in Counter(map(_told, priced.rows)).items():
+        if status != ACCEPTED:
+            rejected[status] = rejected.get(status, 0) + messages
             continue
-        price = row.message_price or Decimal(0)
-        country = row.country or "?"
-        quote.count += 1
-        quote.parts += row.message_parts or 0
-        quote.by_country[country] = quote.by_country.get(country, Decimal(0)) + price
-        quote.total += price
+        cost = (price_of(told) or Decimal(0)) * messages
+        quote.count += messages
+        quote.parts += (parts(count) or 0) * messages
+        quote.by_country[country or "?"] = quote.by_country.get(country or "?", Decimal(0)) + cost
+        quote.total += cost
     quote.rejected = rejected

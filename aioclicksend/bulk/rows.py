@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..models.base import decimal, number, rows_of, text
 from ..models.messages import Message
@@ -82,7 +82,36 @@ class _Envelope(Struct, Generic[R]):
     http_code: int = 200
 
 
+class PricedRow(SentRow, gc=False):
+    """A row of a price reply."""
+
+    country: str | None = None
+
+
+class _Currency(Struct):
+    currency_name_short: str | None = None
+
+
+class _PricedData(Struct):
+    messages: list[PricedRow]
+    currency: _Currency | None = field(name="_currency", default=None)
+
+
+class _PricedEnvelope(Struct):
+    data: _PricedData
+    http_code: int = 200
+
+
+class Priced(Struct):
+    """What messages would cost."""
+
+    rows: Sequence[Any]
+    """`PricedRow`s, or what has the same attributes."""
+    currency: str | None
+
+
 _decode = msgspec.json.Decoder(_Envelope[SentRow]).decode
+_decode_priced = msgspec.json.Decoder(_PricedEnvelope).decode
 _decode_lean = msgspec.json.Decoder(_Envelope[_LeanRow]).decode
 _decode_counted = msgspec.json.Decoder(_Envelope[_CountedRow]).decode
 _ref_of = attrgetter("custom_string")
@@ -229,6 +258,18 @@ def decode_rows(
     if envelope.http_code >= 400:
         raise Unreadable(f"a 2xx reply with http_code {envelope.http_code} inside")
     return envelope.data.messages
+
+
+def decode_priced(body: bytes) -> Priced | None:
+    """Return the rows of a price reply, None if something in it is not as usual."""
+    try:
+        reply = _decode_priced(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    data = reply.data
+    if reply.http_code >= 400:
+        return None
+    return Priced(data.messages, data.currency.currency_name_short if data.currency else None)
 
 
 def date_of(rows: Sequence[AnyRow]) -> float | None:
