@@ -16,7 +16,7 @@ import aioclicksend as ac
 from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
 from aioclicksend.bulk.matching import match, same_number
-from aioclicksend.bulk.rows import AnyRow, SentRow, decode_rows
+from aioclicksend.bulk.rows import AnyRow, SentRow, date_of, decode_priced, decode_rows
 from aioclicksend.wire import Unreadable
 
 from .helpers import sms
@@ -251,3 +251,52 @@ def test_a_purse_keeps_what_is_reserved_out_of_reach() -> None:
     assert purse.reserve([Decimal(6)]) == 1
     assert purse.reserve([Decimal(6)]) == 0
     assert purse.reserve([Decimal(1)]) == 0, "smaller ones do not slip past"
+
+
+def priced(**fields: Any) -> bytes:
+    """Return a reply that prices one message."""
+    row = {"status": "SUCCESS", "country": "AU", "message_parts": 2, "message_price": "0.1540"}
+    data = {"messages": [row | fields], "_currency": {"currency_name_short": "AUD"}}
+    return json.dumps({"http_code": 200, "data": data}).encode()
+
+
+def test_a_usual_price_reply_is_read_at_a_glance() -> None:
+    reply = decode_priced(priced())
+    assert reply is not None
+    assert reply.currency == "AUD"
+    assert [(it.country, it.message_price) for it in reply.rows] == [("AU", "0.1540")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        priced(country=61),
+        b'{"http_code": 401, "data": {"messages": []}}',
+        b'{"http_code": 200, "data": null}',
+        b"<html>",
+    ],
+)
+def test_any_other_price_reply_is_left_to_who_reads_all_shapes(body: bytes) -> None:
+    assert decode_priced(body) is None
+
+
+def test_a_counted_row_tells_the_same_but_for_its_id() -> None:
+    """What `run` counts must not differ from what `stream` shows."""
+    refs = ["ref-0", "ref-1"]
+    rows = [msgspec.structs.asdict(row(it)) | {"date": 1700000000} for it in range(2)]
+    body = json.dumps({"data": {"messages": rows}}).encode()
+    counted, shown = (decode_rows(body, refs, counted=it) for it in (True, False))
+    messages = [sms(it) for it in range(2)]
+    told = [match(messages, refs, it).outcomes for it in (counted, shown)]
+    assert [[it.price for it in outcomes if isinstance(it, ac.Accepted)] for outcomes in told] == [
+        [Decimal("0.0770")] * 2
+    ] * 2
+    assert [it.message_id for it in counted] == [None, None]
+    assert [it.message_id for it in shown] == ["ID-0", "ID-1"]
+    assert date_of(counted) == date_of(shown) == 1700000000
+
+
+def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:
+    assert date_of([row(0, date=1700000000), row(1, date=5)]) == 1700000000
+    assert date_of([row(0, date="2026-01-01")]) is None
+    assert date_of([]) is None

@@ -11,6 +11,7 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.sandbox import Sandbox
 
+from ..core.mocked import ROOT, Mocked
 from .helpers import accepts, client, kinds, many, outcomes, posts, sms
 
 
@@ -257,6 +258,19 @@ async def test_price_adds_up_without_sending() -> None:
         assert quote.rejected == {"INVALID_RECIPIENT": 1}
         assert not sandbox.messages
         assert posts(sandbox) == 0
+
+
+async def test_price_reads_rows_of_any_shape() -> None:
+    row = {"status": "SUCCESS", "country": 61, "message_parts": "2", "message_price": 0.25}
+    data = {"messages": [row, {"status": "INVALID_RECIPIENT"}], "currency": None}
+    with Mocked() as mocked:
+        mocked.post(f"{ROOT}/v3/sms/price", payload={"http_code": 200, "data": data})
+        auth = ac.BasicAuth("a", "b")
+        async with ac.ClickSend(auth=auth, base_url=ROOT) as api, api.sms.bulk() as bulk:
+            quote = await bulk.price(many(2))
+    assert (quote.count, quote.parts, quote.total) == (1, 2, Decimal("0.25"))
+    assert (quote.by_country, quote.currency) == ({"61": Decimal("0.25")}, None)
+    assert quote.rejected == {"INVALID_RECIPIENT": 1}
 
 
 async def test_price_says_what_is_wrong() -> None:
