@@ -1,0 +1,352 @@
+"""What holds the lanes up, what takes a message back, and what a second try can end as."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import aioclicksend as ac
+from aioclicksend.bulk.rows import AnyRow
+from aioclicksend.bulk.sender import BulkSender
+from aioclicksend.pages import Pages
+from aioclicksend.sandbox import Sandbox
+
+from ..core.helpers import client_of
+from ..hostile import Arrival, Hostile, Line, sent
+from .helpers import accepts, client, kinds, many, outcomes, posts, sms
+
+PRICE = Decimal("0.0770")
+TEN = ac.Batching(size=10)
+
+
+def altered(bulk: BulkSender[Any], **changes: Callable[..., Any]) -> BulkSender[Any]:
+    """Return a sender whose channel does something else."""
+    bulk._channel = msgspec.structs.replace(bulk._channel, **changes)
+    return bulk
+
+
+async def on_wire(bulk: BulkSender[Any]) -> None:
+    """Wait until something is."""
+    while not bulk.statistics().on_wire:
+        await asyncio.sleep(0)
+
+
+# The pause after a request without a verdict.
+
+
+async def test_without_settle_there_is_no_search_to_pause_for() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        reconcile = ac.Reconcile(settle=0)
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, reconcile=reconcile) as bulk:
+            report = await asyncio.wait_for(bulk.run(many(30)), 5)
+        assert (report.accepted, report.unknown) == (20, 10)
+
+
+async def test_a_sender_that_is_not_to_pause_goes_on_while_the_history_is_read() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        sandbox.fail_next("slow", path="/sms/history", delay=0.3)
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, pause=False) as bulk:
+            stream = bulk.stream(many(30))
+            for _ in range(20):
+                await anext(stream)
+            assert bulk.statistics().in_doubt == 10
+            assert len(await outcomes(stream)) == 10
+
+
+async def test_the_pause_lasts_until_every_doubt_was_searched_for() -> None:
+    """One that arises while another is searched for has to be asked for first."""
+    lost = 0
+    looks = 0
+    seen = []
+    looking, both_lost = asyncio.Event(), asyncio.Event()
+
+    async def script(line: Line, arrival: Arrival) -> None:
+        nonlocal lost, looks
+        if arrival.path.endswith("/send"):
+            lost += 1
+            if lost > 2:
+                await line.ok(sent(arrival))
+                return
+            if lost == 2:
+                await looking.wait()
+            line.reset()
+            if lost == 2:
+                both_lost.set()
+            return
+        looks += 1
+        looking.set()
+        await both_lost.wait()
+        await asyncio.sleep(0.05)  # the second reset arrives before this reply
+        if looks == 2:
+            seen.append(lost)
+        await line.ok({"total": 0, "last_page": 1, "data": []})
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        reconcile = ac.Reconcile(settle=0.3)
+        async with api.sms.bulk(batching=TEN, lanes=2, ramp=None, reconcile=reconcile) as bulk:
+            report = await bulk.run(many(40))
+        assert (report.accepted, report.unknown) == (20, 20)
+        assert seen == [2]
+
+
+async def test_the_pause_does_not_last_until_every_doubt_is_settled() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        reconcile = ac.Reconcile(settle=3600)
+        async with api.sms.bulk(lanes=1, reconcile=reconcile) as bulk:
+            await bulk.send(sms(1))
+            while not bulk.statistics().in_doubt:
+                await asyncio.sleep(0.01)
+            later = await asyncio.wait_for(await bulk.send(sms(2)), 2)
+            assert isinstance(later, ac.Accepted)
+            bulk.abort()
+
+
+# Stopping and holding.
+
+
+async def test_what_is_sent_again_after_a_hold_stays_at_home() -> None:
+    """The account was refused meanwhile; what the first try became is not known."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        sandbox.fail_next("status", path="/sms/send", status=401)
+        reconcile = ac.Reconcile(settle=0.2, resend=True)
+        async with api.sms.bulk(reconcile=reconcile, lanes=1, pause=False) as bulk:
+            first = await bulk.send(sms(1))
+            while not bulk.statistics().in_doubt:
+                await asyncio.sleep(0.01)
+            second = await (await bulk.send(sms(2)))
+            outcome = await first
+        assert isinstance(second, ac.NotSent)
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason == "held: 401 UNAUTHORIZED"
+        assert posts(sandbox) == 2
+
+
+async def test_the_first_refusal_of_the_account_is_the_one_that_is_told() -> None:
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=401)
+        sandbox.fail_next("status", path="/sms/send", status=403)
+        async with api.sms.bulk(batching=TEN, lanes=2, ramp=None) as bulk:
+            await bulk.run(many(100))
+        held = bulk.statistics().held
+        assert held is not None
+        assert held.startswith("held: 401")
+        assert posts(sandbox) == 2
+
+
+async def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk() as bulk:
+            bulk.stop("first")
+            bulk.stop("second")
+            with pytest.raises(RuntimeError, match="was stopped: first"):
+                await bulk.send(sms(1))
+
+
+async def test_a_stream_whose_first_request_was_withdrawn_by_a_stop_ends() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("slow", path="/sms/send", delay=0.2)
+        async with api.sms.bulk(lanes=1) as bulk:
+            handle = await bulk.send(sms(0))  # keeps the only lane busy
+            await on_wire(bulk)
+            running = asyncio.create_task(bulk.run(many(50, start=1)))
+            while not bulk.statistics().queued:
+                await asyncio.sleep(0)
+            bulk.stop()
+            report = await asyncio.wait_for(running, 2)
+        assert isinstance(await handle, ac.Accepted)
+        assert (report.total, report.not_sent) == (1, 1)
+        assert accepts(sandbox) == {"ref-0": 1}
+
+
+async def test_abort_makes_what_is_in_doubt_unknown_at_once() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=3600)) as bulk:
+            handle = await bulk.send(sms(1))
+            while not bulk.statistics().in_doubt:
+                await asyncio.sleep(0.01)
+            bulk.abort("enough")
+            outcome = await asyncio.wait_for(handle, 2)
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason.endswith("; enough")
+
+
+async def test_abort_withdraws_the_half_that_had_not_left() -> None:
+    async with Sandbox() as sandbox, client(sandbox, timeout=ac.Timeout(read=60)) as api:
+        sandbox.fail_next("status", path="/sms/send", status=413)
+        sandbox.fail_next("hang-after", path="/sms/send")
+        async with api.sms.bulk(ramp=None) as bulk:
+            stream = asyncio.create_task(outcomes(bulk.stream(many(10))))
+            while posts(sandbox) < 2:
+                await asyncio.sleep(0.01)
+            bulk.abort()
+            settled = await asyncio.wait_for(stream, 2)
+        assert [it.ref for it in settled if isinstance(it, ac.Unknown)] == sorted(accepts(sandbox))
+        assert kinds(settled) == {"Unknown": 5, "NotSent": 5}
+
+
+async def test_leaving_a_stream_withdraws_the_requests_that_wait() -> None:
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None) as bulk:
+            async for _ in bulk.stream(many(1000)):
+                break
+        assert bulk.statistics().accepted == len(sandbox.messages) == 20
+        assert bulk.statistics().not_sent == 10
+
+
+async def test_leaving_the_block_waits_for_a_stream_that_another_task_reads() -> None:
+    async with Sandbox(latency=0.01) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None) as bulk:
+            running = asyncio.create_task(bulk.run(many(100)))
+            await on_wire(bulk)
+        assert (await running).accepted == len(sandbox.messages) == 100
+
+
+# Second tries.
+
+
+async def test_messages_are_sent_again_in_requests_no_larger_than_before() -> None:
+    """What made one of them fail may have been its size."""
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send", times=2)
+        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        async with api.sms.bulk(batching=TEN, lanes=2, ramp=None, reconcile=reconcile) as bulk:
+            assert (await bulk.run(many(20))).accepted == 20
+        assert bulk.statistics().resent == 20
+        sizes = [it.body.count(b'"to"') for it in sandbox.requests if it.path.endswith("/send")]
+        assert sizes == [10, 10, 10, 10]
+
+
+async def test_a_second_try_that_finds_no_credit_stays_unknown() -> None:
+    """The first try landed unseen and took the last of the credit."""
+    async with Sandbox(history_lag=3600, balance="0.10") as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert "INSUFFICIENT_CREDIT" in outcome.reason
+        assert accepts(sandbox) == {"ref-1": 1}
+
+
+async def test_a_reply_without_any_row_leaves_every_message_in_doubt_once() -> None:
+    async def script(line: Line, arrival: Arrival) -> None:
+        if arrival.path.endswith("/send"):
+            await line.ok({"messages": []})
+        else:
+            await line.ok({"total": 0, "last_page": 1, "data": []})
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=0.1)) as bulk:
+            settled = await outcomes(bulk.stream(many(3)))
+        assert kinds(settled) == {"Unknown": 3}
+        assert bulk.statistics().doubted == 3
+
+
+async def test_messages_of_a_reply_with_gaps_are_witnesses_too() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        sandbox.fail_next("missing-row", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.3), pause=False) as bulk:
+            first = await bulk.send(sms(1))
+            while not bulk.statistics().in_doubt:
+                await asyncio.sleep(0.01)
+            later = [await bulk.send(sms(number)) for number in (2, 3)]
+            assert kinds([await it for it in later]) == {"Accepted": 2}
+            outcome = await first
+        assert isinstance(outcome, ac.Unknown)
+        assert "though messages sent later are" in outcome.reason
+
+
+# Errors of our own.
+
+
+async def test_an_error_after_the_server_took_a_request_is_looked_up() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        bulk = api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=5))
+        post = bulk._channel.send
+
+        async def broken(body: bytes, refs: Sequence[str]) -> Sequence[AnyRow]:
+            await post(body, refs)
+            raise ZeroDivisionError
+
+        async with altered(bulk, send=broken):
+            settled = await asyncio.wait_for(outcomes(bulk.stream(many(3))), 5)
+        assert kinds(settled) == {"Accepted": 3}
+        assert set(accepts(sandbox).values()) == {1}
+
+
+async def test_an_error_before_a_request_left_does_not_stop_the_others() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        bulk = api.sms.bulk(reconcile=ac.Reconcile(settle=0.1))
+        body = bulk._channel.body
+        broken = [True]
+
+        def once(*args: Any) -> bytes:
+            if broken.pop() if broken else False:
+                raise ZeroDivisionError
+            return body(*args)
+
+        async with altered(bulk, body=once):
+            first = await asyncio.wait_for(await bulk.send(sms(1)), 5)
+            second = await asyncio.wait_for(await bulk.send(sms(2)), 5)
+        assert isinstance(first, ac.Unknown)
+        assert first.reason.startswith("ZeroDivisionError")
+        assert isinstance(second, ac.Accepted)
+
+
+async def test_an_error_while_the_history_is_searched_ends_in_unknown() -> None:
+    def broken(_since: int, _until: int | None) -> Pages[Any]:
+        raise ZeroDivisionError
+
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with altered(api.sms.bulk(), history=broken) as bulk:
+            outcome = await asyncio.wait_for(await bulk.send(sms(1)), 5)
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason.endswith("; the search for it failed")
+
+
+# The budget.
+
+
+async def test_what_the_server_did_not_take_is_given_back_to_the_budget() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=400)
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, budget=PRICE * 10) as bulk:
+            report = await bulk.run(many(20))
+        assert (report.accepted, report.not_sent) == (10, 10)
+        assert "budget" not in report.reasons
+
+
+async def test_once_the_budget_is_spent_nothing_more_is_priced() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, budget=PRICE * 25) as bulk:
+            report = await bulk.run(many(100))
+        assert report.reasons == {"budget": 75}
+        assert sum(it.path.endswith("/price") for it in sandbox.requests) == 3
+
+
+# With a journal.
+
+
+async def test_three_streams_of_one_input_all_learn_each_outcome(tmp_path: Path) -> None:
+    messages = [*many(10), ac.SmsMessage(to="+61000000000", body="Hi")]
+    async with Sandbox(latency=0.05) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
+            streams = [outcomes(bulk.stream(messages)) for _ in range(3)]
+            async with asyncio.timeout(5):
+                for settled in await asyncio.gather(*streams):
+                    assert kinds(settled) == {"Accepted": 10, "Rejected": 1}
+                    assert len({it.ref for it in settled}) == 11
+        assert len(sandbox.messages) == 10
