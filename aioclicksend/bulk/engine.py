@@ -186,7 +186,7 @@ class Engine:
             with anyio.CancelScope(shield=True) as scope:
                 self._wires[scope] = len(batch)
                 try:
-                    await self._deliver(await self._prepare(batch))
+                    await self._deliver(await self._prepared(batch))
                 except NotSentError as error:
                     self._withdraw(batch, str(error))
                 except Exception as error:
@@ -226,6 +226,14 @@ class Engine:
             self._wake()
 
     # One batch.
+
+    async def _prepared(self, batch: Batch) -> Batch:
+        """Return what of a batch is to be sent."""
+        try:
+            return await self._prepare(batch)
+        except asyncio.CancelledError:
+            self._withdraw(batch, str(self.stopped))
+            raise
 
     async def _deliver(self, batch: Batch) -> None:
         why = self.refusal()

@@ -1,0 +1,57 @@
+"""What a journal that fails, an account that is held and an abort do to single messages."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aioclicksend as ac
+from aioclicksend.bulk.journal import Journal
+from aioclicksend.bulk.lookup import Entries
+from aioclicksend.bulk.store import Known
+from aioclicksend.sandbox import Sandbox
+
+from .helpers import client, many, sms
+
+
+class FullJournal(Journal):
+    """A journal whose disk is full."""
+
+    async def claim(self, run: int, entries: Entries) -> range | list[Known]:  # noqa: ARG002
+        raise OSError("no space left")
+
+
+class SlowJournal(Journal):
+    """A journal on a disk that does not answer."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked = asyncio.Event()
+
+    async def claim(self, run: int, entries: Entries) -> range | list[Known]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        return await super().claim(run, entries)
+
+
+async def test_messages_that_the_journal_cannot_take_in_are_not_sent(tmp_path: Path) -> None:
+    """None of them left, so they are not in doubt; and those behind them stay at home too."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=FullJournal(tmp_path / "x.db")) as bulk:
+            handles = [await bulk.send(message) for message in many(2)]
+            settled = [await asyncio.wait_for(it, 2) for it in handles]
+            assert bulk.statistics().held == "held: the journal cannot be written (no space left)"
+        assert {type(it) for it in settled} == {ac.NotSent}
+        assert not sandbox.requests
+
+
+async def test_abort_withdraws_what_waits_for_the_journal(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        journal = SlowJournal(tmp_path / "x.db")
+        async with api.sms.bulk(journal=journal) as bulk:
+            handle = await bulk.send(sms(1))
+            await journal.asked.wait()
+            bulk.abort("enough")
+            outcome = await asyncio.wait_for(handle, 2)
+        assert outcome == ac.NotSent(handle.message, "ref-1", "enough")
+        assert not sandbox.requests
