@@ -236,6 +236,8 @@ class Engine:
             raise
 
     async def _deliver(self, batch: Batch) -> None:
+        if not batch.messages:
+            return
         why = self.refusal()
         if why is None and batch.abandoned():
             why = "withdrawn: its stream was left"

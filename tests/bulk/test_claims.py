@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
+
+import pytest
 
 import aioclicksend as ac
 from aioclicksend.bulk.journal import Journal
@@ -11,7 +14,7 @@ from aioclicksend.bulk.lookup import Entries
 from aioclicksend.bulk.store import Known
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import client, many, sms
+from .helpers import client, many, posts, sms
 
 
 class FullJournal(Journal):
@@ -55,3 +58,17 @@ async def test_abort_withdraws_what_waits_for_the_journal(tmp_path: Path) -> Non
             outcome = await asyncio.wait_for(handle, 2)
         assert outcome == ac.NotSent(handle.message, "ref-1", "enough")
         assert not sandbox.requests
+
+
+async def test_a_held_sender_still_tells_what_the_journal_knows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            first = await (await bulk.send(sms(1)))
+            sandbox.fail_next("status", path="/sms/send", status=401)
+            assert isinstance(await (await bulk.send(sms(2))), ac.NotSent)
+            assert bulk.statistics().held
+            assert await (await bulk.send(sms(1))) == first
+        assert posts(sandbox) == 2
+    assert not [it for it in caplog.records if it.levelno >= logging.ERROR]
