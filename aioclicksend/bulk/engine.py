@@ -380,7 +380,7 @@ class Engine:
                         sink.settle([token], [outcome])
         if self._purse is not None and reserved:
             for amount, outcome in zip(reserved, outcomes, strict=True):
-                self._purse.settle(amount, getattr(outcome, "price", None))
+                self._purse.settle(amount, _cost(outcome, amount))
 
     async def _afford(self, purse: Purse, batch: Batch) -> Batch:
         """Return the part of a batch that the budget allows, priced and reserved."""
@@ -428,6 +428,13 @@ def _batch_and_row(left: tuple[Message, Known]) -> tuple[int, int]:
 
 def _named(batch: Batch) -> zip[tuple[Any, str]]:
     return zip(batch.messages, batch.refs, strict=True)
+
+
+def _cost(outcome: Outcome, reserved: Decimal) -> Decimal | None:
+    """Return what an outcome takes from a budget: what is not known is as dear as it was priced."""
+    if isinstance(outcome, Accepted):
+        return reserved if outcome.price is None else outcome.price
+    return reserved if isinstance(outcome, Unknown) else None
 
 
 def _second_thought(outcome: Outcome) -> Outcome:

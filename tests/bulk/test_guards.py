@@ -11,6 +11,8 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.sandbox import Sandbox
 
+from ..core.helpers import client_of
+from ..hostile import Arrival, Hostile, Line, sent
 from .helpers import accepts, client, kinds, many, outcomes, posts, sms
 
 PRICE = Decimal("0.0770")
@@ -178,3 +180,35 @@ async def test_two_thousand_single_sends_at_once_take_few_requests() -> None:
             settled = await asyncio.gather(*handles)
         assert kinds(settled) == {"Accepted": 2000}
         assert posts(sandbox) <= 10
+
+
+async def test_a_message_that_may_have_been_taken_keeps_its_part_of_the_budget() -> None:
+    """Unknown is not free: the server may have charged for it."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with api.sms.bulk(
+            batching=ac.Batching(size=10),
+            lanes=1,
+            ramp=None,
+            budget=PRICE * 20,
+            reconcile=ac.Reconcile(settle=0),
+        ) as bulk:
+            report = await bulk.run(many(100))
+        assert (report.unknown, report.accepted, report.not_sent) == (10, 10, 80)
+        assert len(sandbox.messages) == 20
+
+
+async def test_an_acceptance_without_a_price_costs_what_was_reserved() -> None:
+    async def script(line: Line, arrival: Arrival) -> None:
+        data = sent(arrival)
+        if arrival.path.endswith("/send"):
+            for row in data["messages"]:
+                del row["message_price"]
+        await line.ok(data)
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        async with api.sms.bulk(
+            batching=ac.Batching(size=10), lanes=1, ramp=None, budget=PRICE * 25
+        ) as bulk:
+            report = await bulk.run(many(100))
+        assert (report.accepted, report.not_sent) == (25, 75)
