@@ -392,12 +392,12 @@ class Engine:
         except ClickSendError as error:
             self._withdraw(batch, f"budget: not priced ({error})")
             return batch.part(())
-        priced = match(batch.messages, batch.refs, quote.rows).outcomes
+        priced = list(map(_quoted, match(batch.messages, batch.refs, quote.rows).outcomes))
         if None in priced:
             unpriced = [place for place, it in enumerate(priced) if it is None]
             self._withdraw(batch.part(unpriced), "budget: not priced")
         places = [place for place, it in enumerate(priced) if it is not None]
-        prices = [getattr(priced[it], "price", None) or Decimal(0) for it in places]
+        prices = [it for it in priced if it is not None]
         count = purse.reserve(prices)
         if count < len(places):
             self._withdraw(batch.part(places[count:]), "budget")
@@ -428,6 +428,11 @@ def _batch_and_row(left: tuple[Message, Known]) -> tuple[int, int]:
 
 def _named(batch: Batch) -> zip[tuple[Any, str]]:
     return zip(batch.messages, batch.refs, strict=True)
+
+
+def _quoted(outcome: Outcome | None) -> Decimal | None:
+    """Return what a message would cost, None if that was not told; what is refused is free."""
+    return Decimal(0) if isinstance(outcome, Rejected) else getattr(outcome, "price", None)
 
 
 def _cost(outcome: Outcome, reserved: Decimal) -> Decimal | None:

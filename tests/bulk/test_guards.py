@@ -212,3 +212,20 @@ async def test_an_acceptance_without_a_price_costs_what_was_reserved() -> None:
         ) as bulk:
             report = await bulk.run(many(100))
         assert (report.accepted, report.not_sent) == (25, 75)
+
+
+async def test_a_message_whose_price_is_not_told_is_not_sent_on_a_budget() -> None:
+    async def script(line: Line, arrival: Arrival) -> None:
+        data = sent(arrival)
+        if arrival.path.endswith("/price"):
+            del data["messages"][0]["message_price"]
+            del data["messages"][1]
+        await line.ok(data)
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        async with api.sms.bulk(ramp=None, budget=Decimal(10)) as bulk:
+            settled = await outcomes(bulk.stream(many(4)))
+        taken = [it for arrival in server.arrivals[1:] for it in arrival.json["messages"]]
+    assert kinds(settled) == {"Accepted": 2, "NotSent": 2}
+    assert {it.reason for it in settled if isinstance(it, ac.NotSent)} == {"budget: not priced"}
+    assert [it["custom_string"] for it in taken] == ["ref-2", "ref-3"]
