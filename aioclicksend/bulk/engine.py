@@ -294,8 +294,7 @@ class Engine:
 
     def _answered(self, batch: Batch, rows: Sequence[AnyRow]) -> bool:
         """Settle what the rows of a reply say; True if they leave something open."""
-        if (date := date_of(rows)) is not None:
-            self.reconciler.clock.observe(date, batch.intent, time.time())
+        self._read_clock(batch, rows)
         found = match(batch.messages, batch.refs, rows)
         self.tally.odd_rows += found.odd
         if found.odd:
@@ -404,6 +403,13 @@ class Engine:
         part = batch if count == len(batch) else batch.part(places[:count])
         part.reserved = prices[:count]
         return part
+
+    def _read_clock(self, batch: Batch, rows: Sequence[AnyRow]) -> None:
+        """Learn the server's time from when it says that it took the first message."""
+        if any(it.schedule is not None for it in batch.messages):
+            return  # whether a scheduled message is dated by its schedule is unknown
+        if (date := date_of(rows)) is not None:
+            self.reconciler.clock.observe(date, batch.intent, time.time())
 
     def _body(self, batch: Batch) -> bytes:
         return batch.body or self._channel.body(batch.messages, batch.frozen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -350,3 +351,45 @@ async def test_three_streams_of_one_input_all_learn_each_outcome(tmp_path: Path)
                     assert kinds(settled) == {"Accepted": 10, "Rejected": 1}
                     assert len({it.ref for it in settled}) == 11
         assert len(sandbox.messages) == 10
+
+
+# The server's clock.
+
+
+async def test_the_date_of_a_scheduled_message_does_not_set_the_clock() -> None:
+    """It may be that of its schedule: the history would be looked through from tomorrow on."""
+    tomorrow = int(time.time()) + 86_400
+    lost: list[dict[str, Any]] = []
+
+    async def script(line: Line, arrival: Arrival) -> None:
+        if not arrival.path.endswith("/send"):
+            await line.ok({"total": len(lost), "last_page": 1, "data": lost})
+            return
+        data = sent(arrival)
+        for message, row in zip(arrival.json["messages"], data["messages"], strict=True):
+            row["date"] = message.get("schedule", int(time.time()))
+            row["message_id"] = f"ID of {row['custom_string']}"
+        if "schedule" in arrival.json["messages"][-1]:
+            await line.ok(data)
+        else:
+            lost.extend(data["messages"])
+            line.reset()
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        reconcile = ac.Reconcile(settle=0.2, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            for message in (sms(1, schedule=tomorrow), sms(2)):
+                assert isinstance(await (await bulk.send(message)), ac.Accepted)
+        assert sum(it.path.endswith("/send") for it in server.arrivals) == 2
+
+
+async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
+    async def script(line: Line, arrival: Arrival) -> None:
+        data = sent(arrival)
+        for row, date in zip(data["messages"], (0,), strict=True):
+            row["date"] = date
+        await line.ok(data)
+
+    async with Hostile(script) as server, client_of(server.url) as api, api.sms.bulk() as bulk:
+        await (await bulk.send(sms(1)))
+        assert bulk._engine.reconciler.clock.behind is None
