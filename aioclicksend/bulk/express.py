@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..models.messages import Message
+from ..models.messages import Message, MmsMessage
 from .rows import Distinct
 
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
@@ -26,6 +26,8 @@ _lines = msgspec.json.Encoder().encode_lines
 
 def bodies_of(messages: Sequence[Any], kind: type[Message]) -> list[bytes] | None:
     """Return the JSON of messages that are all as usual, None if one is not."""
+    if kind is MmsMessage:
+        return None  # its picture stands beside the messages
     try:
         if not _are_usual(messages, kind, [it.custom_string for it in messages]):
             return None
