@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk.feeding import outcome_of
+from aioclicksend.bulk.journal import Journal
+from aioclicksend.bulk.lookup import Entries
+from aioclicksend.bulk.store import Known
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import client
+from .helpers import accepts, client, kinds, many, outcomes, posts, sms
 
 TEN = ac.Batching(size=10)
 AT_ONCE = ac.Reconcile(settle=0.05)
@@ -30,6 +37,14 @@ def sizes(sandbox: Sandbox) -> list[int]:
     """Return how many messages each send request held."""
     sent = [it for it in sandbox.requests if it.path.endswith("/send")]
     return [len(json.loads(it.body)["messages"]) for it in sent]
+
+
+async def held_back(api: ac.ClickSend, sandbox: Sandbox, journal: Path, count: int) -> None:
+    """Leave a journal with messages that were handed in and not sent."""
+    sandbox.fail_next("status", path="/sms/send", status=401)
+    async with api.sms.bulk(journal=journal, ramp=None) as bulk:
+        assert (await bulk.run(many(count))).not_sent == count
+    sandbox.requests.clear()
 
 
 # Pictures.
@@ -70,3 +85,176 @@ async def test_an_mms_is_the_same_whatever_company_it_comes_in(tmp_path: Path) -
             async with api.mms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
                 assert (await bulk.run(messages)).accepted == len(messages)
         assert sizes(sandbox) == [1, 1]
+
+
+# Ramps.
+
+
+async def test_a_ramp_does_not_pass_the_size_of_a_request() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN) as bulk:
+            await bulk.run(many(35))
+        assert sizes(sandbox) == [1, 10, 10, 10, 4]
+
+
+async def test_what_the_journal_knows_does_not_count_for_the_ramp(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            await bulk.run(many(1))
+        async with api.sms.bulk(journal=tmp_path / "x.db", batching=TEN) as bulk:
+            await bulk.run(many(12))
+        assert sizes(sandbox) == [1, 1, 10]
+
+
+async def test_what_is_resumed_is_not_ramped_and_does_not_count_for_a_ramp(
+    tmp_path: Path,
+) -> None:
+    """An account that took messages before needs no trial."""
+    journal = tmp_path / "x.db"
+    async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
+        await held_back(api, sandbox, journal, 40)
+        async with api.sms.bulk(journal=journal, batching=TEN) as bulk:
+            resuming = asyncio.create_task(bulk.resume())
+            async with asyncio.timeout(2):
+                while bulk.statistics().on_wire < 40:
+                    await asyncio.sleep(0)
+            assert (await resuming).accepted == 40
+            await bulk.run(many(5, start=100))
+        assert sizes(sandbox) == [10, 10, 10, 10, 1, 4]
+
+
+# Streams that end before their time.
+
+
+async def test_leaving_a_stream_lets_go_of_an_async_source() -> None:
+    closed = asyncio.Event()
+
+    async def source() -> AsyncIterator[ac.SmsMessage]:
+        try:
+            yield sms(1)
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk() as bulk:
+        stream: Any = bulk.stream(source())
+        await anext(stream)
+        await stream.aclose()
+        bulk.stop()
+        await asyncio.wait_for(closed.wait(), 2)
+
+
+async def test_a_stop_ends_what_is_being_resumed(tmp_path: Path) -> None:
+    """What was not read yet is left as it is; it is no outcome of this run."""
+    journal = tmp_path / "x.db"
+    async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
+        await held_back(api, sandbox, journal, 100)
+        async with api.sms.bulk(journal=journal, batching=TEN, lanes=1) as bulk:
+            resuming = asyncio.create_task(bulk.resume())
+            while not bulk.statistics().on_wire:
+                await asyncio.sleep(0)
+            bulk.stop()
+            report = await asyncio.wait_for(resuming, 2)
+        assert report.accepted == len(sandbox.messages) == 10
+        assert report.not_sent <= 20
+
+
+class BrokenJournal(Journal):
+    """A journal that cannot tell what it holds back."""
+
+    async def planned(self, after: int, limit: int) -> list[Known]:  # noqa: ARG002
+        raise OSError("the disk is gone")
+
+
+async def test_what_stops_a_resume_is_raised(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=BrokenJournal(tmp_path / "x.db")) as bulk:
+            with pytest.raises(OSError, match="the disk is gone"):
+                await asyncio.wait_for(bulk.resume(), 2)
+
+
+# What the journal knows.
+
+
+class LateJournal(Journal):
+    """A journal whose answer to a second claim takes until something has happened."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.looked = asyncio.Event()
+        self.happened = asyncio.Event()
+        self.claims = 0
+
+    async def claim(self, run: int, entries: Entries) -> range | list[Known]:
+        known = await super().claim(run, entries)
+        self.claims += 1
+        if self.claims > 1:
+            self.looked.set()
+            await self.happened.wait()
+        return known
+
+
+async def test_what_is_settled_while_the_journal_is_asked_is_told_as_settled(
+    tmp_path: Path,
+) -> None:
+    journal = LateJournal(tmp_path / "x.db")
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("slow", path="/sms/send", delay=0.1)
+        async with api.sms.bulk(journal=journal) as bulk:
+            first = await bulk.send(sms(1))
+            await asyncio.sleep(0.06)  # on the wire: the journal has it in doubt
+            second = await bulk.send(sms(1))
+            await asyncio.wait_for(journal.looked.wait(), 2)
+            assert isinstance(await first, ac.Accepted)
+            journal.happened.set()
+            assert await second == await first
+        assert posts(sandbox) == 1
+
+
+async def test_an_earlier_unknown_that_is_found_while_the_journal_is_asked_is_accepted(
+    tmp_path: Path,
+) -> None:
+    async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with api.sms.bulk(journal=tmp_path / "x.db", reconcile=AT_ONCE) as bulk:
+            assert isinstance(await (await bulk.send(sms(1))), ac.Unknown)
+        sandbox.history_lag = 0
+        journal = LateJournal(tmp_path / "x.db")
+        journal.claims = 1
+        sandbox.fail_next("slow", path="/sms/history", delay=0.2)
+        async with api.sms.bulk(journal=journal) as bulk:
+            again = await bulk.send(sms(1))
+            await asyncio.wait_for(journal.looked.wait(), 2)
+            while bulk.statistics().in_doubt:
+                await asyncio.sleep(0.01)
+            journal.happened.set()
+            assert isinstance(await asyncio.wait_for(again, 2), ac.Accepted)
+        assert accepts(sandbox) == {"ref-1": 1}
+
+
+async def test_the_journal_tells_an_outcome_as_it_was(tmp_path: Path) -> None:
+    messages = [sms(1), ac.SmsMessage(to="+61000000000", body="Hi")]
+    told: list[Sequence[ac.Outcome]] = []
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        for _ in range(2):
+            async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
+                told.append(await outcomes(bulk.stream(messages)))
+        assert told[0] == told[1]
+        assert kinds(list(told[0])) == {"Accepted": 1, "Rejected": 1}
+
+
+@pytest.mark.parametrize("state", ["in_doubt", "unknown"])
+def test_what_the_journal_has_in_doubt_is_never_just_sent(state: str) -> None:
+    known = Known(1, "ref-1", b"{}", state, reason="why")
+    assert outcome_of(sms(1), known) == ac.Unknown(sms(1), "ref-1", "why")
+
+
+async def test_messages_that_are_all_wrong_are_told_so_without_asking_the_journal(
+    tmp_path: Path,
+) -> None:
+    """They keep the refs they came with."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            (outcome,) = await outcomes(bulk.stream([sms(1, to="nobody")]))
+        assert isinstance(outcome, ac.NotSent)
+        assert outcome.ref == "ref-1"
