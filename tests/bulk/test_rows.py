@@ -89,6 +89,8 @@ def test_a_row_that_lost_its_ref_goes_to_the_one_message_its_number_fits() -> No
     assert told(2, row(1), row(0, custom_string="", body="Another text")) == ([None, "ID-1"], 1)
     assert told(2, row(1), row(7, custom_string="")) == ([None, "ID-1"], 1)
     assert told(2, row(1), row(0, custom_string="", to=None)) == ([None, "ID-1"], 1)
+    again = row(0, custom_string="", message_id="again")
+    assert told(2, row(1), row(0, custom_string=""), again) == (["ID-0", "ID-1"], 1)
 
 
 def test_a_row_that_lost_its_ref_is_not_guessed_between_two_messages() -> None:
@@ -173,12 +175,30 @@ def test_no_row_of_any_shape_fails_a_reply(odd: dict[str, Any]) -> None:
         b'{"data":{}}',
         b'{"http_code":500,"data":{"messages":[]}}',
         b'{"http_code":"500","data":{"messages":[]}}',
+        b'{"http_code":400,"data":{"messages":[]}}',
+        b'{"http_code":400,"data":{"messages":[{}]}}',
+        b'{"http_code":"400","data":{"messages":[]}}',
         b'{"data":{"messages":[{"status":"SUCCESS"',
     ],
 )
 def test_a_reply_that_tells_nothing_about_messages_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         decode_rows(body)
+
+
+def test_a_reply_with_broken_text_in_a_row_is_read_all_the_same() -> None:
+    body = json.dumps({"data": {"messages": [msgspec.to_builtins(row(it)) for it in range(2)]}})
+    broken = body.encode().replace(b"0.0770", b"\xff", 1)
+    assert told(2, *decode_rows(broken, ["ref-0", "ref-1"])) == (["ID-0", "ID-1"], 0)
+
+
+def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
+    messages = [sms(it, custom_string="spring") for it in range(2)]
+    rows = [msgspec.to_builtins(row(it, custom_string="spring")) for it in (1, 0)]
+    body = json.dumps({"data": {"messages": rows}}).encode()
+    refs = ["spring", "spring"]
+    found = match(messages, refs, decode_rows(body, refs)).outcomes
+    assert [it.message_id for it in found if isinstance(it, ac.Accepted)] == ["ID-0", "ID-1"]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +208,9 @@ def test_a_reply_that_tells_nothing_about_messages_is_unreadable(body: bytes) ->
         ("+61400000000", "61400000000", True),
         ("+61400000000", 61400000000, True),
         ("+61400000000", "+61400000001", False),
+        ("+61400000000", " +61400000000 ", True),
+        ("+61400000000", " +61400000001", False),
+        (None, "+61400000000", True),  # to a list
         ("+61400000000", None, True),
         ("+61400000000", "+614XXXXX000", True),  # de-identified
         ("+61400000000", "", True),
@@ -196,7 +219,7 @@ def test_a_reply_that_tells_nothing_about_messages_is_unreadable(body: bytes) ->
     ],
 )
 def test_numbers_agree_as_far_as_they_can_be_compared(
-    ours: str,
+    ours: str | None,
     theirs: str | int | None,
     same: bool,  # noqa: FBT001
 ) -> None:
@@ -228,6 +251,16 @@ def test_a_batcher_loses_mixes_and_reorders_nothing(
         assert sum(weight for _, weight, _ in batch) <= 60
 
 
+def test_items_of_one_kind_share_a_batch() -> None:
+    batcher: Batcher[int] = Batcher(ac.Batching(max_bytes=10))
+    assert batcher.add(0, 5, 0.0, "a") == batcher.add(1, 5, 0.0, "a") == []
+    assert batcher.add(2, 5, 0.0, "b") == [[0, 1]]
+    assert batcher.add(3, 5, 0.0, "b") == []
+    assert batcher.add(4, 1, 0.0, "b") == [[2, 3]]
+    assert batcher.cut() == [4]
+    assert batcher.add(5, 10, 0.0, "b") == []
+
+
 def test_a_batch_is_due_when_its_oldest_message_is() -> None:
     batcher: Batcher[int] = Batcher(ac.Batching(linger=2.0))
     batcher.add(1, 1, now=10.0)
@@ -244,6 +277,19 @@ def test_a_purse_is_never_passed(rounds: list[tuple[list[int], int]]) -> None:
             purse.settle(price, price if place < taken else None)
         assert purse.reserved == 0
         assert purse.spent <= purse.limit
+
+
+def test_a_purse_can_be_spent_to_the_last_cent() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        Purse(Decimal(-1))
+    purse = Purse(Decimal(10))
+    assert purse.reserve([Decimal(4), Decimal(4)]) == 2
+    purse.settle(Decimal(4), None)
+    purse.settle(Decimal(4), Decimal(3))
+    assert (purse.spent, purse.reserved) == (Decimal(3), Decimal(0))
+    assert purse.reserve([Decimal(7), Decimal(0)]) == 2
+    assert not purse.closed
+    assert Purse(Decimal(0)).reserve([Decimal(0)]) == 1
 
 
 def test_a_purse_keeps_what_is_reserved_out_of_reach() -> None:
