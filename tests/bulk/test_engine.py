@@ -318,26 +318,6 @@ async def test_an_error_while_the_history_is_searched_ends_in_unknown() -> None:
         assert outcome.reason.endswith("; the search for it failed")
 
 
-# The budget.
-
-
-async def test_what_the_server_did_not_take_is_given_back_to_the_budget() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("status", path="/sms/send", status=400)
-        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, budget=PRICE * 10) as bulk:
-            report = await bulk.run(many(20))
-        assert (report.accepted, report.not_sent) == (10, 10)
-        assert "budget" not in report.reasons
-
-
-async def test_once_the_budget_is_spent_nothing_more_is_priced() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, budget=PRICE * 25) as bulk:
-            report = await bulk.run(many(100))
-        assert report.reasons == {"budget": 75}
-        assert sum(it.path.endswith("/price") for it in sandbox.requests) == 3
-
-
 # With a journal.
 
 
@@ -393,3 +373,19 @@ async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
     async with Hostile(script) as server, client_of(server.url) as api, api.sms.bulk() as bulk:
         await (await bulk.send(sms(1)))
         assert bulk._engine.reconciler.clock.behind is None
+
+
+# Waiting.
+
+
+async def test_flush_waits_for_what_is_in_doubt_whoever_else_waits() -> None:
+    """A reply with a gap settles most of its batch; the rest is waited for too."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("missing-row", path="/sms/send")
+        sandbox.fail_next("slow", path="/sms/history", delay=0.1)
+        async with api.sms.bulk() as bulk:
+            handles = [await bulk.send(message) for message in many(3)]
+            async with asyncio.timeout(5):
+                await asyncio.gather(bulk.flush(), bulk.flush())
+            assert kinds([it.outcome for it in handles if it.outcome]) == {"Accepted": 3}
+            await asyncio.wait_for(bulk.flush(), 5)

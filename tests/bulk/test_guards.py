@@ -229,3 +229,24 @@ async def test_a_message_whose_price_is_not_told_is_not_sent_on_a_budget() -> No
     assert kinds(settled) == {"Accepted": 2, "NotSent": 2}
     assert {it.reason for it in settled if isinstance(it, ac.NotSent)} == {"budget: not priced"}
     assert [it["custom_string"] for it in taken] == ["ref-2", "ref-3"]
+
+
+async def test_what_the_server_did_not_take_is_given_back_to_the_budget() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=400)
+        async with api.sms.bulk(
+            batching=ac.Batching(size=10), lanes=1, ramp=None, budget=PRICE * 10
+        ) as bulk:
+            report = await bulk.run(many(20))
+        assert (report.accepted, report.not_sent) == (10, 10)
+        assert "budget" not in report.reasons
+
+
+async def test_once_the_budget_is_spent_nothing_more_is_priced() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(
+            batching=ac.Batching(size=10), lanes=1, ramp=None, budget=PRICE * 25
+        ) as bulk:
+            report = await bulk.run(many(100))
+        assert report.reasons == {"budget": 75}
+        assert sum(it.path.endswith("/price") for it in sandbox.requests) == 3
