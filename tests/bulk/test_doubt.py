@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,9 @@ import aioclicksend as ac
 from aioclicksend.sandbox import Fault, Sandbox
 from aioclicksend.sandbox.faults import Arrival
 
+from ..core.helpers import client_of
+from ..hostile import Arrival as Request
+from ..hostile import Hostile, Line, sent
 from .helpers import accepts, client, kinds, many, outcomes, posts, sms
 
 TAKEN = ["reset-after", "error-after", "half-body", "hang-after", "garbage", "empty"]
@@ -243,6 +248,45 @@ async def test_a_second_try_that_is_stopped_before_it_left_ends_unknown() -> Non
         assert isinstance(await first, ac.Unknown)
         assert isinstance(await second, ac.Accepted)
         assert accepts(sandbox) == {"ref-2": 1}
+
+
+async def test_the_date_of_a_scheduled_message_does_not_set_the_clock() -> None:
+    """It may be that of its schedule: the history would be looked through from tomorrow on."""
+    tomorrow = int(time.time()) + 86_400
+    lost: list[dict[str, Any]] = []
+
+    async def script(line: Line, arrival: Request) -> None:
+        if not arrival.path.endswith("/send"):
+            await line.ok({"total": len(lost), "last_page": 1, "data": lost})
+            return
+        data = sent(arrival)
+        for message, row in zip(arrival.json["messages"], data["messages"], strict=True):
+            row["date"] = message.get("schedule", int(time.time()))
+            row["message_id"] = f"ID of {row['custom_string']}"
+        if "schedule" in arrival.json["messages"][-1]:
+            await line.ok(data)
+        else:
+            lost.extend(data["messages"])
+            line.reset()
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        reconcile = ac.Reconcile(settle=0.2, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            for message in (sms(1, schedule=tomorrow), sms(2)):
+                assert isinstance(await (await bulk.send(message)), ac.Accepted)
+        assert sum(it.path.endswith("/send") for it in server.arrivals) == 2
+
+
+async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
+    async def script(line: Line, arrival: Request) -> None:
+        data = sent(arrival)
+        for row, date in zip(data["messages"], (0,), strict=True):
+            row["date"] = date
+        await line.ok(data)
+
+    async with Hostile(script) as server, client_of(server.url) as api, api.sms.bulk() as bulk:
+        await (await bulk.send(sms(1)))
+        assert bulk._engine.reconciler.clock.behind is None
 
 
 async def test_a_fifth_of_the_posts_broken_and_every_message_accepted_exactly_once() -> None:

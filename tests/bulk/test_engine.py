@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -269,6 +268,48 @@ async def test_messages_of_a_reply_with_gaps_are_witnesses_too() -> None:
         assert "though messages sent later are" in outcome.reason
 
 
+async def test_a_reply_that_comes_late_makes_no_witness_of_what_was_sent_before() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("slow", path="/sms/send", delay=0.15)
+        sandbox.fail_next("reset-before", path="/sms/send")
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.3), pause=False) as bulk:
+            early = await bulk.send(sms(1))
+            while not posts(sandbox):
+                await asyncio.sleep(0.01)
+            outcome = await (await bulk.send(sms(2)))
+            assert isinstance(await early, ac.Accepted)
+        assert isinstance(outcome, ac.Unknown)
+        assert "nothing sent later" in outcome.reason
+
+
+async def test_a_part_of_a_second_try_is_a_second_try() -> None:
+    """The first try landed unseen; the second was halved, and its halves refused."""
+    async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        sandbox.fail_next("status", path="/sms/send", status=413)
+        sandbox.fail_next("status", times=99, path="/sms/send", status=400)
+        reconcile = ac.Reconcile(settle=0.03, resend=True)
+        async with api.sms.bulk(ramp=None, reconcile=reconcile) as bulk:
+            settled = await outcomes(bulk.stream(many(2)))
+        assert kinds(settled) == {"Unknown": 2}
+        assert accepts(sandbox) == {"ref-0": 1, "ref-1": 1}
+
+
+async def test_a_stream_is_read_on_while_earlier_requests_are_in_doubt() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send", times=2)
+        reconcile = ac.Reconcile(settle=3600)
+        async with api.sms.bulk(
+            batching=TEN, lanes=1, ramp=None, reconcile=reconcile, pause=False
+        ) as bulk:
+            stream = bulk.stream(many(30))
+            async with asyncio.timeout(5):
+                settled = [await anext(stream) for _ in range(10)]
+            assert kinds(settled) == {"Accepted": 10}
+            assert bulk.statistics().in_doubt == 20
+            bulk.abort()
+
+
 # Errors of our own.
 
 
@@ -331,48 +372,6 @@ async def test_three_streams_of_one_input_all_learn_each_outcome(tmp_path: Path)
                     assert kinds(settled) == {"Accepted": 10, "Rejected": 1}
                     assert len({it.ref for it in settled}) == 11
         assert len(sandbox.messages) == 10
-
-
-# The server's clock.
-
-
-async def test_the_date_of_a_scheduled_message_does_not_set_the_clock() -> None:
-    """It may be that of its schedule: the history would be looked through from tomorrow on."""
-    tomorrow = int(time.time()) + 86_400
-    lost: list[dict[str, Any]] = []
-
-    async def script(line: Line, arrival: Arrival) -> None:
-        if not arrival.path.endswith("/send"):
-            await line.ok({"total": len(lost), "last_page": 1, "data": lost})
-            return
-        data = sent(arrival)
-        for message, row in zip(arrival.json["messages"], data["messages"], strict=True):
-            row["date"] = message.get("schedule", int(time.time()))
-            row["message_id"] = f"ID of {row['custom_string']}"
-        if "schedule" in arrival.json["messages"][-1]:
-            await line.ok(data)
-        else:
-            lost.extend(data["messages"])
-            line.reset()
-
-    async with Hostile(script) as server, client_of(server.url) as api:
-        reconcile = ac.Reconcile(settle=0.2, resend=True)
-        async with api.sms.bulk(reconcile=reconcile) as bulk:
-            for message in (sms(1, schedule=tomorrow), sms(2)):
-                assert isinstance(await (await bulk.send(message)), ac.Accepted)
-        assert sum(it.path.endswith("/send") for it in server.arrivals) == 2
-
-
-async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
-    async def script(line: Line, arrival: Arrival) -> None:
-        data = sent(arrival)
-        for row, date in zip(data["messages"], (0,), strict=True):
-            row["date"] = date
-        await line.ok(data)
-
-    async with Hostile(script) as server, client_of(server.url) as api, api.sms.bulk() as bulk:
-        await (await bulk.send(sms(1)))
-        assert bulk._engine.reconciler.clock.behind is None
 
 
 # Waiting.

@@ -173,6 +173,13 @@ def test_wrong_batching_and_reconcile_are_refused() -> None:
         ac.Reconcile(settle=-1)
 
 
+def test_the_least_and_the_most_that_batching_takes() -> None:
+    assert ac.Batching(size=1, linger=0, max_bytes=1, queue=1).size == 1
+    assert ac.Batching(size=1000).size == 1000
+    with pytest.raises(ValueError, match="Batching"):
+        ac.Batching(max_bytes=0)
+
+
 async def test_two_thousand_single_sends_at_once_take_few_requests() -> None:
     async with Sandbox(rate_limit=(10, 1.0)) as sandbox:
         async with client(sandbox, rate_limit=ac.RateLimit(10, 1)) as api, api.sms.bulk() as bulk:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk.lease import Lease
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import client, many, outcomes, sms
@@ -131,3 +132,19 @@ async def test_a_lease_that_somebody_took_away_is_missed(path: Path) -> None:
 
 async def test_a_lease_is_given_back(path: Path) -> None:
     assert change(path, "select * from lease") == []
+
+
+def test_renewing_a_lease_tells_that_its_holder_is_alive(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        lease = Lease(db, path)
+        lease.take()
+        db.execute("update lease set beat = 0")
+        began = time.time()
+        lease.renew()
+        ((beat,),) = db.execute("select beat from lease").fetchall()
+        assert began <= beat <= time.time()
+        Lease(db, path).give_back()  # another's: nothing happens
+        lease.check()
+        lease.give_back()
+        with pytest.raises(ac.ConfigurationError, match="taken over"):
+            lease.renew()
