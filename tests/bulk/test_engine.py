@@ -1,4 +1,4 @@
-"""What holds the lanes up, what takes a message back, and what a second try can end as."""
+"""What holds the lanes up, what takes a message back, and errors of our own."""
 
 from __future__ import annotations
 
@@ -210,104 +210,6 @@ async def test_leaving_the_block_waits_for_a_stream_that_another_task_reads() ->
             running = asyncio.create_task(bulk.run(many(100)))
             await on_wire(bulk)
         assert (await running).accepted == len(sandbox.messages) == 100
-
-
-# Second tries.
-
-
-async def test_messages_are_sent_again_in_requests_no_larger_than_before() -> None:
-    """What made one of them fail may have been its size."""
-    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-before", path="/sms/send", times=2)
-        reconcile = ac.Reconcile(settle=0.1, resend=True)
-        async with api.sms.bulk(batching=TEN, lanes=2, ramp=None, reconcile=reconcile) as bulk:
-            assert (await bulk.run(many(20))).accepted == 20
-        assert bulk.statistics().resent == 20
-        sizes = [it.body.count(b'"to"') for it in sandbox.requests if it.path.endswith("/send")]
-        assert sizes == [10, 10, 10, 10]
-
-
-async def test_a_second_try_that_finds_no_credit_stays_unknown() -> None:
-    """The first try landed unseen and took the last of the credit."""
-    async with Sandbox(history_lag=3600, balance="0.10") as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-after", path="/sms/send")
-        reconcile = ac.Reconcile(settle=0.1, resend=True)
-        async with api.sms.bulk(reconcile=reconcile) as bulk:
-            outcome = await (await bulk.send(sms(1)))
-        assert isinstance(outcome, ac.Unknown)
-        assert "INSUFFICIENT_CREDIT" in outcome.reason
-        assert accepts(sandbox) == {"ref-1": 1}
-
-
-async def test_a_reply_without_any_row_leaves_every_message_in_doubt_once() -> None:
-    async def script(line: Line, arrival: Arrival) -> None:
-        if arrival.path.endswith("/send"):
-            await line.ok({"messages": []})
-        else:
-            await line.ok({"total": 0, "last_page": 1, "data": []})
-
-    async with Hostile(script) as server, client_of(server.url) as api:
-        async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=0.1)) as bulk:
-            settled = await outcomes(bulk.stream(many(3)))
-        assert kinds(settled) == {"Unknown": 3}
-        assert bulk.statistics().doubted == 3
-
-
-async def test_messages_of_a_reply_with_gaps_are_witnesses_too() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-before", path="/sms/send")
-        sandbox.fail_next("missing-row", path="/sms/send")
-        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.3), pause=False) as bulk:
-            first = await bulk.send(sms(1))
-            while not bulk.statistics().in_doubt:
-                await asyncio.sleep(0.01)
-            later = [await bulk.send(sms(number)) for number in (2, 3)]
-            assert kinds([await it for it in later]) == {"Accepted": 2}
-            outcome = await first
-        assert isinstance(outcome, ac.Unknown)
-        assert "though messages sent later are" in outcome.reason
-
-
-async def test_a_reply_that_comes_late_makes_no_witness_of_what_was_sent_before() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("slow", path="/sms/send", delay=0.15)
-        sandbox.fail_next("reset-before", path="/sms/send")
-        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.3), pause=False) as bulk:
-            early = await bulk.send(sms(1))
-            while not posts(sandbox):
-                await asyncio.sleep(0.01)
-            outcome = await (await bulk.send(sms(2)))
-            assert isinstance(await early, ac.Accepted)
-        assert isinstance(outcome, ac.Unknown)
-        assert "nothing sent later" in outcome.reason
-
-
-async def test_a_part_of_a_second_try_is_a_second_try() -> None:
-    """The first try landed unseen; the second was halved, and its halves refused."""
-    async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-after", path="/sms/send")
-        sandbox.fail_next("status", path="/sms/send", status=413)
-        sandbox.fail_next("status", times=99, path="/sms/send", status=400)
-        reconcile = ac.Reconcile(settle=0.03, resend=True)
-        async with api.sms.bulk(ramp=None, reconcile=reconcile) as bulk:
-            settled = await outcomes(bulk.stream(many(2)))
-        assert kinds(settled) == {"Unknown": 2}
-        assert accepts(sandbox) == {"ref-0": 1, "ref-1": 1}
-
-
-async def test_a_stream_is_read_on_while_earlier_requests_are_in_doubt() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-before", path="/sms/send", times=2)
-        reconcile = ac.Reconcile(settle=3600)
-        async with api.sms.bulk(
-            batching=TEN, lanes=1, ramp=None, reconcile=reconcile, pause=False
-        ) as bulk:
-            stream = bulk.stream(many(30))
-            async with asyncio.timeout(5):
-                settled = [await anext(stream) for _ in range(10)]
-            assert kinds(settled) == {"Accepted": 10}
-            assert bulk.statistics().in_doubt == 20
-            bulk.abort()
 
 
 # Errors of our own.

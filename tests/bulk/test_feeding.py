@@ -87,6 +87,20 @@ async def test_an_mms_is_the_same_whatever_company_it_comes_in(tmp_path: Path) -
         assert sizes(sandbox) == [1, 1]
 
 
+@pytest.mark.parametrize("journalled", [False, True])
+async def test_a_message_with_a_ref_is_not_given_another(
+    tmp_path: Path,
+    journalled: bool,  # noqa: FBT001
+) -> None:
+    journal = tmp_path / "x.db" if journalled else None
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(ramp=None, journal=journal) as bulk:
+            assert (await bulk.run([sms(1), sms(2, custom_string=None)])).accepted == 2
+        (request,) = sandbox.requests
+        assert request.body.count(b'"custom_string"') == 2
+        assert sandbox.messages[0]["custom_string"] == "ref-1"
+
+
 # Ramps.
 
 

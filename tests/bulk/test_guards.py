@@ -110,6 +110,15 @@ async def test_a_request_that_is_too_large_is_halved() -> None:
         assert set(accepts(sandbox).values()) == {1}
 
 
+async def test_the_halves_of_a_request_are_priced_and_reserved_as_a_whole() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", times=3, path="/sms/send", status=413)
+        async with api.sms.bulk(ramp=None, budget=PRICE * 10) as bulk:
+            report = await bulk.run(many(10))
+        assert report.accepted == 10
+        assert sum(it.path.endswith("/price") for it in sandbox.requests) == 1
+
+
 async def test_a_single_message_that_is_too_large_is_not_sent() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("status", times=3, path="/sms/send", status=413)

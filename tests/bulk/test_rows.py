@@ -77,10 +77,13 @@ def test_the_right_ref_with_another_number_is_not_ours() -> None:
 
 def test_equal_refs_and_numbers_are_told_apart_by_text() -> None:
     messages = [sms(1, body="One"), sms(1, body="Two")]
-    rows = [row(1, body="Two", status="EMPTY_MESSAGE"), row(1, body="One")]
-    found = match(messages, ["ref-1", "ref-1"], rows).outcomes
-    assert isinstance(found[0], ac.Accepted)
-    assert isinstance(found[1], ac.Rejected)
+    for taken, refused, kinds in (
+        ("One", "Two", [ac.Accepted, ac.Rejected]),
+        ("Two", "One", [ac.Rejected, ac.Accepted]),
+    ):
+        rows = [row(1, body=refused, status="EMPTY_MESSAGE"), row(1, body=taken)]
+        found = match(messages, ["ref-1", "ref-1"], rows).outcomes
+        assert list(map(type, found)) == kinds
 
 
 def test_a_row_that_lost_its_ref_goes_to_the_one_message_its_number_fits() -> None:
@@ -208,6 +211,7 @@ def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
         ("+61400000000", "61400000000", True),
         ("+61400000000", 61400000000, True),
         ("+61400000000", "+61400000001", False),
+        ("+1400000000", "+61400000000", False),
         ("+61400000000", " +61400000000 ", True),
         ("+61400000000", " +61400000001", False),
         (None, "+61400000000", True),  # to a list

@@ -116,6 +116,22 @@ async def test_the_journal_says_how_each_request_ended(
     assert states(journal, "batch") == [state]
 
 
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [("status", {"status": 413}), ("missing-row", {}), ("duplicate-row", {})],
+)
+async def test_the_journal_has_the_outcome_of_each_part_of_a_request(
+    tmp_path: Path, fault: str, options: dict[str, Any]
+) -> None:
+    journal = tmp_path / "x.db"
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send", **options)
+        async with api.sms.bulk(journal=journal, ramp=None) as bulk:
+            report = await bulk.run([*many(4), sms(5, to="+61000000000")])
+        assert (report.accepted, report.rejected) == (4, 1)
+    assert states(journal, "outcome") == ["accepted"] * 4 + ["rejected"]
+
+
 async def test_the_journal_says_of_a_request_that_did_not_leave_so(tmp_path: Path) -> None:
     journal = tmp_path / "x.db"
     async with refused_url() as url, client_of(url) as api:
