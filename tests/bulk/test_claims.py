@@ -72,3 +72,19 @@ async def test_a_held_sender_still_tells_what_the_journal_knows(
             assert await (await bulk.send(sms(1))) == first
         assert posts(sandbox) == 2
     assert not [it for it in caplog.records if it.levelno >= logging.ERROR]
+
+
+class EndlessJournal(Journal):
+    """A journal that cannot take how a request ended."""
+
+    def end(self, batch: int, state: str) -> None:  # noqa: ARG002
+        raise OSError("no space left")
+
+
+async def test_an_error_after_a_request_was_settled_settles_nothing_again(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        journal = EndlessJournal(tmp_path / "x.db")
+        async with api.sms.bulk(journal=journal, reconcile=ac.Reconcile(settle=0.05)) as bulk:
+            report = await bulk.run(many(3))
+        assert (report.accepted, report.total) == (3, 3)
+        assert bulk.statistics().doubted == 0

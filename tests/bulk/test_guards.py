@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -266,3 +267,36 @@ async def test_once_the_budget_is_spent_nothing_more_is_priced() -> None:
             report = await bulk.run(many(100))
         assert report.reasons == {"budget": 75}
         assert sum(it.path.endswith("/price") for it in sandbox.requests) == 3
+
+
+async def test_what_the_history_shows_to_be_refused_is_given_back_to_the_budget() -> None:
+    lost: list[dict[str, Any]] = []
+
+    async def script(line: Line, arrival: Arrival) -> None:
+        if arrival.path.endswith("/history"):
+            await line.ok({"total": len(lost), "last_page": 1, "data": lost})
+        elif arrival.path.endswith("/price") or lost:
+            await line.ok(sent(arrival))
+        else:
+            rows = sent(arrival)["messages"]
+            lost.extend(row | {"status": "INVALID_RECIPIENT"} for row in rows)
+            line.reset()
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        async with api.sms.bulk(
+            batching=ac.Batching(size=10), lanes=1, ramp=None, budget=PRICE * 10
+        ) as bulk:
+            report = await bulk.run(many(20))
+    assert (report.rejected, report.accepted) == (10, 10)
+
+
+async def test_abort_withdraws_what_is_being_priced() -> None:
+    async with Sandbox() as sandbox, client(sandbox, timeout=ac.Timeout(read=60)) as api:
+        sandbox.fail_next("hang-before", path="/sms/price")
+        async with api.sms.bulk(budget=Decimal(10)) as bulk:
+            handle = await bulk.send(sms(1))
+            while not sandbox.requests:
+                await asyncio.sleep(0.01)
+            bulk.abort("enough")
+            outcome = await asyncio.wait_for(handle, 2)
+    assert outcome == ac.NotSent(handle.message, "ref-1", "enough")

@@ -197,7 +197,7 @@ def test_a_reply_with_broken_text_in_a_row_is_read_all_the_same() -> None:
 
 def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
     messages = [sms(it, custom_string="spring") for it in range(2)]
-    rows = [msgspec.to_builtins(row(it, custom_string="spring")) for it in (1, 0)]
+    rows = [msgspec.to_builtins(row(it, custom_string="spring", date=7)) for it in (1, 0)]
     body = json.dumps({"data": {"messages": rows}}).encode()
     refs = ["spring", "spring"]
     found = match(messages, refs, decode_rows(body, refs)).outcomes
