@@ -250,6 +250,18 @@ async def test_a_second_try_that_is_stopped_before_it_left_ends_unknown() -> Non
         assert accepts(sandbox) == {"ref-2": 1}
 
 
+async def test_once_a_reply_told_the_time_little_of_the_history_is_read() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        began = time.time()
+        async with api.sms.bulk() as bulk:
+            await (await bulk.send(sms(1)))
+            sandbox.fail_next("reset-after", path="/sms/send")
+            assert isinstance(await (await bulk.send(sms(2))), ac.Accepted)
+        look = sandbox.requests[-1]
+        assert look.path.endswith("/history")
+        assert began - 5 < int(look.query["date_from"]) <= time.time()
+
+
 async def test_the_date_of_a_scheduled_message_does_not_set_the_clock() -> None:
     """It may be that of its schedule: the history would be looked through from tomorrow on."""
     tomorrow = int(time.time()) + 86_400

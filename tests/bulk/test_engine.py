@@ -222,7 +222,7 @@ async def test_an_error_after_the_server_took_a_request_is_looked_up() -> None:
 
         async def broken(body: bytes, refs: Sequence[str]) -> Sequence[AnyRow]:
             await post(body, refs)
-            raise ZeroDivisionError
+            raise RuntimeError
 
         async with altered(bulk, send=broken):
             settled = await asyncio.wait_for(outcomes(bulk.stream(many(3))), 5)
@@ -238,20 +238,20 @@ async def test_an_error_before_a_request_left_does_not_stop_the_others() -> None
 
         def once(*args: Any) -> bytes:
             if broken.pop() if broken else False:
-                raise ZeroDivisionError
+                raise RuntimeError
             return body(*args)
 
         async with altered(bulk, body=once):
             first = await asyncio.wait_for(await bulk.send(sms(1)), 5)
             second = await asyncio.wait_for(await bulk.send(sms(2)), 5)
         assert isinstance(first, ac.Unknown)
-        assert first.reason.startswith("ZeroDivisionError")
+        assert first.reason.startswith("RuntimeError")
         assert isinstance(second, ac.Accepted)
 
 
 async def test_an_error_while_the_history_is_searched_ends_in_unknown() -> None:
     def broken(_since: int, _until: int | None) -> Pages[Any]:
-        raise ZeroDivisionError
+        raise RuntimeError
 
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")

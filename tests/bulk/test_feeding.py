@@ -154,8 +154,24 @@ async def test_leaving_a_stream_lets_go_of_an_async_source() -> None:
         stream: Any = bulk.stream(source())
         await anext(stream)
         await stream.aclose()
-        bulk.stop()
         await asyncio.wait_for(closed.wait(), 2)
+
+
+async def test_a_stream_that_was_left_while_it_waited_for_room_ends() -> None:
+    """Room is made when the requests under way are answered, whoever reads on or does not."""
+
+    def feeders() -> list[str]:
+        names = [it.get_name() for it in asyncio.all_tasks()]
+        return [it for it in names if it.endswith("Feeder.run")]
+
+    async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None) as bulk:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(bulk.stream(many(1000))), 0.05)
+            assert feeders()
+            async with asyncio.timeout(2):
+                while feeders():
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_stop_ends_what_is_being_resumed(tmp_path: Path) -> None:

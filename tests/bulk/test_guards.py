@@ -50,6 +50,13 @@ async def test_a_budget_below_the_first_message_sends_nothing() -> None:
         assert (report.not_sent, posts(sandbox)) == (10, 0)
 
 
+async def test_what_the_price_says_is_refused_is_sent_for_its_verdict() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(budget=PRICE, ramp=None) as bulk:
+            report = await bulk.run([sms(1, to="+61000000000"), sms(2)])
+        assert (report.accepted, report.rejected) == (1, 1)
+
+
 async def test_what_cannot_be_priced_is_not_sent_on_a_budget() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("status", path="/sms/price", status=403)

@@ -85,6 +85,11 @@ async def test_a_process_that_died_and_was_not_reaped_holds_nothing(path: Path) 
         assert await is_free(path)
 
 
+async def test_a_process_that_is_gone_holds_nothing(path: Path) -> None:
+    lend(path, 999_999_999, "999999999")
+    assert await is_free(path)
+
+
 @linux
 async def test_a_process_of_somebody_else_is_alive(path: Path) -> None:
     """Asked whether it lives, the system refuses; it is there all the same."""

@@ -106,7 +106,7 @@ def test_a_row_with_anothers_ref_is_not_placed_by_its_number() -> None:
     assert told(2, row(1), row(0, custom_string="somebody-elses")) == ([None, "ID-1"], 1)
 
 
-@pytest.mark.parametrize("status", ["Queued", "Sent", "WaitApproval", "", None, "…"])
+@pytest.mark.parametrize("status", ["Queued", "Sent", "WaitApproval", "QUEUED soon", "", None, "…"])
 def test_only_a_code_in_capitals_is_a_refusal(status: str | None) -> None:
     assert told(1, row(0, status=status)) == ([None], 0)
 
