@@ -48,6 +48,16 @@ async def test_messages_that_the_journal_cannot_take_in_are_not_sent(tmp_path: P
         assert not sandbox.requests
 
 
+async def test_a_stream_that_the_journal_cannot_take_in_is_not_sent(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            await bulk.run(many(1))
+        async with api.sms.bulk(journal=FullJournal(tmp_path / "x.db"), ramp=None) as bulk:
+            report = await bulk.run(many(3))
+        assert report.reasons == {"held: the journal cannot be written (no space left)": 3}
+        assert (report.not_sent, posts(sandbox)) == (3, 1)
+
+
 async def test_abort_withdraws_what_waits_for_the_journal(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         journal = SlowJournal(tmp_path / "x.db")

@@ -288,3 +288,33 @@ async def test_messages_that_are_all_wrong_are_told_so_without_asking_the_journa
             (outcome,) = await outcomes(bulk.stream([sms(1, to="nobody")]))
         assert isinstance(outcome, ac.NotSent)
         assert outcome.ref == "ref-1"
+
+
+async def test_a_stream_that_comes_while_another_is_under_way_joins_it(tmp_path: Path) -> None:
+    """The first one found the journal empty and looked for nothing."""
+    async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
+            first = asyncio.create_task(bulk.run(many(3)))
+            while not bulk.statistics().on_wire:
+                await asyncio.sleep(0)
+            second = await asyncio.wait_for(bulk.run(many(3)), 5)
+        assert (await first).accepted == second.accepted == 3
+        assert set(accepts(sandbox).values()) == {1}
+
+
+async def test_a_stream_looks_for_what_was_sent_by_itself_meanwhile(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def source() -> AsyncIterator[ac.SmsMessage]:
+        yield sms(0)
+        await sent.wait()
+        yield sms(1)
+
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            stream = bulk.stream(source())
+            await anext(stream)
+            alone = await (await bulk.send(sms(1)))
+            sent.set()
+            assert await outcomes(stream) == [alone]
+        assert set(accepts(sandbox).values()) == {1}
