@@ -406,8 +406,9 @@ class Engine:
 
     def _read_clock(self, batch: Batch, rows: Sequence[AnyRow]) -> None:
         """Learn the server's time from when it says that it took the first message."""
-        if any(it.schedule is not None for it in batch.messages):
-            return  # whether a scheduled message is dated by its schedule is unknown
+        # Whether a scheduled message is dated by its schedule is unknown. A usual batch has none.
+        if batch.body is None and any(it.schedule is not None for it in batch.messages):
+            return
         if (date := date_of(rows)) is not None:
             self.reconciler.clock.observe(date, batch.intent, time.time())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -235,8 +235,12 @@ class Feeder:
         self, feed: Feed, run: int, take: Callable[[int], Awaitable[list[Any]]]
     ) -> None:
         try:
-            while not self._over(feed) and (chunk := await take(self._size())):
-                await self._submit(feed, await self._planner.plan(chunk, run), ramped=True)
+            size = self._step()
+            while not self._over(feed) and (chunk := await take(size)):
+                plan = await self._planner.plan(chunk, run)
+                await self._submit(feed, plan, ramped=True)
+                # Where the journal knows all there is, nothing is sent that calls for a ramp.
+                size = self._step() if plan.messages else self._batching.size
         except Exception as error:
             feed.failure = error
 
@@ -277,7 +281,7 @@ class Feeder:
             body=plan.body,
             rows=plan.rows,
         )
-        for places in self._parts(plan):
+        for places in self._ramped(plan) if ramped else self._parts(plan):
             batch = whole if len(places) == len(whole) else whole.part(places)
             await feed.room.acquire()
             feed.expect(len(batch))
@@ -288,8 +292,17 @@ class Feeder:
             self._engine.submit(batch)
             if ramped and self._ramp:
                 await answered.wait()
-        if ramped and plan.messages and self._ramp:
-            self._ramp.pop(0)
+                del self._ramp[:1]  # another stream may have taken the last step
+
+    def _ramped(self, plan: Plan) -> Iterator[Sequence[int]]:
+        """Yield the places of the messages of each request, the first ones as the ramp has it."""
+        for places in self._parts(plan):
+            rest = places
+            while self._ramp and len(rest) > self._ramp[0]:
+                step = self._ramp[0]
+                yield rest[:step]
+                rest = rest[step:]
+            yield rest
 
     def _parts(self, plan: Plan) -> list[Sequence[int]]:
         """Return the places of the messages of each request."""
@@ -306,7 +319,7 @@ class Feeder:
             parts += batcher.add(place, len(plan.frozen[place]), 0.0, kind)
         return [*parts, batcher.cut()] if len(batcher) else parts
 
-    def _size(self) -> int:
+    def _step(self) -> int:
         return self._ramp[0] if self._ramp else self._batching.size
 
     def _over(self, feed: Feed) -> bool:

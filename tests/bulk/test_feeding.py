@@ -117,7 +117,7 @@ async def test_what_the_journal_knows_does_not_count_for_the_ramp(tmp_path: Path
             await bulk.run(many(1))
         async with api.sms.bulk(journal=tmp_path / "x.db", batching=TEN) as bulk:
             await bulk.run(many(12))
-        assert sizes(sandbox) == [1, 1, 10]
+        assert sizes(sandbox) == [1, 1, 9, 1]
 
 
 async def test_what_is_resumed_is_not_ramped_and_does_not_count_for_a_ramp(
@@ -318,3 +318,24 @@ async def test_a_stream_looks_for_what_was_sent_by_itself_meanwhile(tmp_path: Pa
             sent.set()
             assert await outcomes(stream) == [alone]
         assert set(accepts(sandbox).values()) == {1}
+
+
+async def test_what_the_journal_knows_is_not_read_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed campaign begins by reading a million rows that it knows: in large steps."""
+    claims: list[int] = []
+    claim = Journal.claim
+
+    async def counted(self: Journal, run: int, entries: Any) -> Any:
+        claims.append(len(entries.rows))
+        return await claim(self, run, entries)
+
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            await bulk.run(many(60))
+            monkeypatch.setattr(Journal, "claim", counted)
+        async with api.sms.bulk(journal=tmp_path / "x.db", batching=TEN) as bulk:
+            assert (await bulk.run(many(65))).accepted == 65
+        assert claims == [1, *[10] * 6, 4]
+        assert len(sandbox.messages) == 65
