@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ..models.messages import Message
+from .known import Known
 from .outcome import Outcome
 
 
@@ -216,4 +217,26 @@ def batch_of(doubts: Sequence[Doubt]) -> Batch:
         tries=doubts[0].tries + 1,
     )
     batch.reserved = [it.reserved for it in doubts]
+    return batch
+
+
+class _Nobody:
+    """The sink of messages whose process is gone; the journal is told, and who joins."""
+
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+        pass
+
+
+def batch_left(left: Sequence[tuple[Message, Known]]) -> Batch:
+    """Return the batch that an earlier process left in doubt, by what the journal knows of it."""
+    known = [it for _, it in left]
+    batch = Batch(
+        [message for message, _ in left],
+        [it.ref for it in known],
+        [it.body for it in known],
+        _Nobody(),
+        known,
+        rows=[it.row for it in known],
+    )
+    batch.intent = known[0].intent
     return batch

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from .outcome import Accepted, Outcome, Rejected, Unknown
+
 
 class Purse:
     """An amount that is reserved before sending and settled with the real prices.
@@ -31,7 +33,20 @@ class Purse:
             count += 1
         return count
 
-    def settle(self, reserved: Decimal, price: Decimal | None) -> None:
-        """Give a reservation back and book what was really spent, None for nothing."""
-        self.reserved -= reserved
-        self.spent += price or 0
+    def settle(self, reserved: Sequence[Decimal], outcomes: Sequence[Outcome]) -> None:
+        """Give reservations back and book what was really spent, or may have been."""
+        for amount, outcome in zip(reserved, outcomes, strict=True):
+            self.reserved -= amount
+            self.spent += _cost(outcome, amount)
+
+
+def quoted(outcome: Outcome | None) -> Decimal | None:
+    """Return what a message would cost, None if that was not told; what is refused is free."""
+    return Decimal(0) if isinstance(outcome, Rejected) else getattr(outcome, "price", None)
+
+
+def _cost(outcome: Outcome, reserved: Decimal) -> Decimal:
+    """Return what an outcome takes: what is not known is as dear as it was priced."""
+    if isinstance(outcome, Accepted):
+        return reserved if outcome.price is None else outcome.price
+    return reserved if isinstance(outcome, Unknown) else Decimal(0)

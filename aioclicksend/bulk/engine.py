@@ -16,32 +16,31 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from itertools import groupby, repeat
+from itertools import groupby
 from typing import Any
 
 import anyio
 
 from ..errors import ClickSendError, NotSentError, ReplyError, UnknownOutcomeError
 from ..models.messages import Message
-from .batch import Batch, Doubt, Sink, batch_of, doubts_of
-from .budget import Purse
+from .batch import Batch, Doubt, batch_left, batch_of, doubts_of
+from .budget import Purse, quoted
 from .channel import Channel
 from .journal import Journal
-from .matching import ACCOUNT_REFUSALS, match
-from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from .known import Known
+from .matching import match, second_thought
+from .outcome import Accepted, NotSent, Outcome, Unknown
 from .reconcile import Reconcile, Reconciler
 from .rows import AllAccepted, AnyRow, date_of
-from .store import Known
 from .tally import Tally
+from .under_way import UnderWay
 
 log = logging.getLogger("aioclicksend")
 
 _TOO_LARGE = 413
 _ACCOUNT = (401, 403)
-_HINTS = ACCOUNT_REFUSALS | {"THROTTLED"}
-"""Refusals that, given to a message sent again, do not say that its first try was refused too."""
 
 
 class Engine:
@@ -77,7 +76,7 @@ class Engine:
         self._queue: deque[Batch] = deque()
         self._work = asyncio.Event()
         self._live: set[Batch] = set()
-        self._under_way: dict[int, list[tuple[Sink, Any]] | None] = {}
+        self.under_way = UnderWay()
         self._wires: dict[anyio.CancelScope, int] = {}
 
     @property
@@ -96,23 +95,6 @@ class Engine:
         batch.when_done(self._live.discard)
         self._queue.append(batch)
         self._wake()
-
-    def is_under_way(self, row: int) -> bool:
-        """Whether a message of the journal is queued, on the wire or in doubt."""
-        return row in self._under_way
-
-    def enter(self, row: int) -> None:
-        """Note that a message of the journal is under way."""
-        self._under_way[row] = None
-
-    def enter_all(self, rows: Iterable[int]) -> None:
-        """Note that messages of the journal are under way."""
-        self._under_way.update(dict.fromkeys(rows))
-
-    def join(self, row: int, sink: Sink, token: object = None) -> None:
-        """Let somebody else learn the outcome of a message under way."""
-        waiting = self._under_way[row] = self._under_way[row] or []
-        waiting.append((sink, token))
 
     def refusal(self) -> str | None:
         """Return why a message handed in now would not be sent, None if it would."""
@@ -160,20 +142,10 @@ class Engine:
     def take_over(self, left: Sequence[tuple[Message, Known]]) -> None:
         """Take over what an earlier process left in doubt, as if it had failed just now."""
         for _, group in groupby(sorted(left, key=_batch_and_row), key=lambda it: it[1].batch):
-            messages, known = zip(*group, strict=True)
-            batch = Batch(
-                messages,
-                [it.ref for it in known],
-                [it.body for it in known],
-                _NOBODY,
-                known,
-                rows=[it.row for it in known],
-            )
-            batch.intent = known[0].intent
+            batch = batch_left(list(group))
             batch.when_done(self._live.discard)
             self._live.add(batch)
-            for it in known:
-                self.enter(it.row)
+            self.under_way.enter(batch.rows)
             self._doubt(batch, range(len(batch)), "its process ended before a verdict was written")
 
     async def lane(self) -> None:
@@ -353,7 +325,7 @@ class Engine:
     def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Settle a whole batch."""
         if batch.tries > 1:
-            outcomes = [_second_thought(it) for it in outcomes]
+            outcomes = list(map(second_thought, outcomes))
         self.reconciler.accepted(batch.refs, outcomes, batch.intent)
         self._book(outcomes, batch.rows, batch.reserved)
         batch.settle(batch.tokens, outcomes)
@@ -372,14 +344,9 @@ class Engine:
         self.tally.add(outcomes)
         if self._journal is not None and rows:
             self._journal.record(rows, outcomes)
-            waiting = list(map(self._under_way.pop, rows, repeat(None)))
-            if any(waiting):
-                for others, outcome in zip(waiting, outcomes, strict=True):
-                    for sink, token in others or ():
-                        sink.settle([token], [outcome])
+            self.under_way.settle(rows, outcomes)
         if self._purse is not None and reserved:
-            for amount, outcome in zip(reserved, outcomes, strict=True):
-                self._purse.settle(amount, _cost(outcome, amount))
+            self._purse.settle(reserved, outcomes)
 
     async def _afford(self, purse: Purse, batch: Batch) -> Batch:
         """Return the part of a batch that the budget allows, priced and reserved."""
@@ -391,7 +358,7 @@ class Engine:
         except ClickSendError as error:
             self._withdraw(batch, f"budget: not priced ({error})")
             return batch.part(())
-        priced = list(map(_quoted, match(batch.messages, batch.refs, quote.rows).outcomes))
+        priced = list(map(quoted, match(batch.messages, batch.refs, quote.rows).outcomes))
         if None in priced:
             unpriced = [place for place, it in enumerate(priced) if it is None]
             self._withdraw(batch.part(unpriced), "budget: not priced")
@@ -419,39 +386,9 @@ class Engine:
         self._work.set()
 
 
-class _Nobody:
-    """The sink of messages whose process is gone; the journal is told, and who joins."""
-
-    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
-        pass
-
-
-_NOBODY = _Nobody()
-
-
 def _batch_and_row(left: tuple[Message, Known]) -> tuple[int, int]:
     return left[1].batch or 0, left[1].row
 
 
 def _named(batch: Batch) -> zip[tuple[Any, str]]:
     return zip(batch.messages, batch.refs, strict=True)
-
-
-def _quoted(outcome: Outcome | None) -> Decimal | None:
-    """Return what a message would cost, None if that was not told; what is refused is free."""
-    return Decimal(0) if isinstance(outcome, Rejected) else getattr(outcome, "price", None)
-
-
-def _cost(outcome: Outcome, reserved: Decimal) -> Decimal | None:
-    """Return what an outcome takes from a budget: what is not known is as dear as it was priced."""
-    if isinstance(outcome, Accepted):
-        return reserved if outcome.price is None else outcome.price
-    return reserved if isinstance(outcome, Unknown) else None
-
-
-def _second_thought(outcome: Outcome) -> Outcome:
-    """Read the answer to a message that was sent before, with its first fate unknown."""
-    if isinstance(outcome, Rejected) and outcome.status in _HINTS:
-        why = f"sent again and answered {outcome.status}: the first one may have landed"
-        return Unknown(outcome.message, outcome.ref, why)
-    return outcome

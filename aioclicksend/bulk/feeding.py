@@ -21,11 +21,11 @@ from .channel import Channel
 from .engine import Engine
 from .intake import Feed
 from .journal import Journal
+from .known import Known
 from .lookup import Entries
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import price
 from .sources import Lingering, Prompt
-from .store import Known
 
 
 class Plan(Struct):
@@ -88,7 +88,7 @@ class Planner:
                 return self._sorted(list(zip(good, known, strict=True)), outcomes)
         else:
             self._journal.enter_all(entries, range(len(good)))
-        self._engine.enter_all(rows)
+        self._engine.under_way.enter(rows)
         return Plan(good, refs, frozen, rows, outcomes, [])
 
     def _usual(self, messages: list[Message]) -> Plan | None:
@@ -102,7 +102,7 @@ class Planner:
         refs, body = usual
         if self._journal is not None:
             self._journal.enter(rows, body)
-            self._engine.enter_all(rows)
+            self._engine.under_way.enter(rows)
         return Plan(messages, refs, [], rows, [], [], body)
 
     def _places(self, count: int) -> tuple[range, str]:
@@ -133,7 +133,7 @@ class Planner:
         stale = [
             it.row
             for it in known
-            if it.state in ("in_doubt", "unknown") and not self._engine.is_under_way(it.row)
+            if it.state in ("in_doubt", "unknown") and it.row not in self._engine.under_way
         ]
         if stale:
             fresh = {it.row: it for it in await journal.look(stale)}
@@ -148,12 +148,12 @@ class Planner:
         """Part messages the journal knows into those to send, those under way and those settled."""
         to_send, joined = [], []
         for message, known in messages:
-            if self._engine.is_under_way(known.row):
+            if known.row in self._engine.under_way:
                 joined.append(known)
             elif (outcome := outcome_of(message, known)) is not None:
                 outcomes.append(outcome)
             else:
-                self._engine.enter(known.row)
+                self._engine.under_way.enter([known.row])
                 to_send.append((message, known))
         return Plan(
             [message for message, _ in to_send],
@@ -265,7 +265,7 @@ class Feeder:
         """Let a feed learn the outcomes of messages that are under way already."""
         for it in known:
             feed.expect(1)
-            self._engine.join(it.row, feed)
+            self._engine.under_way.join(it.row, feed)
 
     async def _submit(self, feed: Feed, plan: Plan, *, ramped: bool) -> None:
         if plan.outcomes:

@@ -27,12 +27,13 @@ import anyio
 
 from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX, request_body
+from .known import Known
 from .lease import LEASE
 from .lookup import Entries, Index
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import AllAccepted, parts, price
-from .store import Known, Results, Store
+from .store import Results, Store
 
 log = logging.getLogger("aioclicksend")
 

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from ..models.messages import REF_PREFIX
-from .store import Known, Store
+from .known import Known
+from .store import Store
 
 _Group: TypeAlias = list[tuple[int, int]]
 

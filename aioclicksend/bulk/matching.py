@@ -17,7 +17,7 @@ from msgspec import Struct
 from ..models.base import text
 from ..models.messages import Message
 from ..models.results import ACCEPTED
-from .outcome import Accepted, Rejected
+from .outcome import Accepted, Outcome, Rejected, Unknown
 from .rows import AllAccepted, AnyRow, InPlace, in_place, parts, price
 
 ACCOUNT_REFUSALS = frozenset(
@@ -29,7 +29,8 @@ ACCOUNT_REFUSALS = frozenset(
     }
 )
 """Statuses that say the account, not the message, is refused: the next ones would be too."""
-
+_HINTS = ACCOUNT_REFUSALS | {"THROTTLED"}
+"""Refusals that, given to a message sent again, do not say that its first try was refused too."""
 
 is_code = re.compile(r"[A-Z][A-Z0-9_]+").fullmatch
 _status_of = attrgetter("status")
@@ -95,6 +96,14 @@ def judge(message: Message, ref: str, row: AnyRow | None) -> Accepted | Rejected
             price(row.message_price),
         )
     return Rejected(message, ref, status) if is_code(status) else None
+
+
+def second_thought(outcome: Outcome) -> Outcome:
+    """Read the answer to a message that was sent before, with its first fate unknown."""
+    if isinstance(outcome, Rejected) and outcome.status in _HINTS:
+        why = f"sent again and answered {outcome.status}: the first one may have landed"
+        return Unknown(outcome.message, outcome.ref, why)
+    return outcome
 
 
 def _numbers_in_place(

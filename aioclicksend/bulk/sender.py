@@ -31,11 +31,11 @@ from . import pricing
 from .batch import Batch
 from .batcher import Batcher, Batching
 from .channel import Channel
+from .claims import claimed
 from .engine import Engine
-from .feeding import Feeder, Planner, outcome_of, thawed
+from .feeding import Feeder, Planner, thawed
 from .intake import Feed, Handle, HandleSink
 from .journal import Journal
-from .lookup import Entries
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .reconcile import Reconcile
 from .report import Quote, Report, Statistics
@@ -172,7 +172,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             raise RuntimeError("resume() needs a journal")
         self._raise_if_closed()
         feed = Feed((), self._lanes + _AHEAD)
-        left = [it for it in self._left_in_doubt if self._engine.is_under_way(it.row)]
+        left = [it for it in self._left_in_doubt if it.row in self._engine.under_way]
         self._feeder.join(feed, left)
         self._tasks.start_soon(self._feeder.resume, feed, self._journal)
         return await self._report(feed)
@@ -376,40 +376,9 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         self._send_due()
         for _ in range(len(batch)):
             self._room.release()
-        return batch if self._journal is None else await self._claimed(self._journal, batch)
-
-    async def _claimed(self, journal: Journal, batch: Batch) -> Batch:
-        """Return the part of a batch that the journal does not know as sent.
-
-        A ref given by the caller names the message: sent once, it is not sent again.
-        """
-        rows, _ = journal.places(len(batch))
-        kinds = list(map(self._planner.kind, batch.messages))
-        frozen = list(batch.frozen)
-        entries = Entries(rows, list(batch.refs), frozen, frozen, kinds, once=True)
-        if any(it.custom_string for it in batch.messages):
-            journal.remember()
-            claimed = await self._planner.known(0, entries)
-        else:
-            journal.enter_all(entries, range(len(batch)))
-            claimed = rows
-        if isinstance(claimed, range):
-            self._engine.enter_all(claimed)
-            batch.rows = claimed
+        if self._journal is None:
             return batch
-        to_send: dict[int, int] = {}
-        for place, known in enumerate(claimed):
-            handle: Handle = batch.tokens[place]
-            if self._engine.is_under_way(known.row):
-                self._engine.join(known.row, batch, handle)
-            elif (outcome := outcome_of(handle.message, known)) is not None:
-                batch.settle([handle], [outcome])
-            else:
-                self._engine.enter(known.row)
-                to_send[place] = known.row
-        part = batch.part(list(to_send))
-        part.rows = list(to_send.values())
-        return part
+        return await claimed(self._journal, self._planner, self._engine.under_way, batch)
 
 
 _HANDLES = HandleSink()

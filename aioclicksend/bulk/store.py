@@ -43,12 +43,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from ..errors import ConfigurationError
+from .known import Known, bodies_of, refs_of
 from .lease import Lease
 
 SCHEMA = 2
+
+_json = msgspec.json.encode
 
 _CREATE = """
 create table meta (name text primary key, value text not null) without rowid;
@@ -109,40 +111,6 @@ Results: TypeAlias = tuple[
     Sequence[str | None],
 ]
 """What became of messages, a column for each part: state, message_id, parts, price, reason."""
-
-
-class Known(Struct):
-    """A message of the journal."""
-
-    row: int
-    ref: str
-    body: bytes
-    state: str
-    """``planned``, ``in_doubt`` or one of the states of a result."""
-    message_id: str | None = None
-    parts: int | None = None
-    price: str | None = None
-    reason: str | None = None
-    kind: str | None = None
-    batch: int | None = None
-    intent: float = 0.0
-
-
-class _Refs(Struct):
-    messages: list[_Ref]
-
-
-class _Ref(Struct):
-    custom_string: str
-
-
-class _Bodies(Struct):
-    messages: list[msgspec.Raw]
-
-
-_json = msgspec.json.encode
-_refs = msgspec.json.Decoder(_Refs).decode
-_bodies = msgspec.json.Decoder(_Bodies).decode
 
 
 class Store:
@@ -279,7 +247,7 @@ class Store:
     def chunks(self) -> Iterator[tuple[int, str | None, list[bytes]]]:
         """Yield all messages by their chunks: first row, kind, bodies."""
         for first, kind, body in self._db.execute("select first, kind, body from chunk"):
-            yield first, kind, _split(body)
+            yield first, kind, bodies_of(body)
 
     def _known(
         self, where: str, values: tuple[Any, ...] = (), places: set[int] | None = None
@@ -291,14 +259,14 @@ class Store:
             kind, body = self._db.execute(
                 "select kind, body from chunk where first = ?", (first,)
             ).fetchone()
-            refs, bodies = _refs(body.encode()).messages, _split(body)
+            refs, bodies = refs_of(body), bodies_of(body)
             for _, place, state, message_id, parts, price, reason, batch, intent in standings:
                 if places is None or place in places:
                     result = state, message_id, parts, price, reason
                     known.append(
                         Known(
                             first + place,
-                            refs[place].custom_string,
+                            refs[place],
                             bodies[place],
                             *result,
                             kind,
@@ -397,8 +365,3 @@ def _shared(values: Sequence[Any]) -> Any:
     if values.count(first) < len(values) or str(first).startswith("["):
         return _json(values).decode()
     return first
-
-
-def _split(body: str) -> list[bytes]:
-    """Return the messages of a chunk."""
-    return [bytes(it) for it in _bodies(body.encode()).messages]

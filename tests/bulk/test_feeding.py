@@ -13,8 +13,8 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.bulk.feeding import outcome_of
 from aioclicksend.bulk.journal import Journal
+from aioclicksend.bulk.known import Known
 from aioclicksend.bulk.lookup import Entries
-from aioclicksend.bulk.store import Known
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import accepts, client, kinds, many, outcomes, posts, sms

@@ -272,13 +272,21 @@ def test_a_batch_is_due_when_its_oldest_message_is() -> None:
     assert batcher.due == 12.0
 
 
+REFUSED = ac.Rejected(None, "", "INVALID_RECIPIENT")
+
+
+def accepted(price: Decimal) -> ac.Accepted:
+    """Return the outcome of a message that cost so much."""
+    return ac.Accepted(None, "", None, None, price)
+
+
 @given(st.lists(st.tuples(st.lists(st.integers(0, 30), max_size=6), st.integers(0, 6))))
 def test_a_purse_is_never_passed(rounds: list[tuple[list[int], int]]) -> None:
     purse = Purse(Decimal(100))
     for amounts, taken in rounds:
         prices = [Decimal(it) for it in amounts]
         for place, price in enumerate(prices[: purse.reserve(prices)]):
-            purse.settle(price, price if place < taken else None)
+            purse.settle([price], [accepted(price) if place < taken else REFUSED])
         assert purse.reserved == 0
         assert purse.spent <= purse.limit
 
@@ -288,8 +296,7 @@ def test_a_purse_can_be_spent_to_the_last_cent() -> None:
         Purse(Decimal(-1))
     purse = Purse(Decimal(10))
     assert purse.reserve([Decimal(4), Decimal(4)]) == 2
-    purse.settle(Decimal(4), None)
-    purse.settle(Decimal(4), Decimal(3))
+    purse.settle([Decimal(4), Decimal(4)], [REFUSED, accepted(Decimal(3))])
     assert (purse.spent, purse.reserved) == (Decimal(3), Decimal(0))
     assert purse.reserve([Decimal(7), Decimal(0)]) == 2
     assert not purse.closed

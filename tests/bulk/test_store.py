@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import aioclicksend as ac
 from aioclicksend.bulk import journal as journals
 from aioclicksend.bulk import lookup
-from aioclicksend.bulk.store import Known, Results, Store
+from aioclicksend.bulk.known import Known
+from aioclicksend.bulk.store import Results, Store
 from aioclicksend.models.messages import freeze, request_body
 from aioclicksend.sandbox import Sandbox
 
