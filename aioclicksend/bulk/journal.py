@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 
@@ -60,6 +60,7 @@ class Journal:
         self._first_run = 0
         self._next_row = 1
         self._next_batch = 1
+        self._next_write: asyncio.Future[None] | None = None
         self._to_write: deque[Callable[[], None]] = deque()
         self._uncommitted: list[Callable[[], None]] = []
         self.remembers = False
@@ -161,8 +162,10 @@ class Journal:
         batch = self._next_batch
         self._next_batch += 1
         self._to_write.append(partial(self._opened.intend, rows, batch, intent, tries))
-        # Whichever lane's turn comes first writes the intents of all that wait.
-        await self._run(self._write)
+        if self._next_write is None:
+            self._next_write = self._submit(self._write)
+        # One write is for all the lanes that wait for it to begin.
+        await asyncio.shield(self._next_write)
         return batch
 
     def end(self, batch: int, state: str) -> None:
@@ -208,6 +211,7 @@ class Journal:
 
     def _write(self) -> None:
         """Make everything taken so far durable; if that fails it waits for the next try."""
+        self._next_write = None  # what is taken from now on may be too late for this one
         self._apply()
         if self._uncommitted:
             self._try(self._opened.commit)
@@ -267,9 +271,11 @@ class Journal:
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work on the journal's thread; a cancelled wait does not cut it short."""
+        return await asyncio.shield(self._submit(work, *args, **kwargs))
+
+    def _submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         assert self._thread is not None
-        future = self._thread.submit(work, *args, **kwargs)
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
 
     def __repr__(self) -> str:
         return f"Journal({str(self.path)!r})"
@@ -289,17 +295,25 @@ def _runs(
 
 def _accepted(outcomes: AllAccepted) -> Results:
     rows = outcomes.rows
-    counts = [row.message_parts for row in rows]
-    prices = [row.message_price for row in rows]
-    read = {it: parts(it) for it in set(counts)}
-    told = {it: None if (amount := price(it)) is None else str(amount) for it in set(prices)}
     return (
         ["accepted"] * len(rows),
         outcomes.ids,
-        list(map(read.__getitem__, counts)),
-        list(map(told.__getitem__, prices)),
+        _read([row.message_parts for row in rows], parts),
+        _read([row.message_price for row in rows], _told),
         [None] * len(rows),
     )
+
+
+def _read(values: list[Any], read: Callable[[Any], T]) -> list[T]:
+    """Read values that are mostly all the same."""
+    if values.count(values[0]) == len(values):
+        return [read(values[0])] * len(values)
+    return list(map(read, values))
+
+
+def _told(amount: Any) -> str | None:
+    found = price(amount)
+    return None if found is None else str(found)
 
 
 def _results(outcomes: Sequence[Outcome]) -> Results:

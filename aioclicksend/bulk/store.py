@@ -362,6 +362,6 @@ def _shared(values: Sequence[Any]) -> Any:
     """Return what messages share, or a JSON array of what each has."""
     first = values[0]
     # A text that looks like an array must not be taken for one.
-    if values.count(first) < len(values) or str(first).startswith("["):
+    if first != values[-1] or values.count(first) < len(values) or str(first).startswith("["):
         return _json(values).decode()
     return first
