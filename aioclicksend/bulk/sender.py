@@ -46,7 +46,7 @@ RAMP = (1, 10, 100, 1000)
 """Sizes of the first requests of a stream, each sent once the one before was answered."""
 
 
-_AHEAD = 2
+_AHEAD = 1
 """Batches of a stream that are made ready while the lanes are all busy, or that wait to be read."""
 
 _LARGE_BLOCK = 4 << 20

@@ -117,3 +117,15 @@ async def test_a_stream_is_read_on_while_earlier_requests_are_in_doubt() -> None
             assert kinds(settled) == {"Accepted": 10}
             assert bulk.statistics().in_doubt == 20
             bulk.abort()
+
+
+async def test_a_ref_that_comes_again_is_not_found_in_the_message_before() -> None:
+    """I3: a caller's ref may name two messages; `run` too must know whose row the history shows."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        reconcile = ac.Reconcile(settle=0.1)
+        async with api.sms.bulk(ramp=None, pause=False, reconcile=reconcile) as bulk:
+            assert (await bulk.run([sms(1)])).accepted == 1
+            sandbox.fail_next("reset-before", path="/sms/send")
+            report = await bulk.run([sms(1)])
+        assert (report.accepted, report.unknown) == (0, 1)
+        assert len(sandbox.messages) == 1
