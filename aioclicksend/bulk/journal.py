@@ -51,6 +51,8 @@ class Journal:
     what was in doubt is looked up, the rest is sent.
     """
 
+    _next_write: asyncio.Future[None]
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._store: Store | None = None
@@ -60,7 +62,8 @@ class Journal:
         self._first_run = 0
         self._next_row = 1
         self._next_batch = 1
-        self._next_write: asyncio.Future[None] | None = None
+        self._write_waits = False
+        """Whether the last write that was asked for has not begun."""
         self._to_write: deque[Callable[[], None]] = deque()
         self._uncommitted: list[Callable[[], None]] = []
         self.remembers = False
@@ -92,11 +95,17 @@ class Journal:
     async def stop(self) -> None:
         """Write what is left and give the file back."""
         assert self._thread is not None
-        thread = self._thread
-        try:
-            await self._run(self._close)
-        finally:
-            thread.shutdown(wait=False)
+        closing = self._submit(self._close)
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.wait([closing])
+            except asyncio.CancelledError as error:
+                cancelled = error  # whoever opens the file next must not find it in use
+        self._thread.shutdown(wait=False)
+        closing.result()
+        if cancelled is not None:
+            raise cancelled
 
     async def keep(self) -> None:
         """Renew the lease and commit results from time to time, until cancelled.
@@ -162,9 +171,10 @@ class Journal:
         batch = self._next_batch
         self._next_batch += 1
         self._to_write.append(partial(self._opened.intend, rows, batch, intent, tries))
-        if self._next_write is None:
+        if not self._write_waits:
+            self._write_waits = True
             self._next_write = self._submit(self._write)
-        # One write is for all the lanes that wait for it to begin.
+        # One write is for all the lanes that came before it begins.
         await asyncio.shield(self._next_write)
         return batch
 
@@ -211,7 +221,7 @@ class Journal:
 
     def _write(self) -> None:
         """Make everything taken so far durable; if that fails it waits for the next try."""
-        self._next_write = None  # what is taken from now on may be too late for this one
+        self._write_waits = False  # what is taken from now on may be too late for this one
         self._apply()
         if self._uncommitted:
             self._try(self._opened.commit)

@@ -53,11 +53,11 @@ class DyingJournal(Journal):
         super().__init__(path)
         self._left = accesses
 
-    async def _run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _submit(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._left -= 1
         if self._left < 0:
             raise OSError("killed")
-        return await super()._run(work, *args, **kwargs)
+        return super()._submit(work, *args, **kwargs)
 
     async def stop(self) -> None:
         """Leave the file as a dead process does: what was not committed is gone."""
@@ -115,7 +115,7 @@ class Campaign(RuleBasedStateMachine):
 
         self.wait(cancelled())
 
-    @rule(numbers=MESSAGES, accesses=st.integers(3, 12))
+    @rule(numbers=MESSAGES, accesses=st.integers(2, 10))
     def run_and_kill(self, numbers: list[int], accesses: int) -> None:
         async def killed() -> None:
             try:
