@@ -117,6 +117,8 @@ class Engine:
         """Withdraw what waits, let finish what is on the wire."""
         if self.stopped is None:
             self.stopped = why
+        self._paused = False
+        self._wake()
         queue, self._queue = self._queue, deque()
         for batch in queue:
             self._withdraw(batch, self.stopped)
@@ -319,8 +321,8 @@ class Engine:
         doubts = doubts_of(batch, places, reason, now)
         self.tally.doubted += len(doubts)
         self.reconciler.add(doubts)
-        if self._pause:
-            self._paused = True
+        # Once stopped there is nothing to hold back, and nobody who would go on.
+        self._paused = self._pause and self.stopped is None
 
     def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Settle a whole batch."""

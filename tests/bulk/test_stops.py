@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -49,6 +50,34 @@ async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
         assert scope.cancelled_caught
         assert bulk.statistics().accepted == len(sandbox.messages) == 5
         assert bulk.statistics().on_wire == 0
+
+
+async def test_a_doubt_that_comes_after_a_cancellation_keeps_nothing_waiting() -> None:
+    """It pauses sending until it was searched for; but then nobody searches any more."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("hang-before", path="/sms/send")
+        go_on = asyncio.Event()
+
+        async def source() -> AsyncIterator[ac.SmsMessage]:
+            yield sms(1)
+            await go_on.wait()
+            yield sms(2)
+
+        bulk = api.sms.bulk(batching=ac.Batching(size=1), lanes=1, ramp=None)
+
+        async def campaign() -> None:
+            async with bulk:
+                await bulk.run(source())
+
+        task = asyncio.create_task(campaign())
+        while not posts(sandbox):
+            await asyncio.sleep(0)
+        task.cancel()
+        go_on.set()
+        await asyncio.wait([task], timeout=3)
+        assert task.cancelled()
+    counts = bulk.statistics()
+    assert (counts.accepted, counts.unknown) == (0, 1)
 
 
 async def test_a_cancelled_caller_does_not_abort_the_batch_of_others() -> None:
