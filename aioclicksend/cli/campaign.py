@@ -290,7 +290,10 @@ def _budget(sending: Sending, journal: Path) -> Decimal | None:
 def _tell_ending(journal: Path, ending: Ending, out: Output) -> int:
     told, stands = ending.report, standing(journal)
     if set(told.reasons) == {"budget"} and not stands.accepted and not stands.rejected:
-        raise ValueError("--budget is below the price of the first message; nothing was sent")
+        raise ValueError(
+            "--budget is below the price of the first message; nothing was sent. The journal "
+            "remembers it: give a larger one"
+        )
     if out.json:
         out.document(stands)
     else:
