@@ -51,12 +51,16 @@ class Journal:
     what was in doubt is looked up, the rest is sent.
     """
 
+    _thread: ThreadPoolExecutor
     _next_write: asyncio.Future[None]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the file yet."""
         self._store: Store | None = None
-        self._thread: ThreadPoolExecutor | None = None
         self._index: Index | None = None
         self._runs = 0
         self._first_run = 0
@@ -81,6 +85,7 @@ class Journal:
             ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
 
         """
+        self._begin()
         self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
         self._store = Store(self.path)
         try:
@@ -94,7 +99,6 @@ class Journal:
 
     async def stop(self) -> None:
         """Write what is left and give the file back."""
-        assert self._thread is not None
         closing = self._submit(self._close)
         cancelled: asyncio.CancelledError | None = None
         while not closing.done():
@@ -284,7 +288,6 @@ class Journal:
         return await asyncio.shield(self._submit(work, *args, **kwargs))
 
     def _submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        assert self._thread is not None
         return asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
 
     def __repr__(self) -> str:

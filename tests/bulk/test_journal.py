@@ -320,6 +320,16 @@ async def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path) -
                 pass
 
 
+async def test_a_journal_can_be_used_again(path: Path) -> None:
+    journal = Journal.open(path)
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        for count in (5, 8):
+            async with api.sms.bulk(journal=journal) as bulk:
+                for _ in range(2):
+                    assert (await bulk.run(plain(count))).accepted == count
+        assert len(sandbox.messages) == 8
+
+
 async def test_journal_open_is_the_same_as_its_path(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=Journal.open(path)) as bulk:

@@ -63,7 +63,6 @@ class DyingJournal(Journal):
         """Leave the file as a dead process does: what was not committed is gone."""
         store, thread = self._store, self._thread
         assert store is not None
-        assert thread is not None
         if store.is_open:
             await asyncio.wrap_future(thread.submit(store._db.close))
         thread.shutdown()
