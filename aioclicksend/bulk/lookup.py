@@ -23,8 +23,11 @@ _Group: TypeAlias = list[tuple[int, int]]
 
 _CREATE = """
 create table known (key integer, nth integer, row integer, run integer, primary key (key, nth))
+    without rowid;
+create table earlier (run integer, key integer, nth integer, primary key (run, key, nth))
     without rowid
 """
+"""The run that asked for a message last, and those that had done so before: runs may overlap."""
 
 
 class Entries(Struct):
@@ -52,7 +55,7 @@ class Index:
             rf',"custom_string":"{REF_PREFIX}{store.campaign}-[0-9a-f]+-[0-9a-f]+"'.encode()
         )
         self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.execute(_CREATE)
+        self._db.executescript(_CREATE)
         for first, kind, bodies in store.chunks():
             keys = _keys(map(self._bare, bodies), repeat(kind))
             if self._add(keys, first, run) < len(keys):
@@ -79,10 +82,14 @@ class Index:
         earlier = {row for group in kin.values() for row, _ in group if row not in rows}
         known = {it.row: it for it in self._store.look(earlier)}
 
-        def is_it(row: int, last_run: int, place: int) -> bool:
+        asked = self._asked(keys, run)
+
+        def is_it(nth: int, place: int) -> bool:
+            key = keys[place]
+            row, last_run = kin[key][nth]
             if row == rows[place]:
                 return True
-            if last_run == run and not entries.once:
+            if (last_run == run or (key, nth) in asked) and not entries.once:
                 return False
             if row in rows:
                 it = row - rows.start
@@ -94,13 +101,11 @@ class Index:
         found: list[int] = []
         for place, key in enumerate(keys):
             group = kin[key]
-            nth = next(
-                (it for it, (row, last) in enumerate(group) if is_it(row, last, place)), None
-            )
+            nth = next((it for it in range(len(group)) if is_it(it, place)), None)
             if nth is None:
                 nth = self._add_more(key, group, rows[place], run)
             elif group[nth][1] != run:
-                self._ask(key, nth, run)
+                self._ask(key, nth, group[nth][1], run)
                 group[nth] = group[nth][0], run
             found.append(group[nth][0])
         return found, known
@@ -121,8 +126,10 @@ class Index:
         self._db.execute("insert into known values (?, ?, ?, ?)", (key, nth, row, run))
         return nth
 
-    def _ask(self, key: int, nth: int, run: int) -> None:
-        """Note that a run asked for a message."""
+    def _ask(self, key: int, nth: int, last_run: int, run: int) -> None:
+        """Note that a run asked for a message, after another one."""
+        if last_run:  # what an earlier process took is asked for by run 0
+            self._db.execute("insert or ignore into earlier values (?, ?, ?)", (last_run, key, nth))
         self._db.execute("update known set run = ? where key = ? and nth = ?", (run, key, nth))
 
     def _kin(self, keys: list[int]) -> dict[int, _Group]:
@@ -135,6 +142,13 @@ class Index:
         for key, row, run in self._db.execute(query, (msgspec.json.encode(keys),)):
             kin.setdefault(key, []).append((row, run))
         return kin
+
+    def _asked(self, keys: list[int], run: int) -> set[tuple[int, int]]:
+        """Return which messages with some keys a run had asked for before another one did."""
+        query = (
+            "select key, nth from earlier where run = ? and key in (select value from json_each(?))"
+        )
+        return set(self._db.execute(query, (run, msgspec.json.encode(keys))))
 
     def _bare(self, body: bytes) -> bytes:
         """Return a message as it was handed in, before it was given a ref."""
