@@ -99,6 +99,16 @@ async def test_what_was_only_just_taken_is_found_with_what_became_of_it(path: Pa
         assert [it.state for it in known if isinstance(it, Known)] == ["rejected"]
 
 
+async def test_only_the_new_ones_of_a_batch_are_entered(path: Path) -> None:
+    """Entered with their neighbours, messages that were sent would be sent again by a resume."""
+    async with opened(path) as journal:
+        assert await claimed(journal, journal.new_run(), [1, 2]) == [1, 2]
+        assert await claimed(journal, journal.new_run(), [3, 1, 4, 5, 2]) == [3, 1, 5, 6, 2]
+        planned = await journal.planned(0, 100)
+        assert [it.row for it in planned] == [1, 2, 3, 5, 6]
+        assert len({it.ref for it in planned}) == 5
+
+
 async def test_a_message_with_another_picture_is_another_message(path: Path) -> None:
     """In one run and in the next, and also if their hashes agree."""
     kinds: list[str | None] = ["a.jpg", "b.jpg", None]

@@ -37,6 +37,14 @@ STEPS = st.lists(
 )
 
 
+PIECES: list[tuple[str, int, int, list[str]]] = [
+    ("enter", 0, 4, []),
+    ("record", 0, 2, ["accepted", "rejected"]),
+    ("intend", 0, 3, []),
+    ("intend", 0, 4, []),
+    ("record", 1, 1, ["unknown"]),
+]
+"""Messages that were settled in pieces, sent together again, and settled in pieces again."""
 FIELDS = ("state", "message_id", "parts", "price", "reason")
 
 
@@ -115,6 +123,8 @@ class Model:
 @settings(deadline=None, max_examples=60)
 @given(STEPS)
 @example([("enter", 0, 2, []), ("record", 0, 2, ["unknown", "unknown"])])  # "[unknown]" for both
+@example(PIECES)
+@example([*PIECES, ("record", 0, 2, ["not_sent", "held"]), ("unsend", 1, 2, [])])
 def test_whole_chunks_and_pieces_of_them_keep_what_became_of_each_message(steps: Any) -> None:
     """I2: every message has exactly the state it was last given, however it was grouped."""
 

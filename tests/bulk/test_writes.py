@@ -14,7 +14,9 @@ import msgspec
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk import journal as journals
 from aioclicksend.bulk.journal import Journal
+from aioclicksend.bulk.rows import AllAccepted, SentRow
 from aioclicksend.bulk.store import Store
 from aioclicksend.models.messages import freeze, request_body
 from aioclicksend.sandbox import Sandbox
@@ -154,3 +156,96 @@ async def test_what_could_not_be_written_is_at_the_next_try_as_it_was_taken(
     }
     batches = [state for (state,) in read(path, "select state from batch order by id")]
     assert batches == ["answered", "not_sent", *["intent"] * failures]
+
+
+def test_outcomes_that_are_kept_at_a_glance_are_kept_as_each_by_itself() -> None:
+    """Also where the server wrote numbers and prices in several ways, or none at all."""
+    told: list[tuple[Any, Any]] = [(1, "0.10"), ("2", 0.2), (None, None), (1, "0.10")]
+    rows = [
+        SentRow(f"ref-{place}", "SUCCESS", f"ID-{place}", count, price)
+        for place, (count, price) in enumerate(told)
+    ]
+    for some in (rows, rows[:1] * 2, rows[2:3] * 2):
+        outcomes = AllAccepted(list(many(len(some))), [it.custom_string for it in some], some)
+        columns = journals._accepted(outcomes)
+        assert list(map(list, columns)) == list(map(list, journals._results(list(outcomes))))
+        assert columns[2][0] in (1, None)
+
+
+async def test_what_is_decided_by_hand_is_in_the_file_at_once(journal: Journal, path: Path) -> None:
+    rows = enter(journal, 2)
+    await journal.intend(rows, 1.0, 1)
+    await journal.accept(rows[:1], "found by hand")
+    await journal.unsend(rows[1:])
+    assert read(path, "select state, price, reason from outcome order by id") == [
+        ("accepted", None, "found by hand"),
+        ("planned", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("lease", "beats"), [(0.0, True), (1e9, False)])
+async def test_results_do_not_wait_for_an_intent_and_the_lease_is_renewed_in_time(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch, lease: float, *, beats: bool
+) -> None:
+    monkeypatch.setattr(journals, "_COMMIT_EVERY", 0.01)
+    monkeypatch.setattr(journals, "LEASE", lease)
+    rows = enter(journal, 1)
+    await journal.intend(rows, 1.0, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update lease set beat = 0")
+    journal.record(rows, [ac.NotSent(sms(1), "ref-1", "withdrawn")])
+    keeping = asyncio.create_task(journal.keep())
+    async with asyncio.timeout(5):
+        query = "select state, (select beat > 0 from lease) from outcome"
+        while read(path, query) != [("not_sent", beats)]:
+            await asyncio.sleep(0.005)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert keeping.cancelled()
+
+
+async def test_an_opening_that_is_cancelled_leaves_the_file_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread goes on opening it: whoever comes next must not find it in use."""
+    go_on = threading.Event()
+    works = Store.open
+
+    def slowly(store: Store, channel: str) -> None:
+        go_on.wait(5)
+        works(store, channel)
+
+    monkeypatch.setattr(Store, "open", slowly)
+    opening = asyncio.create_task(Journal(path).start("sms"))
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert read(path, "select count(*) from lease") == [(0,)]
+
+
+async def test_a_closing_that_is_cancelled_closes_the_file_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    works = Store.close
+
+    def slowly(store: Store) -> None:
+        go_on.wait(5)
+        works(store)
+
+    monkeypatch.setattr(Store, "close", slowly)
+    journal = Journal(path)
+    await journal.start("sms")
+    closing_down = asyncio.create_task(journal.stop())
+    await asyncio.sleep(0)
+    for _ in range(2):
+        closing_down.cancel()
+        await asyncio.sleep(0.001)
+        assert not closing_down.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing_down
+    assert read(path, "select count(*) from lease") == [(0,)]
