@@ -14,7 +14,7 @@ from aioclicksend.bulk.known import Known
 from aioclicksend.bulk.lookup import Entries
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import client, many, posts, sms
+from .helpers import accepts, client, kinds, many, outcomes, posts, sms
 
 
 class FullJournal(Journal):
@@ -82,6 +82,30 @@ async def test_a_held_sender_still_tells_what_the_journal_knows(
             assert await (await bulk.send(sms(1))) == first
         assert posts(sandbox) == 2
     assert not [it for it in caplog.records if it.levelno >= logging.ERROR]
+
+
+async def test_a_ref_is_sent_once_whatever_company_it_comes_in(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        batching = ac.Batching(size=2)
+        async with api.sms.bulk(journal=tmp_path / "x.db", batching=batching) as bulk:
+            await (await bulk.send(sms(1)))
+            handles = [await bulk.send(it) for it in (sms(1), sms(2, custom_string=None))]
+            assert kinds([await it for it in handles]) == {"Accepted": 2}
+        assert accepts(sandbox)["ref-1"] == 1
+        assert len(sandbox.messages) == 2
+
+
+async def test_a_stream_joins_what_is_being_sent_by_itself(tmp_path: Path) -> None:
+    """It is not in doubt as long as its reply may come."""
+    async with Sandbox(latency=0.05) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            handle = await bulk.send(sms(1))
+            while not bulk.statistics().on_wire:
+                await asyncio.sleep(0)
+            (outcome,) = await outcomes(bulk.stream([sms(1)]))
+            assert isinstance(outcome, ac.Accepted)
+            assert outcome == await handle
+        assert len(sandbox.messages) == 1
 
 
 class EndlessJournal(Journal):
