@@ -16,7 +16,7 @@ import aioclicksend as ac
 from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
 from aioclicksend.bulk.matching import match, same_number
-from aioclicksend.bulk.rows import AnyRow, SentRow, date_of, decode_priced, decode_rows
+from aioclicksend.bulk.rows import AnyRow, InPlace, SentRow, date_of, decode_priced, decode_rows
 from aioclicksend.wire import Unreadable
 
 from .helpers import sms
@@ -335,6 +335,21 @@ def test_a_usual_price_reply_is_read_at_a_glance() -> None:
 )
 def test_any_other_price_reply_is_left_to_who_reads_all_shapes(body: bytes) -> None:
     assert decode_priced(body) is None
+
+
+def test_rows_in_another_order_are_not_taken_to_stand_in_their_place() -> None:
+    """Nor those of which one is missing, nor those of equal refs."""
+    rows = [msgspec.structs.asdict(row(it)) for it in range(3)]
+
+    def read(refs: list[str], *places: int) -> Any:
+        body = json.dumps({"data": {"messages": [rows[it] for it in places]}}).encode()
+        return decode_rows(body, refs)
+
+    refs = ["ref-0", "ref-1", "ref-2"]
+    assert isinstance(read(refs, 0, 1, 2), InPlace)
+    for places in [(1, 0, 2), (0, 1), (0, 1, 2, 2), ()]:
+        assert not isinstance(read(refs, *places), InPlace)
+    assert not isinstance(read(["ref-0", "ref-0"], 0, 0), InPlace)
 
 
 def test_a_counted_row_tells_the_same_but_for_its_id() -> None:
