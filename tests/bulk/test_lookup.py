@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk import lookup
 from aioclicksend.bulk.journal import Journal
 from aioclicksend.bulk.known import Known
 from aioclicksend.bulk.lookup import Entries
-from aioclicksend.models.messages import freeze, with_ref
+from aioclicksend.models.messages import REF_PREFIX, freeze, request_body, with_ref
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import client, sms
@@ -22,6 +23,13 @@ from .helpers import client, sms
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "promo.db"
+
+
+@pytest.fixture(autouse=True, params=["hashes differ", "hashes agree"])
+def hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try everything with hashes that agree, too: a hash only says where to look."""
+    if request.param == "hashes agree":
+        monkeypatch.setattr(lookup, "_keys", lambda bodies, _kinds: [7 for _ in bodies])
 
 
 @asynccontextmanager
@@ -97,6 +105,34 @@ async def test_what_was_only_just_taken_is_found_with_what_became_of_it(path: Pa
         journal.record([2], [ac.Rejected(sms(2), "ref", "INVALID_RECIPIENT")])
         known = await journal.claim(journal.new_run(), entries(journal, [2]))
         assert [it.state for it in known if isinstance(it, Known)] == ["rejected"]
+
+
+async def test_a_message_is_found_once_for_each_time_it_was_taken(path: Path) -> None:
+    """In whatever company it came: else of two equal messages one would be lost."""
+    async with opened(path) as journal:
+        assert await claimed(journal, journal.new_run(), [1, 2, 2]) == [1, 2, 3]
+    async with opened(path) as journal:
+        assert await claimed(journal, journal.new_run(), [1, 1, 4]) == [1, 5, 6]
+        assert await claimed(journal, journal.new_run(), [4, 4, 2, 2, 2]) == [6, 8, 2, 3, 11]
+
+
+async def test_a_message_that_is_sent_once_is_found_in_its_own_batch(path: Path) -> None:
+    kinds: list[str | None] = ["a.jpg", "a.jpg", None, None, None]
+    async with opened(path) as journal:
+        once = entries(journal, [1, 2, 1, 2, 1], kinds)
+        once.once = True
+        found = await journal.claim(0, once)
+        assert [it.row for it in found if isinstance(it, Known)] == [1, 2, 3, 4, 3]
+
+
+async def test_a_ref_of_another_journal_is_a_callers_ref(path: Path) -> None:
+    """It belongs to the message; a message without it is another one."""
+    async with opened(path) as journal:
+        rows, _ = journal.places(1)
+        theirs = freeze(sms(1, custom_string=f"{REF_PREFIX}0123abcd-1-0"))
+        journal.enter(rows, request_body([theirs]))
+    async with opened(path) as journal:
+        assert await claimed(journal, journal.new_run(), [1]) == [2]
 
 
 async def test_only_the_new_ones_of_a_batch_are_entered(path: Path) -> None:

@@ -112,6 +112,9 @@ class Model:
         """Compare."""
         store, known = self.store, list(self.known.values())
         assert store.look(self.known) == known
+        assert store.look(list(self.known)[1:2]) == known[1:2]
+        query = "select count(*) from standing where (state is null) != (at is null)"
+        assert store._db.execute(query).fetchone() == (0,)
         assert store.counts() == Counter(it.state for it in known)
         sent = [it for it in known if it.batch is not None]
         assert store.in_doubt() == [it for it in sent if it.state in ("in_doubt", "unknown")]
@@ -123,6 +126,7 @@ class Model:
 @settings(deadline=None, max_examples=60)
 @given(STEPS)
 @example([("enter", 0, 2, []), ("record", 0, 2, ["unknown", "unknown"])])  # "[unknown]" for both
+@example([("enter", 0, 3, []), ("record", 0, 3, ["accepted", "rejected", "accepted"])])
 @example(PIECES)
 @example([*PIECES, ("record", 0, 2, ["not_sent", "held"]), ("unsend", 1, 2, [])])
 def test_whole_chunks_and_pieces_of_them_keep_what_became_of_each_message(steps: Any) -> None:
@@ -243,6 +247,33 @@ async def test_what_a_reply_leaves_open_stands_by_itself(tmp_path: Path) -> None
         db.close()
     assert report.unknown > 0
     assert states == {"accepted": report.accepted, "unknown": report.unknown}
+
+
+def test_no_two_journals_give_the_same_refs(tmp_path: Path) -> None:
+    """And one gives them as before when it is opened again."""
+    paths = [tmp_path / "a.db", tmp_path / "b.db", tmp_path / "a.db"]
+    first, second, again = (stored(path, lambda store: store.campaign) for path in paths)
+    assert first == again != second
+
+
+def test_an_intent_survives_a_loss_of_power(tmp_path: Path) -> None:
+    """As far as SQLite can promise it: a commit returns once the disk has it."""
+
+    def run(store: Store) -> None:
+        assert store._db.execute("pragma synchronous").fetchone() == (2,)  # FULL
+        assert store._db.execute("pragma journal_mode").fetchone() == ("wal",)
+
+    stored(tmp_path / "promo.db", run)
+
+
+def test_a_journal_that_lost_what_it_tells_of_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "promo.db"
+    stored(path, lambda _: None)
+    with sqlite3.connect(path) as db:
+        db.execute("delete from meta where name = 'channel'")
+    db.close()
+    with pytest.raises(ac.ConfigurationError, match="it tells no channel"):
+        stored(path, lambda _: None)
 
 
 async def test_a_journal_of_an_older_version_is_refused(tmp_path: Path) -> None:
