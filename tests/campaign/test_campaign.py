@@ -22,6 +22,7 @@ from aioclicksend.campaign import (
     Problem,
     QuietHours,
 )
+from aioclicksend.campaign.plan import Price
 from aioclicksend.models.account import Account
 from aioclicksend.sandbox import Sandbox
 
@@ -332,3 +333,25 @@ async def test_a_plan_tells_what_the_account_lacks(monkeypatch: pytest.MonkeyPat
             monkeypatch.setattr(client.account, "get", recharging)
             recharged = await campaign("to,name\n0412345678,A\n0412345679,B\n", "Hi").plan(client)
     assert (recharged.balance, recharged.is_clean) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("balance", "unread", "lacks"),
+    [("0", [], "1"), ("0.4", [], "0.6"), ("1", [], "0"), ("2", [], "0"), ("2", ["a list"], "0")],
+)
+def test_a_plan_is_clean_if_the_account_can_pay_and_every_opt_out_was_read(
+    balance: str, unread: list[str], lacks: str
+) -> None:
+    """An account without a cent lacks everything, and is not taken for one not asked."""
+    plan = Plan(
+        source="the input",
+        format="CSV",
+        columns={},
+        fingerprint="",
+        offline=False,
+        unread_opt_outs=unread,
+        price=Price(Decimal(1)),
+        balance=Decimal(balance),
+    )
+    assert plan.shortfall == Decimal(lacks)
+    assert plan.is_clean is (plan.shortfall == 0 and not unread)
