@@ -176,6 +176,7 @@ async def test_what_is_decided_by_hand_is_in_the_file_at_once(journal: Journal, 
     rows = enter(journal, 2)
     await journal.intend(rows, 1.0, 1)
     await journal.accept(rows[:1], "found by hand")
+    assert read(path, "select state from outcome where id = 1") == [("accepted",)]
     await journal.unsend(rows[1:])
     assert read(path, "select state, price, reason from outcome order by id") == [
         ("accepted", None, "found by hand"),
