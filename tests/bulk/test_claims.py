@@ -108,6 +108,19 @@ async def test_a_stream_joins_what_is_being_sent_by_itself(tmp_path: Path) -> No
         assert len(sandbox.messages) == 1
 
 
+async def test_mms_sent_by_themselves_keep_their_picture(tmp_path: Path) -> None:
+    message = ac.MmsMessage(
+        to="+61491570156", body="Look", subject="S", media_file="https://example.org/a.jpg"
+    )
+    async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
+        sandbox.fail_next("refuse-429", path="/mms/send", retry_after=0)
+        async with api.mms.bulk(journal=tmp_path / "x.db") as bulk:
+            assert isinstance(await (await bulk.send(message)), ac.NotSent)
+        async with api.mms.bulk(journal=tmp_path / "x.db") as bulk:
+            assert (await bulk.resume()).accepted == 1
+        assert sandbox.messages[0]["_media_file_url"] == "https://example.org/a.jpg"
+
+
 class EndlessJournal(Journal):
     """A journal that cannot take how a request ended."""
 

@@ -120,6 +120,18 @@ async def test_what_the_journal_knows_does_not_count_for_the_ramp(tmp_path: Path
         assert sizes(sandbox) == [1, 1, 9, 1]
 
 
+async def test_messages_behind_known_ones_are_ramped_whatever_came_with_them(
+    tmp_path: Path,
+) -> None:
+    """Known ones are read in large steps: the first new ones come many at a time."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            await bulk.run(many(1))
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            assert (await bulk.run(many(301))).accepted == 301
+        assert sizes(sandbox) == [1, 1, 10, 100, 189]
+
+
 async def test_what_is_resumed_is_not_ramped_and_does_not_count_for_a_ramp(
     tmp_path: Path,
 ) -> None:
@@ -288,6 +300,14 @@ async def test_messages_that_are_all_wrong_are_told_so_without_asking_the_journa
             (outcome,) = await outcomes(bulk.stream([sms(1, to="nobody")]))
         assert isinstance(outcome, ac.NotSent)
         assert outcome.ref == "ref-1"
+
+
+async def test_one_that_is_wrong_is_told_so_among_those_the_journal_knows(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        for _ in range(2):
+            async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
+                settled = await outcomes(bulk.stream([sms(1), sms(2, to="nobody")]))
+            assert kinds(settled) == {"Accepted": 1, "NotSent": 1}
 
 
 async def test_a_stream_that_comes_while_another_is_under_way_joins_it(tmp_path: Path) -> None:

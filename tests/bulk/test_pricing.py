@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -86,6 +87,10 @@ async def test_mms_are_priced_with_their_own_pictures() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api, api.mms.bulk() as bulk:
         assert (await bulk.price(messages)).count == 3
         assert [it.body.count(b'"to"') for it in sandbox.requests] == [2, 1]
+        shown = [json.loads(it.body)["media_file"] for it in sandbox.requests]
+        assert shown == pictures[:2]
+        with pytest.raises(ValueError, match="not a MmsMessage but a str"):
+            await bulk.price(["text"])  # type: ignore[list-item]
 
 
 async def test_every_priced_message_has_a_ref_of_its_own() -> None:

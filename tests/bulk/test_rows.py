@@ -328,7 +328,9 @@ def test_a_usual_price_reply_is_read_at_a_glance() -> None:
     "body",
     [
         priced(country=61),
-        b'{"http_code": 401, "data": {"messages": []}}',
+        b'{"http_code": 400, "data": {"messages": []}}',
+        priced(country="AU").replace(b"AU", b"\xff"),
+        b'{"data": {"messages": ' + b"[" * 100_000,
         b'{"http_code": 200, "data": null}',
         b"<html>",
     ],
@@ -371,4 +373,8 @@ def test_a_counted_row_tells_the_same_but_for_its_id() -> None:
 def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:
     assert date_of([row(0, date=1700000000), row(1, date=5)]) == 1700000000
     assert date_of([row(0, date="2026-01-01")]) is None
+    assert date_of([row(0, date=0)]) is date_of([row(0, date=-1)]) is None
+    rows = [msgspec.structs.asdict(row(0)) | {"date": 10**12}]
+    body = json.dumps({"data": {"messages": rows}}).encode()
+    assert date_of(decode_rows(body, ["ref-0"])) is None
     assert date_of([]) is None

@@ -1,0 +1,61 @@
+"""A batch taken at a glance must come out as message by message, or not at a glance at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+import aioclicksend as ac
+from aioclicksend.bulk import express
+from aioclicksend.bulk.rows import Distinct
+from aioclicksend.models.messages import freeze, request_body, with_ref
+
+from .helpers import many, sms
+
+LATER = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *[sms(1, to=to) for to in ("+123456", f"+{'1' * 16}", "+01234567", "1234567", "+1\n+2", 7)],
+        sms(1, to=None, list_id=7),
+        sms(1, list_id=7),
+        sms(1, schedule=LATER),
+        *[sms(1, body=body) for body in ("", " \n", "half \ud83d", None, 7)],
+        *[sms(1, custom_string=ref) for ref in ("", " ", 7)],
+        ac.MmsMessage(to="+61491570156", body="Hi", subject="S", media_file="https://a.example"),
+        ac.VoiceMessage(to="+61491570156", body="Hi"),
+        "text",
+        None,
+    ],
+)
+def test_one_that_is_out_of_the_ordinary_keeps_its_batch_from_the_fast_way(odd: Any) -> None:
+    for messages in ([sms(0), odd], [odd, sms(0)]):
+        assert express.bodies_of(messages, ac.SmsMessage) is None
+        assert express.body_of(messages, ac.SmsMessage, "p-") is None
+
+
+def test_messages_with_their_own_refs_and_without_do_not_go_together() -> None:
+    """Their own may come again: then they do not tell messages apart."""
+    mixed = [sms(0), sms(1, custom_string=None)]
+    assert express.body_of(mixed, ac.SmsMessage, "p-") is None
+    refs, body = express.body_of([sms(1), sms(1)], ac.SmsMessage, "p-") or ([], b"")
+    assert refs == ["ref-1", "ref-1"]
+    assert not isinstance(refs, Distinct)
+    assert body == request_body([freeze(sms(1))] * 2)
+
+
+def test_a_thousand_messages_without_refs_are_given_some_and_left_as_they_are() -> None:
+    """Theirs are the caller's objects: a ref that stayed on one would be taken for the caller's."""
+    messages = [sms(it, custom_string=None, body="Grüße 🎉") for it in range(1000)]
+    frozen = [freeze(it) for it in messages]
+    refs, body = express.body_of(messages, ac.SmsMessage, "p-") or ([], b"")
+    assert refs == [f"p-{it:x}" for it in range(1000)]
+    assert isinstance(refs, Distinct)
+    assert body == request_body(list(map(with_ref, frozen, refs)))
+    assert {it.custom_string for it in messages} == {None}
+    assert express.bodies_of(messages, ac.SmsMessage) == frozen
+    assert express.body_of(list(many(1001)), ac.SmsMessage, "p-") is None
