@@ -53,9 +53,9 @@ async def test_a_stream_that_the_journal_cannot_take_in_is_not_sent(tmp_path: Pa
         async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
             await bulk.run(many(1))
         async with api.sms.bulk(journal=FullJournal(tmp_path / "x.db"), ramp=None) as bulk:
-            report = await bulk.run(many(3))
-        assert report.reasons == {"held: the journal cannot be written (no space left)": 3}
-        assert (report.not_sent, posts(sandbox)) == (3, 1)
+            report = await bulk.run([*many(3), sms(3, to="nobody")])
+        assert report.reasons["held: the journal cannot be written (no space left)"] == 3
+        assert (report.not_sent, posts(sandbox)) == (4, 1)
 
 
 async def test_abort_withdraws_what_waits_for_the_journal(tmp_path: Path) -> None:

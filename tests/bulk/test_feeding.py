@@ -310,6 +310,16 @@ async def test_one_that_is_wrong_is_told_so_among_those_the_journal_knows(tmp_pa
             assert kinds(settled) == {"Accepted": 1, "NotSent": 1}
 
 
+async def test_what_was_held_back_is_sent_once_by_two_streams(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
+        await held_back(api, sandbox, path, 6)
+        async with api.sms.bulk(journal=path, ramp=None) as bulk:
+            reports = await asyncio.gather(bulk.run(many(6)), bulk.resume(), bulk.run(many(6)))
+        assert [it.accepted for it in reports][::2] == [6, 6]
+        assert set(accepts(sandbox).values()) == {1}
+
+
 async def test_a_stream_that_comes_while_another_is_under_way_joins_it(tmp_path: Path) -> None:
     """The first one found the journal empty and looked for nothing."""
     async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:

@@ -355,3 +355,5 @@ def test_a_plan_is_clean_if_the_account_can_pay_and_every_opt_out_was_read(
     )
     assert plan.shortfall == Decimal(lacks)
     assert plan.is_clean is (plan.shortfall == 0 and not unread)
+    plan.price = None
+    assert plan.is_clean is (not unread)
