@@ -63,6 +63,8 @@ class DyingJournal(Journal):
         """Leave the file as a dead process does: what was not committed is gone."""
         store, thread = self._store, self._thread
         assert store is not None
+        if self._index is not None:
+            await asyncio.wrap_future(thread.submit(self._index.close))
         if store.is_open:
             await asyncio.wrap_future(thread.submit(store._db.close))
         thread.shutdown()
