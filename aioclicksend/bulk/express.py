@@ -26,8 +26,6 @@ _lines = msgspec.json.Encoder().encode_lines
 
 def bodies_of(messages: Sequence[Any], kind: type[Message]) -> list[bytes] | None:
     """Return the JSON of messages that are all as usual, None if one is not."""
-    if kind is MmsMessage:
-        return None  # its picture stands beside the messages
     try:
         if not _are_usual(messages, kind, [it.custom_string for it in messages]):
             return None
@@ -67,6 +65,8 @@ def _are_usual(messages: Sequence[Any], kind: type[Message], refs: Sequence[Any]
         AttributeError: a message is none.
 
     """
+    if kind is MmsMessage:
+        return False  # its picture stands beside the messages
     tos: list[Any] = [
         it.to for it in messages if it.__class__ is kind and it.list_id is it.schedule is None
     ]

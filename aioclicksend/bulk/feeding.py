@@ -93,8 +93,6 @@ class Planner:
 
     def _usual(self, messages: list[Message]) -> Plan | None:
         """Return what to do with messages that are all new and as usual, None if one is not."""
-        if self._channel.message is MmsMessage:
-            return None
         rows, prefix = self._places(len(messages))
         usual = express.body_of(messages, self._channel.message, prefix)
         if usual is None or len(usual[1]) > self._max_bytes:

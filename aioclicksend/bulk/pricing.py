@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from ..models.messages import MmsMessage, freeze, new_ref, with_ref
+from ..models.messages import freeze, new_ref, with_ref
 from ..models.results import ACCEPTED
 from . import express
 from .batcher import Batching
@@ -72,10 +72,9 @@ async def price(
 
 async def _ask(channel: Channel, messages: list[Any], check: Any) -> Priced:
     prefix = new_ref()
-    if channel.message is not MmsMessage:
-        usual = express.body_of(messages, channel.message, f"{prefix}-")
-        if usual is not None:
-            return await channel.price(usual[1])
+    usual = express.body_of(messages, channel.message, f"{prefix}-")
+    if usual is not None:
+        return await channel.price(usual[1])
     bodies = []
     for place, message in enumerate(messages):
         check(message)

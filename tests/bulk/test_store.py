@@ -266,21 +266,20 @@ def test_an_intent_survives_a_loss_of_power(tmp_path: Path) -> None:
     stored(tmp_path / "promo.db", run)
 
 
-def test_a_journal_that_lost_what_it_tells_of_itself_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("delete from meta where name = 'channel'", "it tells no channel"),
+        ("update meta set value = '1' where name = 'schema'", "older, unreleased version"),
+    ],
+)
+def test_a_file_that_is_no_journal_of_ours_any_more_is_refused(
+    tmp_path: Path, change: str, complaint: str
+) -> None:
     path = tmp_path / "promo.db"
     stored(path, lambda _: None)
     with sqlite3.connect(path) as db:
-        db.execute("delete from meta where name = 'channel'")
+        db.execute(change)
     db.close()
-    with pytest.raises(ac.ConfigurationError, match="it tells no channel"):
-        stored(path, lambda _: None)
-
-
-async def test_a_journal_of_an_older_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "promo.db"
-    stored(path, lambda _: None)
-    with sqlite3.connect(path) as db:
-        db.execute("update meta set value = '1' where name = 'schema'")
-    db.close()
-    with pytest.raises(ac.ConfigurationError, match="older, unreleased version"):
+    with pytest.raises(ac.ConfigurationError, match=complaint):
         stored(path, lambda _: None)
