@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import msgspec
 from msgspec import Struct
 
-from ..models.messages import Message
+from ..models.messages import Message, thaw
 from .known import Known
 from .outcome import Outcome
 
@@ -32,6 +32,38 @@ _decode = msgspec.json.Decoder(_Request).decode
 
 def _never() -> bool:
     return False
+
+
+class Remade(Sequence[Message]):
+    """Messages that are made anew from their request when one of them is looked at.
+
+    Of a thousand messages as objects lie ten times the bytes of their request in memory, whose
+    reading and freeing costs more than all checks of them.
+    """
+
+    def __init__(self, body: bytes, kind: type[Message], count: int, *, named: bool) -> None:
+        self._body = body
+        self._kind = kind
+        self._count = count
+        self._named = named
+        self._messages: list[Message] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Message]: ...
+
+    def __getitem__(self, index: int | slice) -> Message | list[Message]:
+        if self._messages is None:
+            self._messages = [thaw(bytes(it), self._kind) for it in _decode(self._body).messages]
+            if not self._named:
+                for message in self._messages:
+                    message.custom_string = None
+        return self._messages[index]
 
 
 class Batch:

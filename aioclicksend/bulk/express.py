@@ -18,7 +18,7 @@ import msgspec
 from ..models.messages import Message, MmsMessage
 from .rows import Distinct
 
-_NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
+_NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)++").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
 _encode = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
@@ -48,7 +48,8 @@ def body_of(
         if not _are_usual(messages, kind, refs):
             return None
         if None in refs:
-            refs = Distinct(map(prefix.__add__, _SUFFIXES[: len(messages)]))
+            suffixes = _SUFFIXES[: len(messages)]
+            refs = Distinct((prefix + f"\n{prefix}".join(suffixes)).split("\n"))
             messages = list(map(kind.__copy__, messages))  # type: ignore[attr-defined]
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref

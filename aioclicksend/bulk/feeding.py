@@ -9,13 +9,12 @@ from itertools import count
 from typing import Any
 
 import anyio
-import msgspec
 from msgspec import Struct
 
 from ..errors import NotSentError
-from ..models.messages import REF_PREFIX, Message, MmsMessage, check, freeze, with_ref
+from ..models.messages import REF_PREFIX, Message, MmsMessage, check, freeze, thaw, with_ref
 from . import express
-from .batch import Batch
+from .batch import Batch, Remade
 from .batcher import Batcher, Batching
 from .channel import Channel
 from .engine import Engine
@@ -31,7 +30,7 @@ from .sources import Lingering, Prompt
 class Plan(Struct):
     """Messages that will be sent, and what is already known of others."""
 
-    messages: list[Message]
+    messages: Sequence[Message]
     refs: list[str]
     frozen: list[bytes]
     rows: Sequence[int]
@@ -59,10 +58,13 @@ class Planner:
         """Return a ref that no other message has."""
         return f"{self._prefix}{next(self._numbers):x}"
 
-    async def plan(self, messages: list[Message], run: int) -> Plan:
-        """Return what to do with messages of a stream; bad ones are NotSent, with the reason."""
+    async def plan(self, messages: list[Message], run: int, *, counted: bool) -> Plan:
+        """Return what to do with messages of a stream; bad ones are NotSent, with the reason.
+
+        Those whose outcomes are only counted need not be kept.
+        """
         looked_for = self._journal is not None and self._journal.remembers
-        if not looked_for and (plan := self._usual(messages)) is not None:
+        if not looked_for and (plan := self._usual(messages, counted=counted)) is not None:
             return plan
         bodies = express.bodies_of(messages, self._channel.message)
         good, outcomes = messages, list[Outcome]()
@@ -91,7 +93,7 @@ class Planner:
         self._engine.under_way.enter(rows)
         return Plan(good, refs, frozen, rows, outcomes, [])
 
-    def _usual(self, messages: list[Message]) -> Plan | None:
+    def _usual(self, messages: list[Message], *, counted: bool) -> Plan | None:
         """Return what to do with messages that are all new and as usual, None if one is not."""
         rows, prefix = self._places(len(messages))
         usual = express.body_of(messages, self._channel.message, prefix)
@@ -101,7 +103,11 @@ class Planner:
         if self._journal is not None:
             self._journal.enter(rows, body)
             self._engine.under_way.enter(rows)
-        return Plan(messages, refs, [], rows, [], [], body)
+        kept: Sequence[Message] = messages
+        if counted:
+            named = not isinstance(refs, Distinct)
+            kept = Remade(body, self._channel.message, len(messages), named=named)
+        return Plan(kept, refs, [], rows, [], [], body)
 
     def _places(self, count: int) -> tuple[range, str]:
         """Return rows of the journal for new messages, and what their refs begin with."""
@@ -234,13 +240,24 @@ class Feeder:
     ) -> None:
         try:
             size = self._step()
-            while not self._over(feed) and (chunk := await take(size)):
-                plan = await self._planner.plan(chunk, run)
+            while not self._over(feed):
+                plan = await self._next_plan(feed, run, take, size)
+                if plan is None:
+                    break
                 await self._submit(feed, plan, ramped=True)
+                if not plan.messages:
+                    await asyncio.sleep(0)  # many bad ones in a row must not keep others waiting
                 # Where the journal knows all there is, nothing is sent that calls for a ramp.
                 size = self._step() if plan.messages else self._batching.size
         except Exception as error:
             feed.failure = error
+
+    async def _next_plan(
+        self, feed: Feed, run: int, take: Callable[[int], Awaitable[list[Any]]], size: int
+    ) -> Plan | None:
+        if not (chunk := await take(size)):
+            return None
+        return await self._planner.plan(chunk, run, counted=feed.report is not None)
 
     async def resume(self, feed: Feed, journal: Journal) -> None:
         """Feed what the journal held back."""
@@ -267,8 +284,10 @@ class Feeder:
 
     async def _submit(self, feed: Feed, plan: Plan, *, ramped: bool) -> None:
         if plan.outcomes:
+            await feed.room.acquire()
             feed.expect(len(plan.outcomes))
             feed.settle((), plan.outcomes)
+            feed.answered()
         self.join(feed, plan.joined)
         whole = Batch(
             plan.messages,
@@ -285,11 +304,15 @@ class Feeder:
             feed.expect(len(batch))
             batch.abandoned = feed.is_closed
             # A ref of the caller's may come again: then it is the ids that tell messages apart.
-            batch.counted = feed.counted and not plan.rows and isinstance(plan.refs, Distinct)
-            answered = asyncio.Event()
-            batch.when_answered(_both(feed.answered, answered.set))
+            batch.counted = (
+                feed.report is not None and not plan.rows and isinstance(plan.refs, Distinct)
+            )
+            answered = asyncio.Event() if ramped and self._ramp else None
+            batch.when_answered(
+                feed.answered if answered is None else _both(feed.answered, answered.set)
+            )
             self._engine.submit(batch)
-            if ramped and self._ramp:
+            if answered is not None:
                 await answered.wait()
                 del self._ramp[:1]  # another stream may have taken the last step
 
@@ -340,10 +363,7 @@ def outcome_of(message: Message, known: Known) -> Outcome | None:
 
 def thawed(channel: Channel, known: Known) -> Message:
     """Return the message that a body in the journal came from."""
-    message = msgspec.json.decode(known.body, type=channel.message)
-    if known.kind is not None:
-        message = msgspec.structs.replace(message, media_file=known.kind)
-    return message
+    return thaw(known.body, channel.message, known.kind)
 
 
 def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:

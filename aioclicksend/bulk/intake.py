@@ -9,6 +9,7 @@ from typing import Any
 
 from ..models.messages import Message
 from .outcome import Outcome
+from .report import Report
 
 
 class Handle:
@@ -59,18 +60,17 @@ class Feed:
     """The outcomes of one stream, in the order in which they become known.
 
     At most `ahead` batches are under way or unread, so memory stays flat however slow the reader.
+    With a `report` there is nothing to read: outcomes are counted there as they come.
     """
 
     def __init__(
         self,
         messages: Iterable[Any] | AsyncIterable[Any],
         ahead: int,
-        *,
-        counted: bool = False,
+        report: Report | None = None,
     ) -> None:
         self.messages = messages
-        self.counted = counted
-        """Whether its reader only counts the outcomes."""
+        self.report = report
         self.room = asyncio.Semaphore(ahead)
         self.closed = False
         """The reader has gone: nothing more is taken in, what waits is withdrawn."""
@@ -88,13 +88,17 @@ class Feed:
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:  # noqa: ARG002
         """Pass outcomes on to the reader."""
         self._expected -= len(outcomes)
-        if not self.closed:
+        if self.report is not None:
+            self.report.add(outcomes)
+            if self._is_over:
+                self._news.set()
+        elif not self.closed:
             self._ready.append(outcomes)
-        self._news.set()
+            self._news.set()
 
     def answered(self) -> None:
         """Make room for another batch once the reader has got this far."""
-        if self.closed:
+        if self.closed or self.report is not None:
             self.room.release()
         else:
             self._ready.append(None)
@@ -104,6 +108,10 @@ class Feed:
         """Say that the source is exhausted."""
         self._ended = True
         self._news.set()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended and not self._expected
 
     async def next(self) -> Sequence[Outcome] | None:
         """Return the next outcomes, None after the last.
@@ -118,7 +126,7 @@ class Feed:
                 if outcomes is not None:
                     return outcomes
                 self.room.release()
-            if self._ended and not self._expected:
+            if self._is_over:
                 if self.failure is not None:
                     raise self.failure
                 return None

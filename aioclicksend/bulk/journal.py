@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -33,7 +33,7 @@ from .lookup import Entries, Index
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .rows import AllAccepted, parts, price
-from .store import Results, Store
+from .store import Column, Results, Store
 
 log = logging.getLogger("aioclicksend")
 
@@ -205,8 +205,8 @@ class Journal:
 
     async def accept(self, rows: Sequence[int], reason: str) -> None:
         """Take messages for accepted that no reply told of."""
-        none = [None] * len(rows)
-        results: Results = ["accepted"] * len(rows), none, none, none, [reason] * len(rows)
+        none: repeat[Any] = repeat(None)
+        results: Results = repeat("accepted"), none, none, none, [reason] * len(rows)
         self._to_write.append(partial(self._opened.record, rows, results, time.time()))
         await self._run(self._write)
 
@@ -309,18 +309,18 @@ def _runs(
 def _accepted(outcomes: AllAccepted) -> Results:
     rows = outcomes.rows
     return (
-        ["accepted"] * len(rows),
+        repeat("accepted"),
         outcomes.ids,
         _read([row.message_parts for row in rows], parts),
         _read([row.message_price for row in rows], _told),
-        [None] * len(rows),
+        repeat(None),
     )
 
 
-def _read(values: list[Any], read: Callable[[Any], T]) -> list[T]:
+def _read(values: list[Any], read: Callable[[Any], T]) -> Column[T]:
     """Read values that are mostly all the same."""
     if values.count(values[0]) == len(values):
-        return [read(values[0])] * len(values)
+        return repeat(read(values[0]))
     return list(map(read, values))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from operator import attrgetter
 
 from msgspec import Struct
 
@@ -33,7 +32,6 @@ _HINTS = ACCOUNT_REFUSALS | {"THROTTLED"}
 """Refusals that, given to a message sent again, do not say that its first try was refused too."""
 
 is_code = re.compile(r"[A-Z][A-Z0-9_]+").fullmatch
-_status_of = attrgetter("status")
 
 
 class Match(Struct):
@@ -53,7 +51,7 @@ def match(messages: Sequence[Message], refs: Sequence[str], rows: Sequence[AnyRo
         in_place(rows, refs)
         and (len(set(refs)) == len(refs) or _numbers_in_place(rows, messages, refs))
     ):
-        if list(map(_status_of, rows)).count(ACCEPTED) == len(rows):
+        if [row.status for row in rows].count(ACCEPTED) == len(rows):
             return Match(AllAccepted(messages, refs, rows))
         return _finished(list(map(judge, messages, refs, rows)))
     found, odd = _pair(messages, refs, rows)

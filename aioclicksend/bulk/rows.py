@@ -6,8 +6,6 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property
-from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import msgspec
@@ -114,7 +112,6 @@ _decode = msgspec.json.Decoder(_Envelope[SentRow]).decode
 _decode_priced = msgspec.json.Decoder(_PricedEnvelope).decode
 _decode_lean = msgspec.json.Decoder(_Envelope[_LeanRow]).decode
 _decode_counted = msgspec.json.Decoder(_Envelope[_CountedRow]).decode
-_ref_of = attrgetter("custom_string")
 _DATE = re.compile(rb'"date":\s*([0-9]{1,12})\b')
 _HEAD = 2000
 """Bytes of a reply in which the first row's date stands, if it has one."""
@@ -172,6 +169,8 @@ class AllAccepted(Sequence[Accepted]):
         self._messages = messages
         self._refs = refs
         self.rows = rows
+        self._cost: Decimal | None = None
+        self._outcomes: list[Accepted] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -188,13 +187,16 @@ class AllAccepted(Sequence[Accepted]):
     def __getitem__(self, index: int | slice) -> Accepted | list[Accepted]:
         return self._made[index]
 
-    @cached_property
+    @property
     def cost(self) -> Decimal:
         """The sum of their prices."""
-        prices = [row.message_price for row in self.rows]
-        if prices.count(prices[0]) == len(prices):
-            return (price(prices[0]) or Decimal(0)) * len(prices)
-        return sum((price(it) or Decimal(0) for it in prices), Decimal(0))
+        if self._cost is None:
+            prices = [row.message_price for row in self.rows]
+            if prices.count(prices[0]) == len(prices):
+                self._cost = (price(prices[0]) or Decimal(0)) * len(prices)
+            else:
+                self._cost = sum((price(it) or Decimal(0) for it in prices), Decimal(0))
+        return self._cost
 
     @property
     def is_uniform(self) -> bool:
@@ -211,19 +213,21 @@ class AllAccepted(Sequence[Accepted]):
         """Their `message_id`s."""
         return [row.message_id for row in self.rows]
 
-    @cached_property
+    @property
     def _made(self) -> list[Accepted]:
-        rows = self.rows
-        return list(
-            map(
-                Accepted,
-                self._messages,
-                self._refs,
-                self.ids,
-                [parts(row.message_parts) for row in rows],
-                [price(row.message_price) for row in rows],
+        if self._outcomes is None:
+            rows = self.rows
+            self._outcomes = list(
+                map(
+                    Accepted,
+                    self._messages,
+                    self._refs,
+                    self.ids,
+                    [parts(row.message_parts) for row in rows],
+                    [price(row.message_price) for row in rows],
+                )
             )
-        )
+        return self._outcomes
 
 
 def decode_rows(
@@ -280,7 +284,7 @@ def date_of(rows: Sequence[AnyRow]) -> float | None:
 
 def in_place(rows: Sequence[AnyRow], refs: Sequence[str]) -> bool:
     """Whether every ref stands where it was sent."""
-    return len(rows) == len(refs) and list(map(_ref_of, rows)) == list(refs)
+    return len(rows) == len(refs) and [row.custom_string for row in rows] == list(refs)
 
 
 def _are_distinct(refs: Sequence[str]) -> bool:

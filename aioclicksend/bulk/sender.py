@@ -164,14 +164,14 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
     async def run(self, messages: Iterable[M] | AsyncIterable[M]) -> Report:
         """Send messages and return how they fared."""
-        return await self._report(await self._feed(messages, counted=True))
+        return await self._report(await self._feed(messages, Report()))
 
     async def resume(self) -> Report:
         """Send what the journal holds back, settle what it holds in doubt, and return how."""
         if self._journal is None:
             raise RuntimeError("resume() needs a journal")
         self._raise_if_closed()
-        feed = Feed((), self._lanes + _AHEAD)
+        feed = Feed((), self._lanes + _AHEAD, Report())
         left = [it for it in self._left_in_doubt if it.row in self._engine.under_way]
         self._feeder.join(feed, left)
         self._tasks.start_soon(self._feeder.resume, feed, self._journal)
@@ -305,26 +305,26 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     # Streams.
 
     async def _feed(
-        self, messages: Iterable[M] | AsyncIterable[M], *, counted: bool = False
+        self, messages: Iterable[M] | AsyncIterable[M], report: Report | None = None
     ) -> Feed:
         self._raise_if_closed()
         if isinstance(messages, Message | str | bytes):
             raise TypeError("messages: an iterable of messages is needed; use send() for one")
-        feed = Feed(messages, self._lanes + _AHEAD, counted=counted)
+        feed = Feed(messages, self._lanes + _AHEAD, report)
         run = self._journal.new_run() if self._journal is not None else 0
         self._tasks.start_soon(self._feeder.run, feed, run)
         return feed
 
     async def _report(self, feed: Feed) -> Report:
+        assert feed.report is not None
         now = asyncio.get_running_loop().time
-        report, began = Report(), now()
+        began = now()
         try:
-            while (outcomes := await feed.next()) is not None:
-                report.add(outcomes)
+            await feed.next()  # there is only the end
         finally:
             feed.close()
-        report.seconds = now() - began
-        return report
+        feed.report.seconds = now() - began
+        return feed.report
 
     # Single messages.
 

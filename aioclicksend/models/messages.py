@@ -146,6 +146,22 @@ def freeze(message: Message) -> bytes:
         raise ValueError("a text holds half a character (a lone surrogate)") from None
 
 
+def thaw(frozen: bytes, kind: type[AnyMessage], media_file: str | None = None) -> AnyMessage:
+    """Return the message that a JSON came from; what it is given beside its JSON is `media_file`.
+
+    A field of the wrong type, which only the API judges, comes back as it was.
+    """
+    try:
+        message = msgspec.json.decode(frozen, type=kind)
+    except msgspec.ValidationError:
+        names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+        told: dict[str, Any] = msgspec.json.decode(frozen)
+        message = kind(**{names[name]: value for name, value in told.items()})
+    if media_file is not None:
+        message = msgspec.structs.replace(message, media_file=media_file)
+    return message
+
+
 def with_ref(frozen: bytes, ref: str) -> bytes:
     """Return the JSON of a message that lacks a ref, with a generated one."""
     return b'%b,"custom_string":"%b"}' % (frozen[:-1], ref.encode())

@@ -89,9 +89,9 @@ class Model:
     def record(self, rows: range, told: Results) -> None:
         """Take results."""
         self.store.record(rows, told, 1.0)
-        for place, row in enumerate(rows):
-            for name, column in zip(FIELDS, told, strict=True):
-                setattr(self.known[row], name, column[place])
+        for name, column in zip(FIELDS, told, strict=True):
+            for row, value in zip(rows, column, strict=False):
+                setattr(self.known[row], name, value)
 
     def intend(self, rows: range) -> None:
         """Take an intent."""
