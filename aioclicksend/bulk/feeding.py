@@ -283,12 +283,12 @@ class Feeder:
             self._engine.under_way.join(it.row, feed)
 
     async def _submit(self, feed: Feed, plan: Plan, *, ramped: bool) -> None:
+        self.join(feed, plan.joined)  # at once, before one of them is settled
         if plan.outcomes:
             await feed.room.acquire()
             feed.expect(len(plan.outcomes))
             feed.settle((), plan.outcomes)
             feed.answered()
-        self.join(feed, plan.joined)
         whole = Batch(
             plan.messages,
             plan.refs,

@@ -32,8 +32,8 @@ from .lease import LEASE
 from .lookup import Entries, Index
 from .matching import ACCOUNT_REFUSALS
 from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from .rows import AllAccepted, parts, price
-from .store import Column, Results, Store
+from .rows import AllAccepted, parts, price, read_all
+from .store import Results, Store
 
 log = logging.getLogger("aioclicksend")
 
@@ -311,17 +311,10 @@ def _accepted(outcomes: AllAccepted) -> Results:
     return (
         repeat("accepted"),
         outcomes.ids,
-        _read([row.message_parts for row in rows], parts),
-        _read([row.message_price for row in rows], _told),
+        read_all([row.message_parts for row in rows], parts),
+        read_all([row.message_price for row in rows], _told),
         repeat(None),
     )
-
-
-def _read(values: list[Any], read: Callable[[Any], T]) -> Column[T]:
-    """Read values that are mostly all the same."""
-    if values.count(values[0]) == len(values):
-        return repeat(read(values[0]))
-    return list(map(read, values))
 
 
 def _told(amount: Any) -> str | None:

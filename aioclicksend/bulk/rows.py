@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeVar, overload
+from itertools import repeat
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 from msgspec import Struct, field
@@ -17,6 +18,10 @@ from ..wire import Unreadable, loads
 from .outcome import Accepted
 
 R = TypeVar("R")
+T = TypeVar("T")
+
+Column: TypeAlias = "Sequence[T] | repeat[T]"
+"""What each row has, or what they share."""
 
 
 class SentRow(Struct, gc=False):
@@ -149,6 +154,13 @@ def price(value: str | float | None) -> Decimal | None:
     return decimal(value)
 
 
+def read_all(values: Sequence[Any], read: Callable[[Any], T]) -> Column[T]:
+    """Read the values of some rows, which mostly are all the same."""
+    if values.count(values[0]) == len(values):
+        return repeat(read(values[0]))
+    return list(map(read, values))
+
+
 class Distinct(list[str]):
     """Refs that are known to be all different."""
 
@@ -223,8 +235,8 @@ class AllAccepted(Sequence[Accepted]):
                     self._messages,
                     self._refs,
                     self.ids,
-                    [parts(row.message_parts) for row in rows],
-                    [price(row.message_price) for row in rows],
+                    read_all([row.message_parts for row in rows], parts),
+                    read_all([row.message_price for row in rows], price),
                 )
             )
         return self._outcomes
@@ -284,7 +296,7 @@ def date_of(rows: Sequence[AnyRow]) -> float | None:
 
 def in_place(rows: Sequence[AnyRow], refs: Sequence[str]) -> bool:
     """Whether every ref stands where it was sent."""
-    return len(rows) == len(refs) and [row.custom_string for row in rows] == list(refs)
+    return [row.custom_string for row in rows] == refs
 
 
 def _are_distinct(refs: Sequence[str]) -> bool:

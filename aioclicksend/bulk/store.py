@@ -40,17 +40,16 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, repeat
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
 from ..errors import ConfigurationError
 from .known import Known, bodies_of, refs_of
 from .lease import Lease
+from .rows import Column
 
 SCHEMA = 2
-
-T = TypeVar("T")
 
 _json = msgspec.json.encode
 
@@ -104,8 +103,6 @@ _WIPE = (
     "update single set batch = ?, state = null, message_id = null, parts = null, price = null, "
     "reason = null, at = null where id = ?"
 )
-
-Column: TypeAlias = "Sequence[T] | repeat[T]"
 
 Results: TypeAlias = (
     "tuple[Column[str], Column[str | None], Column[int | None], Column[str | None], "

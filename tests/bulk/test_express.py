@@ -9,6 +9,7 @@ import pytest
 
 import aioclicksend as ac
 from aioclicksend.bulk import express
+from aioclicksend.bulk.batch import Remade
 from aioclicksend.bulk.rows import Distinct
 from aioclicksend.models.messages import freeze, request_body, with_ref
 
@@ -59,3 +60,20 @@ def test_a_thousand_messages_without_refs_are_given_some_and_left_as_they_are() 
     assert {it.custom_string for it in messages} == {None}
     assert express.bodies_of(messages, ac.SmsMessage) == frozen
     assert express.body_of(list(many(1001)), ac.SmsMessage, "p-") is None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_messages_are_made_anew_from_their_request_as_they_were(
+    named: bool,  # noqa: FBT001
+) -> None:
+    """Also where a field has a type that only the API would mind."""
+    fields: list[dict[str, Any]] = [{}, {"source": 7, "from_": "Shop"}, {"body": "Grüße \n🎉"}]
+    messages = [sms(place, **it) for place, it in enumerate(fields)]
+    if not named:
+        for message in messages:
+            message.custom_string = None
+    _, body = express.body_of(messages, ac.SmsMessage, "p-") or ([], b"")
+    again = Remade(body, ac.SmsMessage, 3, named=named)
+    assert len(again) == 3
+    assert list(again) == messages
+    assert (again[1], again[1:]) == (messages[1], messages[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,53 @@ async def test_a_stream_that_was_left_while_it_waited_for_room_ends() -> None:
                     await asyncio.sleep(0.01)
 
 
+async def test_bad_messages_are_read_no_faster_than_their_outcomes() -> None:
+    taken = 0
+
+    def bad() -> Iterator[ac.SmsMessage]:
+        nonlocal taken
+        for taken in range(1, 1001):
+            yield sms(taken, body="")
+
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None) as bulk:
+            stream: Any = bulk.stream(bad())
+            await anext(stream)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert taken <= 50
+            assert len(await outcomes(stream)) == 999
+
+
+async def test_a_message_under_way_is_joined_before_room_is_waited_for(tmp_path: Path) -> None:
+    """Once it is settled it tells nobody any more."""
+    two = ac.Batching(size=2)
+    async with Sandbox(latency=0.2) as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(
+            journal=tmp_path / "x.db", batching=two, lanes=1, ramp=None
+        ) as bulk:
+            first = asyncio.create_task(outcomes(bulk.stream([sms(1)])))
+            while not bulk.statistics().on_wire:
+                await asyncio.sleep(0)
+            second = bulk.stream([*many(4, start=10), sms(5, body=""), sms(1)])
+            settled = await asyncio.wait_for(outcomes(second), 5)
+            assert kinds(await first) == {"Accepted": 1}
+        assert kinds(settled) == {"Accepted": 5, "NotSent": 1}
+        assert posts(sandbox) == 3
+
+
+async def test_bad_messages_in_a_row_leave_time_for_other_tasks() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(batching=TEN, ramp=None) as bulk:
+            running = asyncio.create_task(bulk.run(sms(it, body="") for it in range(1000)))
+            turns = 0
+            while not running.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert (await running).not_sent == 1000
+        assert turns >= 100
+
+
 async def test_a_stop_ends_what_is_being_resumed(tmp_path: Path) -> None:
     """What was not read yet is left as it is; it is no outcome of this run."""
     journal = tmp_path / "x.db"
@@ -199,6 +246,19 @@ async def test_a_stop_ends_what_is_being_resumed(tmp_path: Path) -> None:
             report = await asyncio.wait_for(resuming, 2)
         assert report.accepted == len(sandbox.messages) == 10
         assert report.not_sent <= 20
+
+
+async def test_a_field_of_a_wrong_type_is_resumed_as_it_was(tmp_path: Path) -> None:
+    """Nobody but the API minds; it must not keep all others from being sent."""
+    odd: Any = 7
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("status", path="/sms/send", status=401)
+        async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
+            assert (await bulk.run([sms(1), sms(2, source=odd)])).not_sent == 2
+        async with api.sms.bulk(journal=tmp_path / "x.db") as bulk:
+            assert (await bulk.resume()).accepted == 2
+        first, second = sandbox.requests
+        assert first.body == second.body
 
 
 class BrokenJournal(Journal):
