@@ -104,10 +104,8 @@ _WIPE = (
     "reason = null, at = null where id = ?"
 )
 
-Results: TypeAlias = (
-    "tuple[Column[str], Column[str | None], Column[int | None], Column[str | None], "
-    "Column[str | None]]"
-)
+_Texts: TypeAlias = "Column[str | None]"
+Results: TypeAlias = "tuple[Column[str], _Texts, Column[int | None], _Texts, _Texts]"
 """What became of messages, a column for each part: state, message_id, parts, price, reason.
 
 A column is what each message has, or repeats what they share.
