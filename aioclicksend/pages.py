@@ -259,7 +259,7 @@ class Walk(Generic[T]):
         return page
 
     def _is_new(self, page: Page[T]) -> bool:
-        digest = hash(_digestible(page.raw))
+        digest = hash(msgspec.json.encode(page.raw))
         known = digest in self._digests
         self._digests.add(digest)
         return not known
@@ -299,13 +299,6 @@ class _Items(Generic[T]):
 async def _fetched(fetch: Callable[[int], Awaitable[Page[T]]], number: int) -> Page[T]:
     # Called only once its task runs: a task cancelled before that leaves no coroutine behind.
     return await fetch(number)
-
-
-def _digestible(raw: Any) -> bytes | str:
-    try:
-        return msgspec.json.encode(raw)
-    except ValueError:
-        return repr(raw)  # half a surrogate pair has no encoding
 
 
 def _is_cancelled() -> bool:

@@ -128,7 +128,7 @@ def loads(body: bytes) -> Any:
     """Decode JSON; what msgspec finds too odd the stdlib takes: NaN, lone surrogates, a BOM.
 
     A text cut in the middle of a character, and a number of thousands of digits, spoil only
-    themselves.
+    themselves. Every text that comes out can be encoded, so that it can be written down.
 
     Raises:
         Unreadable: it is no JSON.
@@ -138,7 +138,7 @@ def loads(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            return json.loads(body.decode("utf-8-sig", "replace"), parse_int=_any_int)
+            return _encodable(json.loads(body.decode("utf-8-sig", "replace"), parse_int=_any_int))
         except (ValueError, RecursionError) as error:
             raise Unreadable("no JSON in the reply") from error
 
@@ -244,6 +244,19 @@ def phrase(status: int) -> str:
 
 def _any_int(digits: str) -> float:
     return int(digits) if len(digits) < sys.int_info.default_max_str_digits else float(digits)
+
+
+def _encodable(value: Any) -> Any:
+    """Return decoded JSON with a mark in place of each half of a character."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return list(map(_encodable, value))
+        case dict():
+            return {_encodable(name): _encodable(it) for name, it in value.items()}
+        case _:
+            return value
 
 
 def _seconds(text: str) -> float | None:

@@ -31,6 +31,7 @@ from .batch import Doubt
 from .channel import History
 from .matching import is_code, same_number
 from .outcome import Accepted, Outcome, Rejected, Unknown
+from .rows import parts
 
 log = logging.getLogger("aioclicksend")
 
@@ -387,7 +388,11 @@ class _Search:
             verdict = Rejected(doubt.message, doubt.ref, row.status)
         else:
             verdict = Accepted(
-                doubt.message, doubt.ref, row.message_id, row.message_parts, row.message_price
+                doubt.message,
+                doubt.ref,
+                row.message_id,
+                parts(row.message_parts),
+                row.message_price,
             )
         self._verdicts[id(doubt)] = (doubt, verdict)
         self._taken.add(row.message_id)

@@ -118,6 +118,7 @@ _decode_priced = msgspec.json.Decoder(_PricedEnvelope).decode
 _decode_lean = msgspec.json.Decoder(_Envelope[_LeanRow]).decode
 _decode_counted = msgspec.json.Decoder(_Envelope[_CountedRow]).decode
 _DATE = re.compile(rb'"date":\s*([0-9]{1,12})\b')
+_LARGE = 2**63
 _HEAD = 2000
 """Bytes of a reply in which the first row's date stands, if it has one."""
 
@@ -144,8 +145,9 @@ class AnyRow(Protocol):
 
 
 def parts(value: int | float | str | None) -> int | None:
-    """Return a number of parts."""
-    return value if isinstance(value, int) else number(value)
+    """Return a number of parts, None for one that no database can hold."""
+    found = value if isinstance(value, int) else number(value)
+    return found if found is None or abs(found) < _LARGE else None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -209,6 +209,8 @@ def _check_mms(message: MmsMessage) -> None:
         raise ValueError("subject: is empty; an MMS needs one")
     if not (message.media_file or "").startswith(("https://", "http://")):
         raise ValueError("media_file: must be the http(s) address of the picture")
+    if not (message.media_file or "").isprintable():  # half a character is not, either
+        raise ValueError("media_file: holds a character that no address has")
 
 
 def _check_schedule(schedule: object) -> None:

@@ -16,7 +16,15 @@ import aioclicksend as ac
 from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
 from aioclicksend.bulk.matching import match, same_number
-from aioclicksend.bulk.rows import AnyRow, InPlace, SentRow, date_of, decode_priced, decode_rows
+from aioclicksend.bulk.rows import (
+    AnyRow,
+    InPlace,
+    SentRow,
+    date_of,
+    decode_priced,
+    decode_rows,
+    parts,
+)
 from aioclicksend.wire import Unreadable
 
 from .helpers import sms
@@ -378,3 +386,11 @@ def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:
     body = json.dumps({"data": {"messages": rows}}).encode()
     assert date_of(decode_rows(body, ["ref-0"])) is None
     assert date_of([]) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(3, 3), ("3", 3), (2.0, 2), (None, None), ("many", None), (10**30, None), (1e30, None)],
+)
+def test_a_number_of_parts_is_one_that_a_journal_can_hold(told: Any, read: int | None) -> None:
+    assert parts(told) == read

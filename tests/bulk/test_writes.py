@@ -21,6 +21,8 @@ from aioclicksend.bulk.store import Store
 from aioclicksend.models.messages import freeze, request_body
 from aioclicksend.sandbox import Sandbox
 
+from ..core.helpers import client_of
+from ..hostile import Arrival, Hostile, Line
 from .helpers import accepts, client, many, posts, sms
 
 
@@ -169,6 +171,35 @@ def test_outcomes_that_are_kept_at_a_glance_are_kept_as_each_by_itself() -> None
         outcomes = AllAccepted(list(many(len(some))), [it.custom_string for it in some], some)
         each = list(zip(some, *journals._accepted(outcomes), strict=False))
         assert each == list(zip(some, *journals._results(list(outcomes)), strict=True))
+
+
+async def test_no_reply_is_too_odd_to_be_written_down(path: Path) -> None:
+    """Else the journal could take nothing any more, because of one message."""
+
+    async def script(line: Line, arrival: Arrival) -> None:
+        if arrival.path.endswith("/send") and len(server.arrivals) > 1:
+            line.reset()
+            return
+        number = min(len(server.arrivals), 2)
+        row = {
+            "to": sms(number).to,
+            "custom_string": f"ref-{number}",
+            "status": "SUCCESS",
+            "message_id": f"\ud83d{number}",
+            "message_parts": 10**30,
+            "message_price": "1e999",
+        }
+        await line.ok({"messages": [row], "data": [row], "total": 1, "last_page": 1})
+
+    async with Hostile(script) as server, client_of(server.url) as api:
+        async with api.sms.bulk(journal=path, ramp=None) as bulk:
+            for number in (1, 2):
+                assert (await bulk.run([sms(number)])).accepted == 1
+            assert bulk.statistics().found == 1
+    assert read(path, "select message_id, parts from outcome where state = 'accepted'") == [
+        ("\N{REPLACEMENT CHARACTER}1", None),
+        ("\N{REPLACEMENT CHARACTER}2", None),
+    ]
 
 
 async def test_what_is_decided_by_hand_is_in_the_file_at_once(journal: Journal, path: Path) -> None:

@@ -74,6 +74,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "mms-without-subject": (mms(subject=""), "subject: is empty"),
     "mms-without-picture": (mms(media_file=None), "media_file: must be"),
     "mms-with-a-path": (mms(media_file="pictures/a.jpg"), "media_file: must be"),
+    "mms-with-half-a-character": (mms(media_file="https://a.example/\ud83d"), "media_file: holds"),
 }
 
 

@@ -133,7 +133,8 @@ def assert_same(one: object, other: object) -> None:
     ("body", "value"),
     [
         (b'{"a":NaN,"b":-Infinity}', {"a": math.nan, "b": -math.inf}),
-        (b'{"a":"\\ud800"}', {"a": "\ud800"}),
+        (b'{"a":"\\ud800"}', {"a": "\N{REPLACEMENT CHARACTER}"}),
+        (b'[{"\\udc00b":["\\ud83d\\ude00 \\ud83d"]}]', [{"\ufffdb": ["\U0001f600 \ufffd"]}]),
         (b'{"a":"caf\xc3"}', {"a": "caf\N{REPLACEMENT CHARACTER}"}),
         (b'{"a":' + b"9" * 30 + b"}", {"a": 10**30 - 1}),
         (b'{"a":' + b"9" * 5000 + b"}", {"a": math.inf}),
