@@ -233,10 +233,10 @@ class Store:
     def planned(self, after: int, limit: int) -> list[Known]:
         """Return messages that wait to be sent, in the order of their rows."""
         return self._known(
-            "where chunk >= coalesce((select max(first) from chunk where first <= ?1), 0) "
-            "and standing.id > ?1 and (standing.state in ('not_sent', 'held') "
-            "or (batch is null and standing.state is null)) order by chunk limit ?2",
-            (after, limit),
+            "where chunk >= coalesce((select max(first) from chunk where first <= ?), 0) "
+            "and standing.id > ? and (standing.state in ('not_sent', 'held') "
+            "or (batch is null and standing.state is null)) order by chunk limit ?",
+            (after, after, limit),
         )
 
     def counts(self) -> dict[str, int]:
