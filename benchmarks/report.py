@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -44,15 +44,21 @@ $ python -m benchmarks.throughput   # one question alone
 - All send the same texts to the same numbers in requests of 1000, each with a `custom_string`; the
   floor and we with four requests under way, the official SDK and the httpx loop one after another,
   as their documentation shows.
-- The floor checks each row's status. It does not check messages before sending, match rows by
-  their ref, or keep an outcome of each: what it lacks is part of the ratio.
+- The floor checks each row's status, as `run` does, and counts. It does not check messages before
+  sending, match rows by their ref, or know what to do about a request that failed: what it lacks is
+  part of the ratio. `stream` besides hands every outcome over, with its message, id and price.
 """
 
 
 def page(
-    sections: Sequence[tuple[str, Sequence[Line]]], *, minutes: float, quick: bool, plot: bool
+    sections: Sequence[tuple[str, Sequence[Line]]],
+    runs: Sequence[Mapping[str, Line]],
+    *,
+    minutes: float,
+    quick: bool,
+    plot: bool,
 ) -> str:
-    """Return the page as Markdown."""
+    """Return the page as Markdown; `runs` are the lines with a bar, run by run."""
     parts = [INTRODUCTION, "## Results\n"]
     day = datetime.now(UTC).date().isoformat()
     run = "A quick run" if quick else "A full run"
@@ -61,9 +67,22 @@ def page(
     for title, lines in sections:
         parts.append(f"| **{title}** | | | | |")
         parts.extend("| " + " | ".join(line.cells()) + " |" for line in lines)
+    if len(runs) > 1:
+        parts.append("\n## The bars, run three times\n")
+        parts.append("| | first | second | third | bar |\n| :-- | --: | --: | --: | :-- |")
+        parts.extend(_thrice(runs))
     if plot:
         parts.append("\n## How cost grows with size\n\n![Cost by number of messages](cost.png)")
     return "\n".join(parts) + "\n"
+
+
+def _thrice(runs: Sequence[Mapping[str, Line]]) -> Iterator[str]:
+    for what, first in runs[0].items():
+        lines = [run[what] for run in runs if what in run]
+        if first.bar is not None and len(lines) == len(runs):
+            marks = "".join(line.verdict[-1] for line in lines)
+            told = " | ".join(line.told_ratio for line in lines)
+            yield f"| {what} | {told} | {first.bar} {marks} |"
 
 
 def machine() -> str:

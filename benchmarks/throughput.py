@@ -46,7 +46,7 @@ def measure(*, quick: bool) -> list[Line]:
     line = partial(compared, tell=per_second)
     return [
         line(f"`run`, {of}: a CPU second, against the floor", cpu, run, floor, bar=Bar(0.8)),
-        line(f"`stream`, {of}: a CPU second, against the floor", cpu, stream, floor, bar=Bar(0.8)),
+        line(f"`stream`, {of}: a CPU second, against the floor", cpu, stream, floor),
         line("`run`: a CPU second, against clicksend-client 6", cpu, run, official, bar=Bar(15)),
         line("`run`: a CPU second, against httpx + pydantic", cpu, run, usual),
         line("`run` with uvloop: a CPU second, against `run` without", cpu, uvloop, run),
