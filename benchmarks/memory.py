@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from functools import cache
 
 from .harness import Bar, Line, Result, Sink, fresh, main, megabytes, seconds, spaced
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
-@cache
 def sweep(contestant: str, sizes: tuple[int, ...], rounds: int) -> dict[int, list[Result]]:
     """Run a contestant at several sizes."""
     results: dict[int, list[Result]] = {size: [] for size in sizes}

@@ -255,6 +255,7 @@ class Feeder:
     async def _next_plan(
         self, feed: Feed, run: int, take: Callable[[int], Awaitable[list[Any]]], size: int
     ) -> Plan | None:
+        # Apart from its caller, so that nobody holds the chunk while its request is waited for.
         if not (chunk := await take(size)):
             return None
         return await self._planner.plan(chunk, run, counted=feed.report is not None)

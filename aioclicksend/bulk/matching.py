@@ -47,9 +47,10 @@ class Match(Struct):
 
 def match(messages: Sequence[Message], refs: Sequence[str], rows: Sequence[AnyRow]) -> Match:
     """Return what the rows of a reply say about the messages of its batch."""
-    if isinstance(rows, InPlace) or (
-        in_place(rows, refs)
-        and (len(set(refs)) == len(refs) or _numbers_in_place(rows, messages, refs))
+    if isinstance(rows, InPlace):
+        return Match(AllAccepted(messages, refs, rows))
+    if in_place(rows, refs) and (
+        len(set(refs)) == len(refs) or _numbers_in_place(rows, messages, refs)
     ):
         if [row.status for row in rows].count(ACCEPTED) == len(rows):
             return Match(AllAccepted(messages, refs, rows))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import repeat
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 from msgspec import Struct, field
@@ -38,13 +38,13 @@ class SentRow(Struct, gc=False):
 
 
 class _LeanRow(Struct, gc=False):
-    """The fields of a row that are read where every row stands in its place.
+    """The fields of a row that are read where every row is an acceptance and stands in its place.
 
     Reading the others would take longer than all the rest.
     """
 
     custom_string: str
-    status: str
+    status: Literal["SUCCESS"]
     message_id: str
     message_parts: int = 0
     message_price: str = ""
@@ -66,7 +66,7 @@ class _CountedRow(Struct, gc=False):
     """The fields of a row that are read where, besides, it is only counted."""
 
     custom_string: str
-    status: str
+    status: Literal["SUCCESS"]
     message_price: str = ""
 
     @property
@@ -168,7 +168,7 @@ class Distinct(list[str]):
 
 
 class InPlace(list[AnyRow]):
-    """Rows that are known to stand in the order of their messages, whose refs are all different."""
+    """Acceptances in the order of their messages, whose refs are all different."""
 
     date: int | None = None
     """When the server took the first one, in unix seconds."""

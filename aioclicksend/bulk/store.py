@@ -320,13 +320,13 @@ class Store:
     def _prepare(self, channel: str) -> None:
         db = self._db
         # A request of a thousand messages fills many pages; each costs two writes to the WAL.
-        db.execute("pragma page_size = 16384")
+        db.execute("pragma page_size = 8192")
         db.execute("pragma journal_mode = wal")
         # FULL: with NORMAL a loss of power could forget an intent whose request was sent.
         db.execute("pragma synchronous = full")
         # The WAL is copied into the file every 4 MB, and then written from its start again: to sync
         # a file that does not grow costs half.
-        db.execute("pragma wal_autocheckpoint = 256")
+        db.execute("pragma wal_autocheckpoint = 512")
         db.execute("begin immediate")
         tables = {name for (name,) in db.execute("select name from sqlite_master")}
         if not tables:

@@ -101,6 +101,14 @@ async def test_a_message_with_a_ref_is_not_given_another(
         assert sandbox.messages[0]["custom_string"] == "ref-1"
 
 
+async def test_a_run_whose_outcomes_are_only_counted_counts_refusals_too() -> None:
+    numbers = [sms(1).to, "+61000000000", sms(2).to]
+    async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk(ramp=None) as bulk:
+        report = await bulk.run(sms(0, to=to, custom_string=None) for to in numbers)
+        assert (report.accepted, report.reasons) == (2, {"INVALID_RECIPIENT": 1})
+        assert len(sandbox.messages) == 2
+
+
 # Ramps.
 
 
