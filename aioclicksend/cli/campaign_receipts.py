@@ -46,21 +46,23 @@ def receipts(
     record = Record(journal)
 
     async def following(client: ClickSend) -> None:
+        hint = True
         async with aclosing(follow(client, journal, every=every, mark=mark)) as looks:
             async for stands in looks:
-                _tell(stands, out)
+                _tell(stands, out, hint=hint)
+                hint = False
                 if until_final and stands.is_final and record.runner() is None:
                     return
 
     async def looking(client: ClickSend) -> None:
-        _tell(await look(client, journal, mark=mark), out)
+        _tell(await look(client, journal, mark=mark), out, hint=True)
 
     out.ask(looking if once else following)
     if not out.json:
         show_standing(standing(journal), reasons=True)
 
 
-def _tell(stands: Delivery, out: Output) -> None:
+def _tell(stands: Delivery, out: Output, *, hint: bool) -> None:
     if out.json:
         out.document(stands)
         return
@@ -69,5 +71,5 @@ def _tell(stands: Delivery, out: Output) -> None:
         f"{now:%H:%M:%S}  delivered {stands.delivered:,} · failed {stands.failed:,} · "
         f"pending {stands.pending:,} · {stands.new:,} new receipts"
     )
-    if not (stands.new or stands.delivered or stands.failed):
+    if hint and not (stands.new or stands.delivered or stands.failed):
         out.note("there are none yet; they need an automation rule with the action POLL")

@@ -352,6 +352,21 @@ def test_a_follower_that_is_killed_goes_on_and_counts_each_receipt_once(
     assert unread == [second, third]
 
 
+def test_a_follower_says_once_what_receipts_need(
+    campaign: Callable[..., Said], sandbox: Sandbox
+) -> None:
+    assert campaign(*RUN).code == 0
+    sandbox.requests.clear()
+    following = _start("receipts", "people.campaign", "--every", "1", "--until-final")
+    _wait_for(lambda: sum(it.path.endswith("/sms/receipts") for it in sandbox.requests) >= 2)
+    for it in list(sandbox.messages):
+        sandbox.deliver(it.message_id)
+    _, told = following.communicate(timeout=30)
+    assert following.returncode == 0
+    assert told.count("there are none yet") == 1
+    assert "delivered 3 · failed 0 · pending 0" in told
+
+
 def _start(*argv: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "aioclicksend", "campaign", *argv],
