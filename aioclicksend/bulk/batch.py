@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, overload
 
-import msgspec
 from msgspec import Struct
 
 from ..models.messages import Message, thaw
-from .known import Known
+from .known import Known, bodies_of
 from .outcome import Outcome
 
 
@@ -21,13 +20,6 @@ class Sink(Protocol):
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Take outcomes for good. Must not raise."""
         ...
-
-
-class _Request(Struct):
-    messages: list[msgspec.Raw]
-
-
-_decode = msgspec.json.Decoder(_Request).decode
 
 
 def _never() -> bool:
@@ -59,7 +51,7 @@ class Remade(Sequence[Message]):
 
     def __getitem__(self, index: int | slice) -> Message | list[Message]:
         if self._messages is None:
-            self._messages = [thaw(bytes(it), self._kind) for it in _decode(self._body).messages]
+            self._messages = [thaw(it, self._kind) for it in bodies_of(self._body)]
             if not self._named:
                 for message in self._messages:
                     message.custom_string = None
@@ -135,7 +127,7 @@ class Batch:
     def frozen(self) -> Sequence[bytes]:
         """The JSON of each message, as it was or will be sent."""
         if self.body is not None and not self._frozen:
-            self._frozen = [bytes(it) for it in _decode(self.body).messages]
+            self._frozen = bodies_of(self.body)
         return self._frozen
 
     def part(self, places: Sequence[int]) -> Batch:

@@ -44,6 +44,6 @@ def refs_of(chunk: str) -> list[str]:
     return [it.custom_string for it in _refs(chunk).messages]
 
 
-def bodies_of(chunk: str) -> list[bytes]:
-    """Return the messages of a chunk, word for word."""
+def bodies_of(chunk: str | bytes) -> list[bytes]:
+    """Return the messages of a chunk, or of a request, word for word."""
     return [bytes(it) for it in _bodies(chunk).messages]
