@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from ..campaign import resolve as settle_by_hand
 from ..client import ClickSend
 from ..config import HoldEvent, Hooks, RateLimit
 from ..errors import ConfigurationError
+from . import loop
 from .campaign_options import Money, Options, Sending, pace
 from .campaign_receipts import receipts
 from .campaign_tables import (
@@ -79,7 +79,7 @@ def plan(
                 return await campaign.plan(client, on_problem=write)
 
     with _patience():
-        made = asyncio.run(planning())
+        made = loop.run(planning())
     _tell_plan(out, made, pace(rate))
     return Exit.OK if made.is_clean else Exit.REFUSED
 
@@ -127,7 +127,7 @@ def run(
             }
             return await _send(campaign, client, path, sending, facts=facts, out=out)
 
-    return asyncio.run(going())
+    return loop.run(going())
 
 
 @app.command
@@ -164,7 +164,7 @@ def resume(
         async with _client(out, sending.rate_limit) as client:
             return await _send(campaign, client, journal, sending, facts={}, out=out)
 
-    return asyncio.run(going())
+    return loop.run(going())
 
 
 @app.command
@@ -232,11 +232,11 @@ def resolve(
     if [sent, resend, reconcile].count(True) != 1:
         raise ValueError("give one of --sent, --resend and --reconcile")
     if reconcile:
-        asyncio.run(_look_up(journal, settle, out))
+        loop.run(_look_up(journal, settle, out))
     else:
         if resend:
             confirm("Send them again? Whoever has got one gets it twice.", yes=yes)
-        count = asyncio.run(settle_by_hand(journal, "sent" if sent else "resend", ref))
+        count = loop.run(settle_by_hand(journal, "sent" if sent else "resend", ref))
         out.note(f"{count:,} messages decided on")
     return status(journal, out=out)
 

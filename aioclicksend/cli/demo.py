@@ -7,7 +7,6 @@ sender is not asked how well it did.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from ..bulk.report import Quote
 from ..client import ClickSend
 from ..config import BasicAuth, RateLimit, Timeout
 from ..sandbox import Arrival, Fault, Sandbox
+from . import loop
 from .errors import Exit
 from .output import PLAIN, Output, show
 from .progress import watch
@@ -122,7 +122,7 @@ def demo(
         path = csv or Path(directory, "recipients.csv")
         recipients = write(path, rows, Random(seed))
         vandal = None if no_faults else Vandal(Random(seed))
-        findings = asyncio.run(_campaign(recipients, vandal, out))
+        findings = loop.run(_campaign(recipients, vandal, out))
     if out.json:
         out.document(findings)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -23,6 +22,7 @@ from ..client import ClickSend
 from ..config import HoldEvent, Hooks, RetryEvent
 from ..models.base import Currency
 from ..pages import Pages
+from . import loop
 from .errors import Declined
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Output:
             async with ClickSend(hooks=hooks) as client:
                 return await call(client)
 
-        return asyncio.run(asking())
+        return loop.run(asking())
 
     def walk(
         self,

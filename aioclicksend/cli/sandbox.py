@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from ..sandbox import Sandbox
+from . import loop
 from .output import PLAIN, Output
 
 app = App("sandbox", help="Run a stand-in for ClickSend on this machine.")
@@ -58,7 +59,7 @@ def sandbox(
         balance=str(balance),
         rate_limit=None if rate is None else _rate(rate),
     )
-    asyncio.run(_serve(stand_in, out))
+    loop.run(_serve(stand_in, out))
 
 
 def _rate(text: str) -> tuple[int, float]:

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +16,13 @@ import pytest
 from cyclopts import App
 
 import aioclicksend as ac
+from aioclicksend.cli import loop
 from aioclicksend.cli.__main__ import FAMILIES, app, run
 from aioclicksend.cli.errors import Declined, explain
 from aioclicksend.cli.output import Output, confirm
 from aioclicksend.sandbox import Sandbox
 
+from ..hostile import PATIENCE
 from .conftest import Cli, Keyboard, account, start
 
 NUMBER, TEXT = "+61411111199", "Meet me at noon"
@@ -177,6 +181,28 @@ def test_ctrl_c_is_one_line(sandbox: Sandbox) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (130, "", "aioclicksend: interrupted\n")
+
+
+def test_a_signal_is_heard_though_it_does_not_end_the_wait_for_the_network() -> None:
+    """As one that comes just before that wait; here it is another thread that takes it."""
+    began = threading.Event()
+
+    def take_a_signal() -> None:
+        began.wait()
+        time.sleep(0.1)  # until the loop has gone to sleep
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    async def waiting() -> None:
+        began.set()
+        await asyncio.sleep(PATIENCE)
+
+    thread = threading.Thread(target=take_a_signal)
+    thread.start()
+    since = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(waiting())
+    assert time.monotonic() - since < PATIENCE
+    thread.join()
 
 
 def test_ctrl_c_at_a_question_is_heard_inside_an_event_loop_too(
