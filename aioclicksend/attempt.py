@@ -65,12 +65,9 @@ class Attempt:
         self._go_on()
         self._enter("connect", self.timeout.connect)
 
-    def connected(self) -> None:
-        """Have a connection in hand."""
-        self._enter("wire", None)
-
     async def sends(self) -> None:
-        """Wait for the turn of the next byte, and let it leave."""
+        """Wait, with a connection in hand, for the turn of the next byte, and let it leave."""
+        self._enter("wire", None)
         await self.pacer.at_wire()
         self._go_on()
         self._enter("sent", self.timeout.read)
@@ -124,17 +121,11 @@ def tracing(pacer: Pacer) -> TraceConfig:
         if attempt := ours(context):
             attempt.connects()
 
-    async def connected(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            attempt.connected()
-
     async def sends(_session: object, context: Any, _params: object) -> None:
         if attempt := ours(context):
             await attempt.sends()
 
     trace.on_connection_create_start.append(connects)
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
     trace.on_request_headers_sent.append(sends)
     return trace
 

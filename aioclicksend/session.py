@@ -155,7 +155,7 @@ class Session:
         body: Any = request.body
         if body is not None and len(body) > _LARGE_BODY:
             body = io.BytesIO(body)
-        headers = _HEADERS if body is None else _HEADERS | {"Content-Type": "application/json"}
+        headers = _HEADERS if body is None else _HEADERS_OF_JSON
         if request.sink is not None:
             headers = _HEADERS | {"Accept": "*/*"}
         progress: Attempt | None = None
@@ -261,6 +261,7 @@ class Session:
 
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
+_HEADERS_OF_JSON = _HEADERS | {"Content-Type": "application/json"}
 
 
 async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: Attempt) -> None:
