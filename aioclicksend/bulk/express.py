@@ -14,14 +14,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from ..models.messages import Message, MmsMessage
+from ..models.messages import Message, MmsMessage, SmsMessage
 from .rows import Distinct
 
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)++").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
 _encode = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
+
+
+class _Bare(Struct, gc=False):
+    """An SMS that has nothing else, with its ref; made and written faster than a whole one."""
+
+    to: Any
+    body: Any
+    custom_string: str
+
+
+_REF = len(',"custom_string":""')
+"""Bytes that a ref takes in JSON, besides its own."""
 
 
 def bodies_of(messages: Sequence[Any], kind: type[Message]) -> list[bytes] | None:
@@ -41,21 +54,42 @@ def body_of(
 
     Messages without a ref are given one that begins with `prefix`; either all have one or none.
     """
-    if len(messages) > len(_SUFFIXES):
+    if not 0 < len(messages) <= len(_SUFFIXES):
         return None
     try:
+        if kind is SmsMessage and (bare := _bare_body_of(messages, prefix)) is not None:
+            return bare
         refs = [it.custom_string for it in messages]
         if not _are_usual(messages, kind, refs):
             return None
         if None in refs:
-            suffixes = _SUFFIXES[: len(messages)]
-            refs = Distinct((prefix + f"\n{prefix}".join(suffixes)).split("\n"))
+            refs = _refs(prefix, len(messages))
             messages = list(map(kind.__copy__, messages))  # type: ignore[attr-defined]
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
         return refs, _encode({"messages": messages})
     except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or half a character
         return None
+
+
+def _bare_body_of(messages: Sequence[Any], prefix: str) -> tuple[list[str], bytes] | None:
+    """Return what `body_of` does, None if a message has more than a number and a text."""
+    first = messages[0]
+    if first != SmsMessage(to=first.to, body=first.body):
+        return None
+    tos = [it.to for it in messages]
+    bodies = [it.body for it in messages]
+    if set(map(type, messages)) != {SmsMessage} or not _are_texts(tos, bodies):
+        return None
+    refs = _refs(prefix, len(messages))
+    body = _encode({"messages": list(map(_Bare, tos, bodies, refs))})
+    added = _REF * len(refs) + len("".join(refs))
+    # Whatever else a message has would make its own JSON longer.
+    return (refs, body) if len(_encode({"messages": messages})) + added == len(body) else None
+
+
+def _refs(prefix: str, count: int) -> Distinct:
+    return Distinct((prefix + f"\n{prefix}".join(_SUFFIXES[:count])).split("\n"))
 
 
 def _are_usual(messages: Sequence[Any], kind: type[Message], refs: Sequence[Any]) -> bool:
@@ -68,15 +102,25 @@ def _are_usual(messages: Sequence[Any], kind: type[Message], refs: Sequence[Any]
     """
     if kind is MmsMessage:
         return False  # its picture stands beside the messages
-    tos: list[Any] = [
-        it.to for it in messages if it.__class__ is kind and it.list_id is it.schedule is None
-    ]
-    numbers = "\n".join(tos) + "\n"
-    bodies: list[Any] = [it.body for it in messages]
+    tos = [it.to for it in messages if it.__class__ is kind and it.list_id is it.schedule is None]
     return (
-        numbers.count("\n") == len(messages)
+        len(tos) == len(messages)
+        and _are_texts(tos, [it.body for it in messages])
+        and (refs.count(None) == len(refs) or all(map(str.strip, refs)))
+    )
+
+
+def _are_texts(tos: list[Any], bodies: list[Any]) -> bool:
+    """Whether these are numbers in E.164, and texts.
+
+    Raises:
+        TypeError: one is no text.
+
+    """
+    numbers = "\n".join(tos) + "\n"
+    return (
+        numbers.count("\n") == len(tos)
         and _NUMBERS(numbers) is not None
         and all(bodies)
         and not any(map(str.isspace, bodies))
-        and (refs.count(None) == len(refs) or all(map(str.strip, refs)))
     )

@@ -213,16 +213,6 @@ class AllAccepted(Sequence[Accepted]):
         return self._cost
 
     @property
-    def is_uniform(self) -> bool:
-        """Whether all have the same price and parts."""
-        one = self.rows[0]
-        return (
-            [row.message_price for row in self.rows].count(one.message_price)
-            == [row.message_parts for row in self.rows].count(one.message_parts)
-            == len(self.rows)
-        )
-
-    @property
     def ids(self) -> list[str | None]:
         """Their `message_id`s."""
         return [row.message_id for row in self.rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 
 import aioclicksend as ac
@@ -16,6 +17,11 @@ from aioclicksend.models.messages import freeze, request_body, with_ref
 from .helpers import many, sms
 
 LATER = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+BARE = ac.SmsMessage(to="+61491570156", body="Hi")
+
+
+class _Special(ac.SmsMessage):
+    """Not what a bulk of SMS takes."""
 
 
 @pytest.mark.parametrize(
@@ -29,14 +35,19 @@ LATER = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
         *[sms(1, custom_string=ref) for ref in ("", " ", 7)],
         ac.MmsMessage(to="+61491570156", body="Hi", subject="S", media_file="https://a.example"),
         ac.VoiceMessage(to="+61491570156", body="Hi"),
+        _Special(to="+61491570156", body="Hi"),
+        *[sms(1, to=to, custom_string=None) for to in ("+123456", "+1\n+2", 7, None)],
+        *[sms(1, body=body, custom_string=None) for body in ("", " \n", "\ud83d", 7)],
+        ac.SmsMessage(to="+61491570156", body="Hi", schedule=LATER),
         "text",
         None,
     ],
 )
 def test_one_that_is_out_of_the_ordinary_keeps_its_batch_from_the_fast_way(odd: Any) -> None:
-    for messages in ([sms(0), odd], [odd, sms(0)]):
-        assert express.bodies_of(messages, ac.SmsMessage) is None
-        assert express.body_of(messages, ac.SmsMessage, "p-") is None
+    for usual in (sms(0), BARE):
+        for messages in ([usual, odd], [odd, usual]):
+            assert express.bodies_of(messages, ac.SmsMessage) is None
+            assert express.body_of(messages, ac.SmsMessage, "p-") is None
 
 
 def test_messages_with_their_own_refs_and_without_do_not_go_together() -> None:
@@ -60,6 +71,27 @@ def test_a_thousand_messages_without_refs_are_given_some_and_left_as_they_are() 
     assert {it.custom_string for it in messages} == {None}
     assert express.bodies_of(messages, ac.SmsMessage) == frozen
     assert express.body_of(list(many(1001)), ac.SmsMessage, "p-") is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"from_": "Shop"},
+        {"source": "a"},
+        {"country": "AU"},
+        {"from_email": "a@b.example"},
+        {"contact_id": 0},
+        {"show_summary": False},
+        {"exclude_no_sender_id_recipients": False},
+    ],
+)
+def test_whatever_one_message_has_besides_its_text_is_sent(more: dict[str, Any]) -> None:
+    """Where nothing is seen but number and text, the rest must not be lost."""
+    other = ac.SmsMessage(to="+61491570156", body="Hi", **more)
+    for messages in ([BARE, other, BARE], [other, BARE], [BARE, BARE]):
+        refs, body = express.body_of(messages, ac.SmsMessage, "p-") or ([], b"")
+        slow = request_body(list(map(with_ref, map(freeze, messages), refs)))
+        assert msgspec.json.decode(body) == msgspec.json.decode(slow)
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -75,14 +75,6 @@ def test_a_reply_costs_the_sum_of_the_prices_it_tells(
     assert all_accepted(*prices).cost == Decimal(cost)
 
 
-def test_only_messages_of_one_price_and_as_many_parts_are_uniform() -> None:
-    assert all_accepted("0.10", "0.10").is_uniform
-    assert not all_accepted("0.10", "0.20").is_uniform
-    mixed = all_accepted("0.10", "0.10")
-    mixed.rows[1].message_parts = 2  # type: ignore[misc]
-    assert not mixed.is_uniform
-
-
 @pytest.mark.parametrize(("told", "parts"), [(2, 2), ("2", 2), ("2.00", 2), (None, None)])
 def test_parts_are_a_whole_number_however_they_are_written(
     told: int | str | None, parts: int | None
