@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiolimiter import AsyncLimiter
 
 from aioclicksend import ClickSend, RateLimit, Retry
 
@@ -42,11 +43,18 @@ async def turns(_stage: Stage) -> None:
 
 
 async def use_up_the_pace(stage: Stage) -> None:
-    await stage.pacer._queue.acquire()
+    stage.pacer._queue = await used_up()
 
 
 async def use_up_the_wire(stage: Stage) -> None:
-    await stage.pacer._wire.acquire()
+    stage.pacer._wire = await used_up()
+
+
+async def used_up() -> AsyncLimiter:
+    """Return a limiter that lets nothing pass for as long as a test can take."""
+    limiter = AsyncLimiter(1, 3600)
+    await limiter.acquire()
+    return limiter
 
 
 async def hold(stage: Stage) -> None:
