@@ -21,7 +21,7 @@ from .harness import (
 
 def measure(*, quick: bool) -> list[Line]:
     """Compare `bulk.run` and `bulk.stream` with a hand-written loop and other clients."""
-    count, rounds = (50_000, 3) if quick else (200_000, 7)
+    count, rounds = (50_000, 3) if quick else (200_000, 15)
     with Sink() as sink:
         run, stream, uvloop, floor, official, usual = in_turns(
             rounds,
