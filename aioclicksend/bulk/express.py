@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from .rows import Distinct
 
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)++").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
+_LENGTHS = list(accumulate(map(len, _SUFFIXES)))
 _encode = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
 
@@ -77,13 +79,13 @@ def _bare_body_of(messages: Sequence[Any], prefix: str) -> tuple[list[str], byte
     first = messages[0]
     if first != SmsMessage(to=first.to, body=first.body):
         return None
-    tos = [it.to for it in messages]
+    tos = [it.to for it in messages if it.__class__ is SmsMessage]
     bodies = [it.body for it in messages]
-    if set(map(type, messages)) != {SmsMessage} or not _are_texts(tos, bodies):
+    if len(tos) != len(messages) or not _are_texts(tos, bodies):
         return None
     refs = _refs(prefix, len(messages))
     body = _encode({"messages": list(map(_Bare, tos, bodies, refs))})
-    added = _REF * len(refs) + len("".join(refs))
+    added = len(refs) * (_REF + len(prefix)) + _LENGTHS[len(refs) - 1]
     # Whatever else a message has would make its own JSON longer.
     return (refs, body) if len(_encode({"messages": messages})) + added == len(body) else None
 
@@ -121,6 +123,5 @@ def _are_texts(tos: list[Any], bodies: list[Any]) -> bool:
     return (
         numbers.count("\n") == len(tos)
         and _NUMBERS(numbers) is not None
-        and all(bodies)
-        and not any(map(str.isspace, bodies))
+        and all(map(str.strip, bodies))
     )
