@@ -53,7 +53,7 @@ def match(messages: Sequence[Message], refs: Sequence[str], rows: Sequence[AnyRo
         len(set(refs)) == len(refs) or _numbers_in_place(rows, messages, refs)
     ):
         if [row.status for row in rows].count(ACCEPTED) == len(rows):
-            return Match(AllAccepted(messages, refs, rows))
+            return Match(AllAccepted(messages, refs, InPlace(rows)))
         return _finished(list(map(judge, messages, refs, rows)))
     found, odd = _pair(messages, refs, rows)
     return _finished(list(map(judge, messages, refs, found)), odd)

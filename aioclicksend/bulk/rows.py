@@ -1,4 +1,4 @@
-"""Reading the rows of a reply, in any shape the API has for them. Pure."""
+"""Reading the rows of a reply, in any shape the API has for them. No I/O."""
 
 from __future__ import annotations
 
@@ -62,18 +62,22 @@ class _LeanRow(Struct, gc=False):
         """Not read."""
 
 
-class _CountedRow(Struct, gc=False):
-    """The fields of a row that are read where, besides, it is only counted."""
-
-    custom_string: str
-    status: Literal["SUCCESS"]
-    message_price: str = ""
+class _OnlyCounted(Struct, gc=False):
+    """What is not read of a row that, besides, is only counted."""
 
     @property
     def message_id(self) -> None:
         """Not read."""
 
     message_parts = date = to = body = message_id
+
+
+class _CountedRow(_OnlyCounted, gc=False):
+    """The fields of a row that are read where it is only counted."""
+
+    custom_string: str
+    status: Literal["SUCCESS"]
+    message_price: str = ""
 
 
 class _Data(Struct, Generic[R]):
@@ -173,13 +177,18 @@ class InPlace(list[AnyRow]):
     date: int | None = None
     """When the server took the first one, in unix seconds."""
 
+    @functools.cached_property
+    def one_price(self) -> str | float | None:
+        """What each of them costs, None if they do not all cost the same."""
+        first = self[0].message_price
+        alike = [row.message_price for row in self].count(first) == len(self)
+        return first if alike else None
+
 
 class AllAccepted(Sequence[Accepted]):
     """The outcomes of a batch whose every message was accepted, made when they are looked at."""
 
-    def __init__(
-        self, messages: Sequence[Message], refs: Sequence[str], rows: Sequence[AnyRow]
-    ) -> None:
+    def __init__(self, messages: Sequence[Message], refs: Sequence[str], rows: InPlace) -> None:
         self._messages = messages
         self._refs = refs
         self.rows = rows
@@ -205,11 +214,12 @@ class AllAccepted(Sequence[Accepted]):
     def cost(self) -> Decimal:
         """The sum of their prices."""
         if self._cost is None:
-            prices = [row.message_price for row in self.rows]
-            if prices.count(prices[0]) == len(prices):
-                self._cost = (price(prices[0]) or Decimal(0)) * len(prices)
+            if (one := self.rows.one_price) is not None:
+                self._cost = (price(one) or Decimal(0)) * len(self)
             else:
-                self._cost = sum((price(it) or Decimal(0) for it in prices), Decimal(0))
+                self._cost = sum(
+                    (price(row.message_price) or Decimal(0) for row in self.rows), Decimal(0)
+                )
         return self._cost
 
     @property
@@ -234,6 +244,47 @@ class AllAccepted(Sequence[Accepted]):
         return self._outcomes
 
 
+class _Counting:
+    """Reads replies whose rows are only counted; faster if each costs what all did last time."""
+
+    def __init__(self) -> None:
+        self._price: str | None = None
+
+    def decode(self, body: bytes) -> tuple[_Envelope[Any], str | None]:
+        """Return the envelope, and what each row is known to cost.
+
+        Raises:
+            msgspec.DecodeError: not every row is as usual.
+
+        """
+        if self._price is not None:
+            try:
+                return _decoder_of(self._price)(body), self._price
+            except msgspec.ValidationError:
+                self._price = None
+        return _decode_counted(body), None
+
+    def expect(self, one_price: Any) -> None:
+        """Note what each row of a reply cost, None if they differed."""
+        self._price = one_price or None
+
+
+_counting = _Counting()
+
+
+@functools.lru_cache(maxsize=64)
+def _decoder_of(one_price: str) -> Callable[[bytes], _Envelope[Any]]:
+    """Return what reads replies whose rows are only counted, and cost this each."""
+    fields = [
+        ("custom_string", str),
+        ("message_price", Literal[one_price]),
+        ("status", Literal["SUCCESS"]),
+    ]
+    row = msgspec.defstruct("_RowOfOnePrice", fields, bases=(_OnlyCounted,), gc=False)
+    envelope: Any = _Envelope
+    return msgspec.json.Decoder[_Envelope[Any]](envelope[row]).decode
+
+
 def decode_rows(
     body: bytes, refs: Sequence[str] = (), *, counted: bool = False
 ) -> Sequence[AnyRow]:
@@ -249,13 +300,17 @@ def decode_rows(
 
     """
     try:
-        lean = _decode_counted(body) if counted else _decode_lean(body)
+        lean, each = _counting.decode(body) if counted else (_decode_lean(body), None)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     else:
         rows = lean.data.messages
         if lean.http_code < 400 and in_place(rows, refs) and _are_distinct(refs):
             found = InPlace(rows)
+            if each is not None:
+                found.one_price = each
+            elif counted:
+                _counting.expect(found.one_price)
             if date := _DATE.search(body, 0, _HEAD):
                 found.date = int(date[1])
             return found

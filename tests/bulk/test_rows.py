@@ -17,6 +17,7 @@ from aioclicksend.bulk.batcher import Batcher
 from aioclicksend.bulk.budget import Purse
 from aioclicksend.bulk.matching import match, same_number
 from aioclicksend.bulk.rows import (
+    AllAccepted,
     AnyRow,
     InPlace,
     SentRow,
@@ -376,6 +377,41 @@ def test_a_counted_row_tells_the_same_but_for_its_id() -> None:
     assert [it.message_id for it in counted] == [None, None]
     assert [it.message_id for it in shown] == ["ID-0", "ID-1"]
     assert date_of(counted) == date_of(shown) == 1700000000
+
+
+PRICES = st.sampled_from(["0.0770", "0.0770", "0.1540", "0.0", "", "free", None, 0.077, ...])
+
+
+@given(st.lists(st.lists(PRICES, min_size=1, max_size=4), max_size=8))
+def test_a_counted_row_costs_the_same_whatever_the_replies_before_it_cost(
+    replies: list[list[Any]],
+) -> None:
+    """Rows are read faster if all cost what those of the last reply did: they must read alike."""
+    for prices in replies:
+        refs = [f"ref-{it}" for it in range(len(prices))]
+        rows = [msgspec.structs.asdict(row(it)) for it in range(len(prices))]
+        for each, amount in zip(rows, prices, strict=True):
+            each["message_price"] = amount
+            if amount is ...:
+                del each["message_price"]
+        body = json.dumps({"data": {"messages": rows}}).encode()
+        messages = [sms(it) for it in range(len(prices))]
+        found = [
+            match(messages, refs, decode_rows(body, refs, counted=it)).outcomes
+            for it in (True, False)
+        ]
+        counted, shown = (it for it in found if isinstance(it, AllAccepted))
+        assert counted.cost == shown.cost == sum(it.price or Decimal(0) for it in shown)
+        assert [it.price for it in counted] == [it.price for it in shown]
+
+
+def test_a_refusal_is_not_overlooked_after_replies_without_any() -> None:
+    refs = ["ref-0", "ref-1"]
+    for status, verdict in [*[("SUCCESS", ac.Accepted)] * 2, ("INVALID_RECIPIENT", ac.Rejected)]:
+        rows = [msgspec.structs.asdict(it) for it in (row(0), row(1, status=status))]
+        body = json.dumps({"data": {"messages": rows}}).encode()
+        found = match([sms(0), sms(1)], refs, decode_rows(body, refs, counted=True))
+        assert list(map(type, found.outcomes)) == [ac.Accepted, verdict]
 
 
 def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:

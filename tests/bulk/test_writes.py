@@ -16,7 +16,7 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.bulk import journal as journals
 from aioclicksend.bulk.journal import Journal
-from aioclicksend.bulk.rows import AllAccepted, SentRow
+from aioclicksend.bulk.rows import AllAccepted, InPlace, SentRow
 from aioclicksend.bulk.store import Store
 from aioclicksend.models.messages import freeze, request_body
 from aioclicksend.sandbox import Sandbox
@@ -168,7 +168,9 @@ def test_outcomes_that_are_kept_at_a_glance_are_kept_as_each_by_itself() -> None
         for place, (count, price) in enumerate(told)
     ]
     for some in (rows, rows[:1] * 2, rows[2:3] * 2):
-        outcomes = AllAccepted(list(many(len(some))), [it.custom_string for it in some], some)
+        outcomes = AllAccepted(
+            list(many(len(some))), [it.custom_string for it in some], InPlace(some)
+        )
         each = list(zip(some, *journals._accepted(outcomes), strict=False))
         assert each == list(zip(some, *journals._results(list(outcomes)), strict=True))
 
