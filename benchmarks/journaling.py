@@ -9,7 +9,7 @@ from .harness import WARM_UP, Bar, Line, Sink, compared, fresh, in_turns, main, 
 
 def measure(*, quick: bool) -> list[Line]:
     """Compare `bulk.run` with a journal and without."""
-    cases = [(50_000, 3)] if quick else [(200_000, 7), (1_000_000, 7)]
+    cases = [(50_000, 3)] if quick else [(200_000, 15), (1_000_000, 7)]
     lines = []
     run = "contestants.ours.run"
     for count, rounds in cases:
