@@ -23,6 +23,7 @@ from .rows import Distinct
 _NUMBERS = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)++").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
 _LENGTHS = list(accumulate(map(len, _SUFFIXES)))
+"""Bytes of all suffixes up to each one."""
 _encode = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
 

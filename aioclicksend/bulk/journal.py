@@ -312,7 +312,7 @@ def _accepted(outcomes: AllAccepted) -> Results:
         repeat("accepted"),
         outcomes.ids,
         read_all([row.message_parts for row in rows], parts),
-        read_all([row.message_price for row in rows], _told),
+        rows.prices(_told),
         repeat(None),
     )
 

@@ -172,7 +172,7 @@ class Distinct(list[str]):
 
 
 class InPlace(list[AnyRow]):
-    """Acceptances in the order of their messages, whose refs are all different."""
+    """Acceptances that are known to stand in the order of their messages."""
 
     date: int | None = None
     """When the server took the first one, in unix seconds."""
@@ -183,6 +183,12 @@ class InPlace(list[AnyRow]):
         first = self[0].message_price
         alike = [row.message_price for row in self].count(first) == len(self)
         return first if alike else None
+
+    def prices(self, read: Callable[[Any], T]) -> Column[T]:
+        """Read what each of them costs."""
+        if self.one_price is not None:
+            return repeat(read(self.one_price))
+        return [read(row.message_price) for row in self]
 
 
 class AllAccepted(Sequence[Accepted]):
@@ -238,7 +244,7 @@ class AllAccepted(Sequence[Accepted]):
                     self._refs,
                     self.ids,
                     read_all([row.message_parts for row in rows], parts),
-                    read_all([row.message_price for row in rows], price),
+                    rows.prices(price),
                 )
             )
         return self._outcomes
