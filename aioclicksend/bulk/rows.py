@@ -37,47 +37,37 @@ class SentRow(Struct, gc=False):
     body: str | None = None
 
 
-class _LeanRow(Struct, gc=False):
-    """The fields of a row that are read where every row is an acceptance and stands in its place.
+class _UsualRow(Struct, gc=False):
+    """What is read of a row where every row is an acceptance and stands in its place.
 
-    Reading the others would take longer than all the rest.
+    Besides its price, see `_Usual`. Reading the others would take longer than all the rest.
     """
 
     custom_string: str
     status: Literal["SUCCESS"]
-    message_id: str
-    message_parts: int = 0
-    message_price: str = ""
 
     @property
     def date(self) -> None:
         """Not read."""
 
-    @property
-    def to(self) -> None:
-        """Not read."""
-
-    @property
-    def body(self) -> None:
-        """Not read."""
+    to = body = date
 
 
-class _OnlyCounted(Struct, gc=False):
-    """What is not read of a row that, besides, is only counted."""
+class _ListedRow(_UsualRow, gc=False):
+    """What is read of a row whose message's outcome somebody may ask for."""
+
+    message_id: str
+    message_parts: int = 0
+
+
+class _CountedRow(_UsualRow, gc=False):
+    """What is read of a row that is only counted."""
 
     @property
     def message_id(self) -> None:
         """Not read."""
 
-    message_parts = date = to = body = message_id
-
-
-class _CountedRow(_OnlyCounted, gc=False):
-    """The fields of a row that are read where it is only counted."""
-
-    custom_string: str
-    status: Literal["SUCCESS"]
-    message_price: str = ""
+    message_parts = message_id
 
 
 class _Data(Struct, Generic[R]):
@@ -119,10 +109,10 @@ class Priced(Struct):
 
 _decode = msgspec.json.Decoder(_Envelope[SentRow]).decode
 _decode_priced = msgspec.json.Decoder(_PricedEnvelope).decode
-_decode_lean = msgspec.json.Decoder(_Envelope[_LeanRow]).decode
-_decode_counted = msgspec.json.Decoder(_Envelope[_CountedRow]).decode
 _DATE = re.compile(rb'"date":\s*([0-9]{1,12})\b')
 _LARGE = 2**63
+_MANY = 100
+"""Rows from which on it pays to read the next reply against their price."""
 _HEAD = 2000
 """Bytes of a reply in which the first row's date stands, if it has one."""
 
@@ -250,10 +240,11 @@ class AllAccepted(Sequence[Accepted]):
         return self._outcomes
 
 
-class _Counting:
-    """Reads replies whose rows are only counted; faster if each costs what all did last time."""
+class _Usual:
+    """Reads replies whose rows are as usual; faster if each costs what all did last time."""
 
-    def __init__(self) -> None:
+    def __init__(self, row: type[_UsualRow]) -> None:
+        self._row = row
         self._price: str | None = None
 
     def decode(self, body: bytes) -> tuple[_Envelope[Any], str | None]:
@@ -265,30 +256,29 @@ class _Counting:
         """
         if self._price is not None:
             try:
-                return _decoder_of(self._price)(body), self._price
+                return _decoder_of(self._row, self._price)(body), self._price
             except msgspec.ValidationError:
                 self._price = None
-        return _decode_counted(body), None
+        return _decoder_of(self._row, None)(body), None
 
     def expect(self, one_price: Any) -> None:
         """Note what each row of a reply cost, None if they differed."""
         self._price = one_price or None
 
 
-_counting = _Counting()
-
-
 @functools.lru_cache(maxsize=64)
-def _decoder_of(one_price: str) -> Callable[[bytes], _Envelope[Any]]:
-    """Return what reads replies whose rows are only counted, and cost this each."""
-    fields = [
-        ("custom_string", str),
-        ("message_price", Literal[one_price]),
-        ("status", Literal["SUCCESS"]),
-    ]
-    row = msgspec.defstruct("_RowOfOnePrice", fields, bases=(_OnlyCounted,), gc=False)
+def _decoder_of(row: type[_UsualRow], one_price: str | None) -> Callable[[bytes], _Envelope[Any]]:
+    """Return what reads replies of such rows that cost this each, or anything if that is None."""
+    cost: Any = ("message_price", str, "")
+    if one_price is not None:
+        cost = ("message_price", Literal[one_price])
+    priced = msgspec.defstruct(row.__name__, [cost], bases=(row,), gc=False, kw_only=True)
     envelope: Any = _Envelope
-    return msgspec.json.Decoder[_Envelope[Any]](envelope[row]).decode
+    return msgspec.json.Decoder[_Envelope[Any]](envelope[priced]).decode
+
+
+_counted = _Usual(_CountedRow)
+_listed = _Usual(_ListedRow)
 
 
 def decode_rows(
@@ -305,18 +295,19 @@ def decode_rows(
         Unreadable: there are none, or the envelope tells of an error.
 
     """
+    usual = _counted if counted else _listed
     try:
-        lean, each = _counting.decode(body) if counted else (_decode_lean(body), None)
+        reply, each = usual.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     else:
-        rows = lean.data.messages
-        if lean.http_code < 400 and in_place(rows, refs) and _are_distinct(refs):
+        rows = reply.data.messages
+        if reply.http_code < 400 and in_place(rows, refs) and _are_distinct(refs):
             found = InPlace(rows)
             if each is not None:
                 found.one_price = each
-            elif counted:
-                _counting.expect(found.one_price)
+            elif len(rows) >= _MANY:
+                usual.expect(found.one_price)
             if date := _DATE.search(body, 0, _HEAD):
                 found.date = int(date[1])
             return found

@@ -25,6 +25,7 @@ from aioclicksend.bulk.rows import (
     decode_priced,
     decode_rows,
     parts,
+    price,
 )
 from aioclicksend.wire import Unreadable
 
@@ -294,8 +295,8 @@ def test_a_purse_is_never_passed(rounds: list[tuple[list[int], int]]) -> None:
     purse = Purse(Decimal(100))
     for amounts, taken in rounds:
         prices = [Decimal(it) for it in amounts]
-        for place, price in enumerate(prices[: purse.reserve(prices)]):
-            purse.settle([price], [accepted(price) if place < taken else REFUSED])
+        for place, amount in enumerate(prices[: purse.reserve(prices)]):
+            purse.settle([amount], [accepted(amount) if place < taken else REFUSED])
         assert purse.reserved == 0
         assert purse.spent <= purse.limit
 
@@ -383,11 +384,12 @@ PRICES = st.sampled_from(["0.0770", "0.0770", "0.1540", "0.0", "", "free", None,
 
 
 @given(st.lists(st.lists(PRICES, min_size=1, max_size=4), max_size=8))
-def test_a_counted_row_costs_the_same_whatever_the_replies_before_it_cost(
+def test_a_row_costs_the_same_whatever_the_replies_before_it_cost(
     replies: list[list[Any]],
 ) -> None:
     """Rows are read faster if all cost what those of the last reply did: they must read alike."""
-    for prices in replies:
+    for few in replies:
+        prices = (few * 100)[:100]
         refs = [f"ref-{it}" for it in range(len(prices))]
         rows = [msgspec.structs.asdict(row(it)) for it in range(len(prices))]
         for each, amount in zip(rows, prices, strict=True):
@@ -400,18 +402,23 @@ def test_a_counted_row_costs_the_same_whatever_the_replies_before_it_cost(
             match(messages, refs, decode_rows(body, refs, counted=it)).outcomes
             for it in (True, False)
         ]
-        counted, shown = (it for it in found if isinstance(it, AllAccepted))
-        assert counted.cost == shown.cost == sum(it.price or Decimal(0) for it in shown)
-        assert [it.price for it in counted] == [it.price for it in shown]
+        costs = [price(None if it is ... else it) for it in prices]
+        for outcomes in found:
+            assert isinstance(outcomes, AllAccepted)
+            assert outcomes.cost == sum(filter(None, costs))
+            assert [it.price for it in outcomes] == costs
 
 
-def test_a_refusal_is_not_overlooked_after_replies_without_any() -> None:
-    refs = ["ref-0", "ref-1"]
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_refusal_is_not_overlooked_after_replies_without_any(*, counted: bool) -> None:
+    messages = [sms(it) for it in range(100)]
+    refs = [f"ref-{it}" for it in range(100)]
     for status, verdict in [*[("SUCCESS", ac.Accepted)] * 2, ("INVALID_RECIPIENT", ac.Rejected)]:
-        rows = [msgspec.structs.asdict(it) for it in (row(0), row(1, status=status))]
+        rows = [msgspec.structs.asdict(row(it)) for it in range(100)]
+        rows[-1]["status"] = status
         body = json.dumps({"data": {"messages": rows}}).encode()
-        found = match([sms(0), sms(1)], refs, decode_rows(body, refs, counted=True))
-        assert list(map(type, found.outcomes)) == [ac.Accepted, verdict]
+        found = match(messages, refs, decode_rows(body, refs, counted=counted))
+        assert list(map(type, found.outcomes)) == [ac.Accepted] * 99 + [verdict]
 
 
 def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:
