@@ -247,7 +247,7 @@ async def test_a_hundred_a_second_are_kept_on_the_wire_also_after_a_rest() -> No
             await ask_for(client, 0.6)
             await asyncio.sleep(0.1)
             await ask_for(client, 0.6)
-        assert len(server.arrivals) >= 1.2 * 95 - 2
+        assert len(server.arrivals) > 100  # else a rest could not be seen to be made up for
 
 
 async def test_two_clients_of_one_borrowed_session_keep_their_own_pace() -> None:
