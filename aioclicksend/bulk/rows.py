@@ -254,9 +254,10 @@ class _Usual:
             msgspec.DecodeError: not every row is as usual.
 
         """
-        if self._price is not None:
+        each = self._price  # clients in other threads change it
+        if each is not None:
             try:
-                return _decoder_of(self._row, self._price)(body), self._price
+                return _decoder_of(self._row, each)(body), each
             except msgspec.ValidationError:
                 self._price = None
         return _decoder_of(self._row, None)(body), None

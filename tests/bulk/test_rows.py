@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -407,6 +409,32 @@ def test_a_row_costs_the_same_whatever_the_replies_before_it_cost(
             assert isinstance(outcomes, AllAccepted)
             assert outcomes.cost == sum(filter(None, costs))
             assert [it.price for it in outcomes] == costs
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_replies_to_clients_in_other_threads_change_no_price(*, counted: bool) -> None:
+    """What the last reply cost is known to the whole process, and may change at any moment."""
+    refs = [f"ref-{it}" for it in range(100)]
+    messages = [sms(it) for it in range(100)]
+
+    def read(amount: str) -> set[Decimal]:
+        rows = [msgspec.structs.asdict(row(it, message_price=amount)) for it in range(100)]
+        body = json.dumps({"data": {"messages": rows}}).encode()
+        costs = set()
+        for _ in range(200):
+            found = match(messages, refs, decode_rows(body, refs, counted=counted))
+            assert isinstance(found.outcomes, AllAccepted)
+            costs.add(found.outcomes.cost)
+        return costs
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as threads:
+            costs = list(threads.map(read, ["0.0770", "0.1540"]))
+    finally:
+        sys.setswitchinterval(interval)
+    assert costs == [{Decimal("7.70")}, {Decimal("15.40")}]
 
 
 @pytest.mark.parametrize("counted", [True, False])
