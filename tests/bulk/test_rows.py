@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,11 @@ def row(number: int, **fields: Any) -> SentRow:
         "message_price": "0.0770",
     }
     return SentRow(**(given | fields))
+
+
+def reply_of(rows: Sequence[Any]) -> bytes:
+    """Return a reply with these rows."""
+    return json.dumps({"data": {"messages": rows}}, default=msgspec.structs.asdict).encode()
 
 
 def told(count: int, *rows: AnyRow) -> tuple[list[Any], int]:
@@ -202,15 +208,13 @@ def test_a_reply_that_tells_nothing_about_messages_is_unreadable(body: bytes) ->
 
 
 def test_a_reply_with_broken_text_in_a_row_is_read_all_the_same() -> None:
-    body = json.dumps({"data": {"messages": [msgspec.to_builtins(row(it)) for it in range(2)]}})
-    broken = body.encode().replace(b"0.0770", b"\xff", 1)
+    broken = reply_of([row(0), row(1)]).replace(b"0.0770", b"\xff", 1)
     assert told(2, *decode_rows(broken, ["ref-0", "ref-1"])) == (["ID-0", "ID-1"], 0)
 
 
 def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
     messages = [sms(it, custom_string="spring") for it in range(2)]
-    rows = [msgspec.to_builtins(row(it, custom_string="spring", date=7)) for it in (1, 0)]
-    body = json.dumps({"data": {"messages": rows}}).encode()
+    body = reply_of([row(it, custom_string="spring", date=7) for it in (1, 0)])
     refs = ["spring", "spring"]
     found = match(messages, refs, decode_rows(body, refs)).outcomes
     assert [it.message_id for it in found if isinstance(it, ac.Accepted)] == ["ID-0", "ID-1"]
@@ -353,11 +357,9 @@ def test_any_other_price_reply_is_left_to_who_reads_all_shapes(body: bytes) -> N
 
 def test_rows_in_another_order_are_not_taken_to_stand_in_their_place() -> None:
     """Nor those of which one is missing, nor those of equal refs."""
-    rows = [msgspec.structs.asdict(row(it)) for it in range(3)]
 
     def read(refs: list[str], *places: int) -> Any:
-        body = json.dumps({"data": {"messages": [rows[it] for it in places]}}).encode()
-        return decode_rows(body, refs)
+        return decode_rows(reply_of([row(it) for it in places]), refs)
 
     refs = ["ref-0", "ref-1", "ref-2"]
     assert isinstance(read(refs, 0, 1, 2), InPlace)
@@ -369,8 +371,7 @@ def test_rows_in_another_order_are_not_taken_to_stand_in_their_place() -> None:
 def test_a_counted_row_tells_the_same_but_for_its_id() -> None:
     """What `run` counts must not differ from what `stream` shows."""
     refs = ["ref-0", "ref-1"]
-    rows = [msgspec.structs.asdict(row(it)) | {"date": 1700000000} for it in range(2)]
-    body = json.dumps({"data": {"messages": rows}}).encode()
+    body = reply_of([row(it, date=1700000000) for it in range(2)])
     counted, shown = (decode_rows(body, refs, counted=it) for it in (True, False))
     messages = [sms(it) for it in range(2)]
     told = [match(messages, refs, it).outcomes for it in (counted, shown)]
@@ -398,7 +399,7 @@ def test_a_row_costs_the_same_whatever_the_replies_before_it_cost(
             each["message_price"] = amount
             if amount is ...:
                 del each["message_price"]
-        body = json.dumps({"data": {"messages": rows}}).encode()
+        body = reply_of(rows)
         messages = [sms(it) for it in range(len(prices))]
         found = [
             match(messages, refs, decode_rows(body, refs, counted=it)).outcomes
@@ -418,8 +419,7 @@ def test_replies_to_clients_in_other_threads_change_no_price(*, counted: bool) -
     messages = [sms(it) for it in range(100)]
 
     def read(amount: str) -> set[Decimal]:
-        rows = [msgspec.structs.asdict(row(it, message_price=amount)) for it in range(100)]
-        body = json.dumps({"data": {"messages": rows}}).encode()
+        body = reply_of([row(it, message_price=amount) for it in range(100)])
         costs = set()
         for _ in range(200):
             found = match(messages, refs, decode_rows(body, refs, counted=counted))
@@ -442,9 +442,7 @@ def test_a_refusal_is_not_overlooked_after_replies_without_any(*, counted: bool)
     messages = [sms(it) for it in range(100)]
     refs = [f"ref-{it}" for it in range(100)]
     for status, verdict in [*[("SUCCESS", ac.Accepted)] * 2, ("INVALID_RECIPIENT", ac.Rejected)]:
-        rows = [msgspec.structs.asdict(row(it)) for it in range(100)]
-        rows[-1]["status"] = status
-        body = json.dumps({"data": {"messages": rows}}).encode()
+        body = reply_of([*map(row, range(99)), row(99, status=status)])
         found = match(messages, refs, decode_rows(body, refs, counted=counted))
         assert list(map(type, found.outcomes)) == [ac.Accepted] * 99 + [verdict]
 
@@ -453,9 +451,7 @@ def test_the_date_of_a_reply_is_that_of_its_first_row() -> None:
     assert date_of([row(0, date=1700000000), row(1, date=5)]) == 1700000000
     assert date_of([row(0, date="2026-01-01")]) is None
     assert date_of([row(0, date=0)]) is date_of([row(0, date=-1)]) is None
-    rows = [msgspec.structs.asdict(row(0)) | {"date": 10**12}]
-    body = json.dumps({"data": {"messages": rows}}).encode()
-    assert date_of(decode_rows(body, ["ref-0"])) is None
+    assert date_of(decode_rows(reply_of([row(0, date=10**12)]), ["ref-0"])) is None
     assert date_of([]) is None
 
 
