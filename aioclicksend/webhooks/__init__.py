@@ -1,0 +1,27 @@
+"""Pushes of ClickSend: receipts, replies, opt-outs; each stored before it is acknowledged."""
+
+from .events import DeliveryReceipt, DeliveryState, Event, InboundMessage, WebhookError, dedupe_key
+from .merge import Change, MessageDelivery, merge
+from .parse import parse
+from .store import Arrival, Claimed, DeadLetter, Inbox, Ledger, Push
+from .suppression import OptOutWords
+
+__all__ = [
+    "Arrival",
+    "Change",
+    "Claimed",
+    "DeadLetter",
+    "DeliveryReceipt",
+    "DeliveryState",
+    "Event",
+    "Inbox",
+    "InboundMessage",
+    "Ledger",
+    "MessageDelivery",
+    "OptOutWords",
+    "Push",
+    "WebhookError",
+    "dedupe_key",
+    "merge",
+    "parse",
+]
