@@ -148,14 +148,14 @@ class Inbox(Ledger, Protocol):
         """Note that events, or dead letters, were dealt with; they are never claimed again."""
         ...
 
-    async def fail(self, id: int, reason: str, retry_in: float | None) -> None:
+    async def fail(self, event_id: int, reason: str, retry_in: float | None) -> None:
         """Make an event due again in `retry_in` seconds, or a dead letter for None."""
         ...
 
-    async def wait(self, timeout: float) -> None:
-        """Return when something was added, by any process if that can be known, or after a time.
+    async def wait(self, seconds: float) -> None:
+        """Return when something was added, by any process, or after some time.
 
-        It may return early for no reason. Seconds.
+        It may return early for no reason.
         """
         ...
 
@@ -190,9 +190,7 @@ class Inbox(Ledger, Protocol):
     async def blocked(self, numbers: Collection[str]) -> set[str]:
         """Return which of some numbers are on the suppression list, as they were written.
 
-        Numbers are compared by `suppression.number_key`: digits, without ``+``, blanks and ``00``.
-        A number in a local form (``0411…``) is blocked by any suppressed number that ends in its
-        digits, as a message to somebody who opted out is worse than one too few.
+        `suppression.stored_keys` and `suppression.asked_keys` decide which numbers are the same.
         """
         ...
 

@@ -11,10 +11,9 @@ _WORDS = ("stop", "stopall", "stop all", "quit", "end", "revoke", "opt out", "op
           "cancel", "unsubscribe")  # fmt: skip
 
 _NO_WORD = re.compile(r"[\W_]+")
-_NO_DIGIT = re.compile(r"\D+", re.ASCII)
 
-LOCAL_DIGITS = 7
-"""Digits from which a local number is compared with the ends of suppressed ones."""
+_LOCAL_DIGITS = 7
+"""Digits from which a number in a local form is compared with the ends of others."""
 
 
 class OptOutWords:
@@ -43,24 +42,47 @@ class OptOutWords:
         return f"OptOutWords({len(self._words)} words)"
 
 
-def number_key(number: str) -> str:
-    """Return the digits of a number, by which two ways of writing it are the same."""
-    decimals = "".join(
-        str(unicodedata.digit(char, char)) if char.isdecimal() else char for char in number
-    )
-    digits = _NO_DIGIT.sub("", decimals)
-    return digits.removeprefix("00")
+def stored_keys(number: str) -> set[str]:
+    """Return the keys under which a suppressed number is stored; none if it has no digits.
 
-
-def local_key(number: str) -> str | None:
-    """Return the digits in which the international form of a local number ends.
-
-    None if it is in the international form already, or too short to compare.
+    A number is blocked if one of its `asked_keys` is stored: if both are the same digits, or if
+    one of the two is in a local form (``0411…``) and the digits of the other end in it. Nobody
+    knows the country of a local number here, and a message to somebody who opted out is worse than
+    one too few.
     """
-    if number.strip().startswith(("+", "00", "\uff0b")):
-        return None
-    key = number_key(number).lstrip("0")
-    return key if len(key) >= LOCAL_DIGITS else None
+    digits = number_key(number)
+    if not digits:
+        return set()
+    keys = {f"={digits}"} | {f"*{end}" for end in _ends(digits)}
+    if end := _local_end(number):
+        keys.add(f"<{end}")
+    return keys
+
+
+def asked_keys(number: str) -> set[str]:
+    """Return the keys by which a number is looked up among the `stored_keys`."""
+    digits = number_key(number)
+    keys = {f"={digits}"} | {f"<{end}" for end in _ends(digits)}
+    if end := _local_end(number):
+        keys.add(f"*{end}")
+    return keys
+
+
+def number_key(number: str) -> str:
+    """Return the digits of a number in ASCII, without an international prefix ``00``."""
+    return "".join(str(int(char)) for char in number if char.isdecimal()).removeprefix("00")
+
+
+def _ends(digits: str) -> list[str]:
+    return [digits[start:] for start in range(len(digits) - _LOCAL_DIGITS + 1)]
+
+
+def _local_end(number: str) -> str | None:
+    """Return the digits in which the international form of a number ends, if it is not in that."""
+    written = unicodedata.normalize("NFKC", number).strip()
+    end = number_key(number).lstrip("0")
+    is_local = not written.startswith(("+", "00")) and len(end) >= _LOCAL_DIGITS
+    return end if is_local else None
 
 
 def _normalized(text: str) -> str:
