@@ -47,7 +47,7 @@ def parse(
 
     """
     for fields in _readings(body, content_type or "", query):
-        event = _event(fields)
+        event = event_of(fields)
         if event is not None:
             return event
     raise WebhookError("the push has neither a status nor a text")
@@ -95,7 +95,8 @@ def _decoded(quoted: bytes) -> str:
         return octets.decode("latin-1")
 
 
-def _event(fields: Mapping[str, Any]) -> Event | None:
+def event_of(fields: Mapping[str, Any]) -> Event | None:
+    """Return the event of a push, or of a polled row, by its fields; None if it is none."""
     if any(_text(fields, name) for name in _STATUS):
         return _receipt(fields)
     if any(fields.get(name) is not None for name in _BODY):

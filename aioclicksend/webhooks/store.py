@@ -153,9 +153,9 @@ class Inbox(Ledger, Protocol):
         ...
 
     async def wait(self, seconds: float) -> None:
-        """Return when something was added, by any process, or after some time.
+        """Return when this process added something, or after some time.
 
-        It may return early for no reason.
+        It may return early for no reason. What other processes add may end it, too.
         """
         ...
 

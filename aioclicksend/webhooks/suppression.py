@@ -6,9 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-# The words of the CTIA and of US carriers; a reply consists of one of them and nothing else.
-_WORDS = ("stop", "stopall", "stop all", "quit", "end", "revoke", "opt out", "optout", "opt-out",
-          "cancel", "unsubscribe")  # fmt: skip
+# What US carriers require to be obeyed, if a reply consists of it and nothing else.
+_WORDS = ("stop", "stopall", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
 
 _NO_WORD = re.compile(r"[\W_]+")
 
