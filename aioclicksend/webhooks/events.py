@@ -62,7 +62,7 @@ class DeliveryReceipt(Struct, frozen=True, kw_only=True):
     """The status as a word; pushes have it, polled rows do not."""
     status_text: str | None = None
     error_code: int | None = None
-    """Why it is in this state, see FACTS of the API's help: 4 delivered, 12 absent subscriber."""
+    """Why it is in this state, such as 4 delivered or 12 absent subscriber."""
     error_text: str | None = None
     custom_string: str | None = None
     """The ref the message was sent with."""
@@ -92,6 +92,10 @@ class DeliveryReceipt(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"DeliveryReceipt(state={self.state.value!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("state", self.state.value)]
+
 
 class InboundMessage(Struct, frozen=True, kw_only=True):
     """One message received: an SMS, or one attachment of an MMS, whose `body` is its address."""
@@ -115,6 +119,10 @@ class InboundMessage(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "InboundMessage(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return []
 
 
 Event: TypeAlias = InboundMessage | DeliveryReceipt

@@ -51,6 +51,10 @@ class MessageDelivery(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"MessageDelivery(message_id={self.message_id!r}, state={self.state.value!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("message_id", self.message_id), ("state", self.state.value)]
+
 
 class Change(Struct, frozen=True, kw_only=True):
     """One step in the delivery of a message."""

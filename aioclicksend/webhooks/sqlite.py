@@ -88,7 +88,8 @@ class SqliteInbox:
     def __init__(
         self, path: str | PathLike[str], *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
+        """The file."""
         self._clock = clock
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._users = 0
@@ -96,7 +97,7 @@ class SqliteInbox:
         self._waiting = set[asyncio.Future[None]]()
 
     def __repr__(self) -> str:
-        return f"SqliteInbox({str(self._path)!r})"
+        return f"SqliteInbox({str(self.path)!r})"
 
     async def open(self) -> None:
         """Open the file.
@@ -335,9 +336,9 @@ class SqliteInbox:
 
     def _run(self) -> None:
         try:
-            db = _connect(self._path)
+            db = _connect(self.path)
         except (OSError, sqlite3.Error, ConfigurationError) as error:
-            broken = _cannot_open(self._path, error)
+            broken = _cannot_open(self.path, error)
             while (operation := self._queue.get()) is not None:
                 _answer(operation, None, broken)
             return

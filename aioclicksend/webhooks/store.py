@@ -46,6 +46,10 @@ class Push(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Push({len(self.body)} bytes)"
 
+    def __rich_repr__(self) -> list[object]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [f"{len(self.body)} bytes"]
+
 
 class Arrival(Struct, frozen=True, kw_only=True):
     """One push, and what was read in it."""
@@ -55,6 +59,13 @@ class Arrival(Struct, frozen=True, kw_only=True):
     """None if it cannot be read: it is kept as a dead letter."""
     opt_out: str | None = None
     """The number to suppress, if the event is an opt-out."""
+
+    def __repr__(self) -> str:
+        return f"Arrival(push={self.push!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("push", self.push)]
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
