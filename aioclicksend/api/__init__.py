@@ -27,6 +27,7 @@ _MODULES = (
     "sms",
     "uploads",
     "voice",
+    "webhooks",
 )
 
 

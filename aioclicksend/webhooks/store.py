@@ -46,9 +46,9 @@ class Push(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Push({len(self.body)} bytes)"
 
-    def __rich_repr__(self) -> list[object]:
+    def __rich_repr__(self) -> list[tuple[str, object]]:
         """Return what may be shown; rich would show a Struct whole."""
-        return [f"{len(self.body)} bytes"]
+        return [("bytes", len(self.body))]
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
