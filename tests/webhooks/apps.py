@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from aioclicksend.webhooks import DeliveryReceipt, InboundMessage, Webhook
+from aioclicksend.webhooks import DeliveryReceipt, InboundMessage, Webhook, dedupe_key
 
 from .pushes import SECRET
 
@@ -152,6 +152,33 @@ def alone() -> Any:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": json.dumps(handled).encode()})
 
+    return app
+
+
+def recording() -> Any:
+    """Write each event that was handled to a file, and die at any moment: see `test_kill`."""
+    from aiohttp import web
+
+    file = os.open(os.environ["HANDLED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    async def record(event: InboundMessage | DeliveryReceipt) -> None:
+        os.write(file, f"{dedupe_key(event)}\n".encode())
+
+    webhook = Webhook(
+        secrets=[SECRET],
+        store=os.environ["INBOX"],
+        on_inbound=record,
+        on_receipt=record,
+        lease=1.0,
+    )
+
+    async def lifespan(_app: web.Application) -> AsyncIterator[None]:
+        async with webhook:
+            yield
+
+    app = web.Application()
+    app.add_routes(webhook.routes("/clicksend"))
+    app.cleanup_ctx.append(lifespan)
     return app
 
 

@@ -7,10 +7,12 @@ import sys
 
 from . import apps
 
+AIOHTTP = {"plain_aiohttp", "recording"}
+
 
 def main(name: str, fd: int) -> None:
     app = getattr(apps, name)()
-    if name == "plain_aiohttp":
+    if name in AIOHTTP:
         from aiohttp import web  # noqa: PLC0415
 
         web.run_app(app, sock=socket.socket(fileno=fd), print=None, access_log=None)
