@@ -8,6 +8,9 @@ hundreds of pushes a second, each of them after its commit::
     add ─┼─► queue ─► thread: begin · savepoint each · commit ─► futures
     claim┘
 
+Only what was promised has to be synced to the disk: pushes, decisions, opt-outs. That an event was
+claimed or handled may be lost with the power, as it is handled again then.
+
 An operation that fails is rolled back to its savepoint and does not disturb its neighbours. If the
 commit fails, all of them failed.
 """
@@ -74,6 +77,8 @@ class _Operation(NamedTuple):
     work: Callable[[sqlite3.Connection], Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    is_durable: bool
+    """Whether its commit has to reach the disk before it is answered."""
 
 
 class SqliteInbox:
@@ -174,19 +179,21 @@ class SqliteInbox:
                 for row in sorted(rows)
             ]  # fmt: skip
 
-        return await self._do(work)
+        return await self._do(work, is_durable=False)
 
     async def renew(self, ids: Collection[int], lease: float) -> None:
         """Extend the leases of events that are still being handled."""
         due = self._clock() + lease
         # Only of what is still claimed: a handler may have ended meanwhile.
         statement = "update push set due = ? where id = ? and due is not null"
-        await self._do(lambda db: db.executemany(statement, [(due, it) for it in ids]))
+        values = [(due, it) for it in ids]
+        await self._do(lambda db: db.executemany(statement, values), is_durable=False)
 
     async def finish(self, ids: Collection[int]) -> None:
         """Note that events, or dead letters, were dealt with."""
         statement = "update push set due = null, is_dead = 0, reason = null where id = ?"
-        await self._do(lambda db: db.executemany(statement, [(it,) for it in ids]))
+        values = [(it,) for it in ids]
+        await self._do(lambda db: db.executemany(statement, values), is_durable=False)
 
     async def fail(self, event_id: int, reason: str, retry_in: float | None) -> None:
         """Make an event due again in `retry_in` seconds, or a dead letter for None."""
@@ -244,15 +251,15 @@ class SqliteInbox:
 
     async def changes(self, after: int, limit: int) -> list[Change]:
         """Return the changes behind the seq `after`, in order."""
-        return await self._do(lambda db: ledger.changes(db, after, limit))
+        return await self._do(lambda db: ledger.changes(db, after, limit), is_durable=False)
 
     async def deliveries(self, ids: Collection[str]) -> dict[str, MessageDelivery]:
         """Return what is known of messages, by their ids."""
-        return await self._do(lambda db: ledger.deliveries(db, list(ids)))
+        return await self._do(lambda db: ledger.deliveries(db, list(ids)), is_durable=False)
 
     async def counts(self) -> dict[tuple[str, str | None], int]:
         """Return how many messages have each state and reason."""
-        return await self._do(ledger.counts)
+        return await self._do(ledger.counts, is_durable=False)
 
     async def suppress(self, numbers: Collection[str], *, on: bool = True) -> None:
         """Put numbers on the suppression list, or take them off."""
@@ -318,15 +325,15 @@ class SqliteInbox:
         )
 
     async def _all(self, statement: str, *values: object) -> list[Any]:
-        return await self._do(lambda db: db.execute(statement, values).fetchall())
+        return await self._do(lambda db: db.execute(statement, values).fetchall(), is_durable=False)
 
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _do(self, work: Callable[[sqlite3.Connection], T], *, is_durable: bool = True) -> T:
         """Run an operation in the thread; it is done even if this wait is cancelled."""
         if self._thread is None:
             raise RuntimeError(f"{self!r} is not open")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Operation(work, loop, future))
+        self._queue.put(_Operation(work, loop, future, is_durable))
         return await future
 
     def _wake(self) -> None:
@@ -387,7 +394,6 @@ def _set_up(db: sqlite3.Connection, path: Path) -> None:
     if application != _APPLICATION and (application or tables):
         raise ConfigurationError(f"{path} is a database, but no inbox of aioclicksend")
     db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = full")
     db.execute("begin immediate")
     ((schema,),) = db.execute("pragma user_version").fetchall()
     if schema > _SCHEMA:
@@ -412,6 +418,9 @@ def _transact(db: sqlite3.Connection, batch: Sequence[_Operation]) -> None:
     """Run operations in one transaction and answer each of them after the commit."""
     answers = list[tuple[Any, Exception | None]]()
     try:
+        # In WAL mode a commit is synced only if this is full.
+        level = "full" if any(it.is_durable for it in batch) else "normal"
+        db.execute(f"pragma synchronous = {level}")
         db.execute("begin immediate")
         for operation in batch:
             answers.append(_attempt(db, operation.work))
