@@ -27,8 +27,11 @@ from ..errors import ConfigurationError
 
 _PREFIX = "campaign."
 _OUTCOMES = """
-select {} from outcome left join delivery_state as by_ref
-    on by_ref.ref = outcome.ref and outcome.message_id is null
+select {} from outcome left join (
+    -- One row a ref, however many ids have it: SQLite takes the columns of the row with the max.
+    select ref, state, reason, max((state != 'pending') * 1e12 + coalesce(timestamp, 0))
+    from delivery_state where ref is not null group by ref
+) as by_ref on by_ref.ref = outcome.ref and outcome.message_id is null
 """
 _BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.message_id)"
 _TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"

@@ -37,7 +37,7 @@ from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX
 from . import ledger
 from .events import DeliveryReceipt, InboundMessage, dedupe_key
-from .merge import Change, MessageDelivery
+from .merge import Change, MessageDelivery, merge
 from .parse import parse
 from .store import UNREADABLE, Arrival, Claimed, DeadLetter, Inbox, Push
 from .suppression import asked_keys, number_key, stored_keys
@@ -312,7 +312,7 @@ class SqliteInbox:
         if not new:
             return False
         if isinstance(event, DeliveryReceipt) and event.message_id:
-            ledger.apply(db, event)
+            ledger.apply(db, merge(None, event))
         if arrival.opt_out is not None:
             self._suppress(db, arrival.opt_out)
         return True
