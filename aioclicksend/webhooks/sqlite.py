@@ -29,7 +29,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -84,6 +85,11 @@ class _Operation(NamedTuple):
 class SqliteInbox:
     """An `Inbox` in a file, created if it is missing; only its owner may read it.
 
+    ::
+
+        async with SqliteInbox("inbox.db") as inbox:
+            await inbox.suppress(["+61411111111"])
+
     Args:
         path: the file.
         clock: the present time in unix seconds.
@@ -103,6 +109,18 @@ class SqliteInbox:
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self.path)!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def open(self) -> None:
         """Open the file.
@@ -330,7 +348,7 @@ class SqliteInbox:
     async def _do(self, work: Callable[[sqlite3.Connection], T], *, is_durable: bool = True) -> T:
         """Run an operation in the thread; it is done even if this wait is cancelled."""
         if self._thread is None:
-            raise RuntimeError(f"{self!r} is not open")
+            raise RuntimeError(f"{self!r} is not open: use it in `async with`")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Operation(work, loop, future, is_durable))

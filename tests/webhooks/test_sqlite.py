@@ -112,14 +112,11 @@ async def test_no_step_of_the_clock_delays_an_event(one: SqliteInbox, clock: Clo
 async def test_what_is_stored_survives_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     for _ in range(2):
-        inbox = SqliteInbox(path)
-        await inbox.open()
-        await inbox.add([arrival(inbound())])
-        await inbox.close()
+        async with SqliteInbox(path) as inbox:
+            await inbox.add([arrival(inbound())])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    await inbox.open()
-    assert len(await drain(inbox)) == 1
-    await inbox.close()
+    async with SqliteInbox(path) as inbox:
+        assert len(await drain(inbox)) == 1
 
 
 async def test_concurrent_calls_share_commits(one: SqliteInbox, tmp_path: Path) -> None:
@@ -153,6 +150,22 @@ async def test_a_commit_that_fails_acknowledges_nothing(one: SqliteInbox, tmp_pa
         db.execute("drop trigger full")
         db.commit()
     assert await one.add([arrival(receipt("m0"))]) == [True]
+
+
+async def test_what_was_promised_is_synced_to_the_disk(one: SqliteInbox) -> None:
+    statements = list[str]()
+    await one._do(lambda db: db.set_trace_callback(statements.append), is_durable=False)
+    for call in (
+        one.add([arrival(receipt())]),
+        one.suppress(["+61411111111"]),
+        one.fail(1, "x", None),
+        one.replay([1]),
+        one.record([stores.polled("m", 201)], 1.0),
+    ):
+        await call
+        last = [it for it in statements if it.startswith("pragma")][-1]
+        assert last == "pragma synchronous = full"
+        await one.claim(5, 0.0)
 
 
 async def test_a_cancelled_wait_leaves_the_inbox_usable(one: SqliteInbox) -> None:
