@@ -312,6 +312,15 @@ class SqliteInbox:
         events = [parse(body, content_type=kind, query=query) for body, kind, query in rows]
         return [it for it in events if isinstance(it, InboundMessage)]
 
+    async def forget(self, before: datetime) -> int:
+        """Delete the pushes that came before a time and were handled; return how many.
+
+        They hold numbers and texts. Deliveries, dead letters and the suppression list stay. A
+        repetition of what was deleted would be an event again: keep a week at least.
+        """
+        statement = "delete from push where received < ? and due is null and not is_dead"
+        return await self._do(lambda db: db.execute(statement, (before.timestamp(),)).rowcount)
+
     def _store(self, db: sqlite3.Connection, arrival: Arrival) -> bool:
         push, event, now = arrival.push, arrival.event, self._clock()
         sender = answers = ref = key = None

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest_asyncio
 from rich.console import Console
 
 from aioclicksend import ConfigurationError
-from aioclicksend.webhooks import Push, SqliteInbox
+from aioclicksend.webhooks import Arrival, Push, SqliteInbox
 from aioclicksend.webhooks.parse import event_of
 
 from . import stores
@@ -117,6 +118,20 @@ async def test_what_is_stored_survives_and_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     async with SqliteInbox(path) as inbox:
         assert len(await drain(inbox)) == 1
+
+
+async def test_what_was_handled_is_forgotten_after_a_time(one: SqliteInbox, clock: Clock) -> None:
+    await one.add([arrival(inbound("old")), Arrival(push=Push(body=b"?"), event=None)])
+    await drain(one)
+    clock.now += 100
+    await one.add([arrival(inbound("new")), arrival(inbound("due"))])
+    (claimed,) = await one.claim(1, 1.0)
+    await one.finish([claimed.id])
+    assert await one.forget(datetime.fromtimestamp(clock.now - 50, UTC)) == 1
+    assert len(await one.dead_letters(5)) == 1
+    assert [it.message_id for it in await one.replies("ref-1", 5)] == ["due", "new"]
+    assert await one.forget(datetime.fromtimestamp(clock.now + 50, UTC)) == 1
+    assert len(await drain(one)) == 1
 
 
 async def test_concurrent_calls_share_commits(one: SqliteInbox, tmp_path: Path) -> None:
