@@ -65,6 +65,8 @@ _TABLES = (
 
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
+_TURN = 0.02
+"""Seconds until a file is opened again that another process is setting up."""
 _GROUP = 500
 """Operations in one transaction at most."""
 _HORIZON = 24 * 3600.0
@@ -405,19 +407,29 @@ def inbox_of(store: str | PathLike[str] | Inbox) -> Inbox:
 def _connect(path: Path) -> sqlite3.Connection:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
-    try:
-        _set_up(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+        try:
+            _set_up(db, path)
+        except BaseException as error:
+            db.close()
+            # SQLite does not wait for its turn to switch a new file to WAL.
+            is_busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_TURN)
+        else:
+            return db
 
 
 def _set_up(db: sqlite3.Connection, path: Path) -> None:
-    # Judged before anything is changed: it may be somebody else's database.
+    # Judged before anything is changed: it may be somebody else's database. In one transaction, as
+    # another process may be creating the tables.
+    db.execute("begin")
     ((application,),) = db.execute("pragma application_id").fetchall()
     ((tables,),) = db.execute("select count(*) from sqlite_master").fetchall()
+    db.execute("commit")
     if application != _APPLICATION and (application or tables):
         raise ConfigurationError(f"{path} is a database, but no inbox of aioclicksend")
     db.execute("pragma journal_mode = wal")

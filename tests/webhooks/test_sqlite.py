@@ -200,6 +200,15 @@ async def test_waiting_ends_when_something_is_added(one: SqliteInbox) -> None:
     await one.wait(0.0)
 
 
+@pytest.mark.parametrize("round_", range(10))
+async def test_processes_that_start_together_share_a_new_file(tmp_path: Path, round_: int) -> None:
+    inboxes = [SqliteInbox(tmp_path / "inbox.db") for _ in range(8)]
+    await asyncio.gather(*(it.open() for it in inboxes))
+    added = await asyncio.gather(*(it.add([arrival(receipt(f"m{round_}"))]) for it in inboxes))
+    assert sum(new for (new,) in added) == 1
+    await asyncio.gather(*(it.close() for it in inboxes))
+
+
 async def test_a_closed_inbox_says_so(tmp_path: Path) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
     with pytest.raises(RuntimeError, match="is not open"):
