@@ -25,9 +25,9 @@ LAYERS = (
     {"bulk", "session", "rest"},
     {"attempt"},
     {"pages"},
-    {"wire", "retry", "pacing"},
+    {"wire", "retry", "pacing", "proxies", "transport"},
     {"models"},
-    {"config"},
+    {"config", "hooks"},
     {"errors", "version"},
 )
 """Each may import those below it, and the modules of its own package."""
