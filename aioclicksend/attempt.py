@@ -46,7 +46,7 @@ class Unwritable(Exception):
 class Attempt:
     """One attempt of one call; aiohttp's tracing reports to it how far it got."""
 
-    __slots__ = ("clock", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
+    __slots__ = ("clock", "opened", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
 
     def __init__(
         self,
@@ -62,6 +62,8 @@ class Attempt:
         self.clock = clock
         self.turn_left = turn_left
         self.phase = "pool"
+        self.opened = False
+        """Whether its connection is a new one."""
         self.waited = 0.0
         """Seconds spent waiting for the pace with a connection in hand."""
         self.sent_at: float | None = None
@@ -72,6 +74,7 @@ class Attempt:
     def connects(self) -> None:
         """Begin to open a connection."""
         self._check_pause()
+        self.opened = True
         self._enter("connect", self.timeout.connect)
 
     async def sends(self) -> None:

@@ -53,7 +53,7 @@ from .hooks import (
 from .pacing import Pace
 from .proxies import Proxies
 from .retry import Fate
-from .transport import NO_TIMEOUT, Transport
+from .transport import ATTEMPT, NO_TIMEOUT, Transport
 from .version import __version__
 from .wire import Reply, Request, Unreadable
 
@@ -251,7 +251,7 @@ class Session:
         if self._closed:
             raise RuntimeError("this client is closed")
         request = call.request
-        http = self._transport.session(reuse=request.repeatable)
+        http = self._transport.session()
         body: Any = request.body
         if body is not None and len(body) > _LARGE_BODY:
             body = io.BytesIO(body)
@@ -262,6 +262,7 @@ class Session:
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
                 progress = Attempt(request, self.timeout, self._pace, clock, call.turn_left)
+                ATTEMPT.set(progress)
                 async with http.request(
                     request.method,
                     URL(request.url, encoded=True),

@@ -83,16 +83,16 @@ def path_for(template: str, values: Mapping[str, object]) -> str:
     """Fill the holes of a path template, quoted.
 
     Raises:
-        ValueError: a value is blank, would climb the path, or holds what no id does.
+        ValueError: a value is blank, would climb the path, or holds control characters.
 
     """
     filled = {}
     for name, value in values.items():
         text = str(value)
-        if not text.strip() or _is_unsafe(text):
+        if text.strip() in ("", ".", "..") or _NO_TEXT(text):
             raise ValueError(
-                f"{name} stands in the path {template}: it must not be blank, nor hold '.' or '..' "
-                "as a segment, control characters or lone surrogates"
+                f"{name} stands in the path {template}: it must not be blank, '.' or '..', nor "
+                "hold control characters or lone surrogates"
             )
         filled[name] = quote(text, safe="")
     return template.format_map(filled)
@@ -317,7 +317,7 @@ def _text(value: object) -> str:
 
 
 def _is_unsafe(text: str) -> bool:
-    """Whether a server could read a path, or a value in one, as a path elsewhere.
+    """Whether a server could read a path as another one.
 
     Unquoted as often as a gateway and the API behind it may do it, and once more.
     """
