@@ -6,18 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .client import ClickSend
-from .config import (
-    BasicAuth,
-    HoldEvent,
-    Hooks,
-    MatonAuth,
-    RateLimit,
-    ReplyEvent,
-    RequestEvent,
-    Retry,
-    RetryEvent,
-    Timeout,
-)
+from .config import BasicAuth, Limits, MatonAuth, RateLimit, Retry, Timeout
 from .errors import (
     BadRequest,
     ClickSendError,
@@ -31,6 +20,16 @@ from .errors import (
     Unauthorized,
     UnknownOutcomeError,
 )
+from .hooks import (
+    BatchEvent,
+    EndEvent,
+    HoldEvent,
+    Hooks,
+    ReplyEvent,
+    RequestEvent,
+    RetryEvent,
+)
+from .pacing import Pace
 from .pages import Page, Pages
 from .version import __version__
 
@@ -90,22 +89,26 @@ __all__ = [
     "Accepted",
     "BadRequest",
     "BasicAuth",
+    "BatchEvent",
     "Batching",
     "BulkSender",
     "ClickSend",
     "ClickSendError",
     "ConfigurationError",
+    "EndEvent",
     "Forbidden",
     "Handle",
     "HoldEvent",
     "Hooks",
     "Journal",
+    "Limits",
     "MatonAuth",
     "MmsMessage",
     "NotFound",
     "NotSent",
     "NotSentError",
     "Outcome",
+    "Pace",
     "Page",
     "Pages",
     "Quote",

@@ -29,6 +29,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from msgspec import Struct
 
 from . import wire
+from .hooks import Event
 from .models.base import Model, read, read_list, rows_of, text
 from .pages import Ask, LinkedPages, Page, Pages, link_to_next
 from .wire import Reply, Request
@@ -68,6 +69,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {}
 
 class Caller(Protocol):
     """What groups need of a session."""
+
+    def emit(self, event: Event) -> None:
+        """Pass an event to the client's hooks."""
+        ...
 
     def url(self, path: str) -> str:
         """Return the address of a path."""
