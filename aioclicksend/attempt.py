@@ -91,6 +91,8 @@ class Attempt:
         self._check_pause()
         self._enter("sent", self.timeout.read)
         self.sent_at = loop.time()
+        if self.request.wire is not None:
+            self.request.wire.sent = True
 
     def goes_on(self) -> None:
         """Restart the deadline of the reply: a part of it came."""

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from ..attempt import Wire
 from ..models.messages import Message, thaw
 from ..pages import Pages
+from ..wire import Fence, Wire
 from .encode import Encoded, check_one, encode
 from .evidence import Memory
 from .replies import Priced, Reply
@@ -25,9 +25,15 @@ class Post(Protocol):
     """Posts a request of messages."""
 
     def __call__(
-        self, body: bytes, refs: Sequence[str], wire: Wire, *, counted: bool
+        self,
+        body: bytes,
+        refs: Sequence[str],
+        wire: Wire,
+        fence: Fence | None,
+        *,
+        counted: bool,
     ) -> Awaitable[Reply]:
-        """Post a body and return the rows of the reply. The turn was waited for already.
+        """Post a body and return the rows of the reply.
 
         Of rows that are only `counted` the ids need not be read.
         """

@@ -31,9 +31,9 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.abc
 
-from ..attempt import Wire
-from ..config import BatchEvent
 from ..errors import ClickSendError, ConfigurationError
+from ..hooks import BatchEvent
+from ..wire import Wire
 from .batch import Batch, Doubt, Moment, batch_of, doubts_of
 from .budget import Budget, quoted
 from .channel import Channel
@@ -63,6 +63,21 @@ class Suppression(Protocol):
 
 class _Cut(Exception):
     """A wait was cut by `stop` or `abort`."""
+
+
+class _Fence:
+    """The last look at the journal before a request's first byte."""
+
+    def __init__(self, journal: JournalProtocol) -> None:
+        self._journal = journal
+        self.failure: Exception | None = None
+
+    async def __call__(self) -> None:
+        try:
+            self._journal.fence()
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 class Dispatcher:
@@ -344,12 +359,13 @@ class Dispatcher:
             batch = await self._begin(self._journal, batch)
             if not len(batch):
                 return
-        wire = Wire(self._journal.fence if self._journal is not None else None)
+        wire = Wire(turn_taken=True)
+        fence = _Fence(self._journal) if self._journal is not None else None
         began = _now()
         reply: Reply | None = None
         try:
             reply = await self._until_stopped(
-                self._channel.post(batch.body, batch.refs, wire, counted=batch.counted),
+                self._channel.post(batch.body, batch.refs, wire, fence, counted=batch.counted),
                 wire,
                 len(batch),
             )
@@ -357,8 +373,8 @@ class Dispatcher:
         except _Cut:
             verdict = self._cut_verdict(batch, wire)
         except Exception as error:
-            if wire.failure is not None:
-                detail = self.lose_journal(wire.failure)
+            if fence is not None and fence.failure is not None:
+                detail = self.lose_journal(fence.failure)
                 verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
             else:
                 if not isinstance(error, ClickSendError):
