@@ -227,9 +227,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         ...
 
     def _between(self, since: int, until: int | None) -> Pages[SmsRow]:
-        return self.history(
-            date_from=since, date_to=until, order_by="date:desc", prefetch=AHEAD
-        )
+        return self.history(date_from=since, date_to=until, order_by="date:desc", prefetch=AHEAD)
 
     def _lookup(self) -> Callable[[int, Sequence[str]], Pages[SmsRow]]:
         def walk(since: int, numbers: Sequence[str]) -> Pages[SmsRow]:

@@ -428,7 +428,10 @@ class Dispatcher:
             return Verdict(never_sent(batch, *self._stopped))
         detail = f"{self._lifecycle.detail}, while it was on the wire"
         return Verdict(
-            [Unknown(*it, Reason.ABORTED, detail) for it in zip(batch.messages, batch.refs, strict=True)]
+            [
+                Unknown(*it, Reason.ABORTED, detail)
+                for it in zip(batch.messages, batch.refs, strict=True)
+            ]
         )
 
     async def _apply(self, batch: Batch, verdict: Verdict) -> None:
@@ -547,7 +550,9 @@ class Dispatcher:
                 wire.sent = True
                 entries = await self._until_stopped(self._journal.outcome(batch.rows), wire, 0)
             except (_Cut, Exception) as error:
-                why = self._lifecycle.detail if isinstance(error, _Cut) else self.lose_journal(error)
+                why = (
+                    self._lifecycle.detail if isinstance(error, _Cut) else self.lose_journal(error)
+                )
                 outcomes = [
                     Unknown(*it, Reason.ABORTED, f"sent by another task or process; {why}")
                     for it in zip(batch.messages, batch.refs, strict=True)

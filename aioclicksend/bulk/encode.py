@@ -176,9 +176,7 @@ class Encoded:
         """Return all messages as ``{"messages": [...]}``, as a journal keeps them."""
         return self._body or joined(self.bodies)
 
-    def requests(
-        self, max_bytes: int, places: Sequence[int] | None = None
-    ) -> list[Sequence[int]]:
+    def requests(self, max_bytes: int, places: Sequence[int] | None = None) -> list[Sequence[int]]:
         """Return the places of the messages of each request, by media file and size.
 
         Args:
@@ -364,4 +362,3 @@ def _are_texts(tos: list[Any], bodies: list[Any]) -> bool:
         and _E164_LINES(numbers) is not None
         and all(map(str.strip, bodies))
     )
-

@@ -527,9 +527,7 @@ class Intake:
 
     # Gatherings.
 
-    def _gather(
-        self, sink: Sink, *, run: int, stream: OutcomeStream | None = None
-    ) -> Gathering:
+    def _gather(self, sink: Sink, *, run: int, stream: OutcomeStream | None = None) -> Gathering:
         if self._journal is not None:
             prefix = self._journal.ref_prefix()
         else:
@@ -583,7 +581,9 @@ class Intake:
         if not len(encoded):
             return []
         if self._journal is None:
-            return self._batches(gathering, encoded, encoded.requests(self._batching.max_bytes), tokens)
+            return self._batches(
+                gathering, encoded, encoded.requests(self._batching.max_bytes), tokens
+            )
         return await self._plan(self._journal, gathering, encoded, tokens)
 
     async def _plan(
@@ -717,8 +717,7 @@ class Intake:
             return tokens
         bad = {it.position for it in encoded.bad}
         outcomes: list[Outcome] = [
-            NotSent(it.message, _ref_of(it.message), Reason.INVALID, it.error)
-            for it in encoded.bad
+            NotSent(it.message, _ref_of(it.message), Reason.INVALID, it.error) for it in encoded.bad
         ]
         self._settle(gathering, [tokens[it] for it in sorted(bad)] if tokens else (), outcomes)
         return [it for place, it in enumerate(tokens) if place not in bad]

@@ -337,9 +337,11 @@ class Reconciler:
         numbers = sorted({it.message.to or "" for it in one.wanted if id(it) not in found})
         first, last = self._two_witnesses(one.wanted, set(numbers))
         since, _ = self._window(one.wanted)
-        since = min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5) if (
-            first and last
-        ) else since
+        since = (
+            min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5)
+            if (first and last)
+            else since
+        )
         shows = True
         for start in range(0, len(numbers), _PER_REQUEST):
             some = numbers[start : start + _PER_REQUEST]

@@ -351,7 +351,9 @@ def _acceptances(messages: Sequence[Message], refs: Sequence[str], reply: Reply)
     if not reply.with_ids:
         return Acceptances(messages, refs, repeat(None), repeat(None), prices)
     ids = [it.message_id for it in rows]
-    return Acceptances(messages, refs, ids, _column([it.message_parts for it in rows], parts), prices)
+    return Acceptances(
+        messages, refs, ids, _column([it.message_parts for it in rows], parts), prices
+    )
 
 
 def _column(values: list[Any], read: Callable[[Any], T]) -> Column[T]:

@@ -397,9 +397,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 class _Parts:
     """What exists inside the block only."""
 
-    def __init__(
-        self, tasks: anyio.abc.TaskGroup, intake: Intake, dispatcher: Dispatcher
-    ) -> None:
+    def __init__(self, tasks: anyio.abc.TaskGroup, intake: Intake, dispatcher: Dispatcher) -> None:
         self.tasks = tasks
         self.intake = intake
         self.dispatcher = dispatcher

@@ -226,9 +226,7 @@ class JournalProtocol(Protocol):
         """Wait until messages that somebody else has begun are settled, or sendable again."""
         ...
 
-    async def resolve(
-        self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]
-    ) -> int:
+    async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:
         """Decide manually on messages whose outcome is unknown, and return on how many.
 
         ``sent`` makes them accepted; ``resend`` lets the next run send them. All if no refs.
