@@ -3,10 +3,10 @@
 ::
 
     queue ─▶ turn (pace) ─▶ admit ─▶ suppressed? ─▶ priced, reserved? ─▶ journal.begin ─▶ POST
-                                        │                │                    │             │
-                                     NotSent          NotSent            won elsewhere:   verdict ─▶ settle
-                                                                         wait for its        └─▶ in doubt: Reconciler
-                                                                         outcome
+                                         │                 │                  │            │
+                                      NotSent           NotSent        won elsewhere:   verdict
+                                                                       wait for its      │   └─▶ in
+                                                                       outcome        settle  doubt
 
 A lane is never interrupted by its task group. `stop` and `abort` cut waits that a batch may be cut
 from (`_cut_by_stop`): what has no byte on the wire ends as not sent, what has ends as Unknown, and
@@ -405,7 +405,7 @@ class Dispatcher:
         if len(begun.won) == len(batch):
             return batch
         won, over = set(begun.won), set(begun.over_budget)
-        kept, lost, left_out = [], [], []
+        kept, lost, left_out = list[int](), list[int](), list[int]()
         for place, row in enumerate(batch.rows):
             (kept if row in won else left_out if row in over else lost).append(place)
             won.discard(row)  # of two messages of one row the first is sent
@@ -618,18 +618,15 @@ class Dispatcher:
             _Cut: it was cut.
 
         """
-        result: T
         with anyio.CancelScope() as scope:
             self._cuttable[scope] = wire or Wire(), size
             if self._is_to_be_cut(self._cuttable[scope][0]):
                 scope.cancel()
             try:
-                result = await work
+                return await work
             finally:
                 del self._cuttable[scope]
-        if scope.cancelled_caught:
-            raise _Cut
-        return result
+        raise _Cut
 
     def _cut_by_stop(self) -> None:
         for scope, (wire, _) in list(self._cuttable.items()):
@@ -646,6 +643,7 @@ class Dispatcher:
     def _learn_clock(self, batch: Batch, reply: Reply) -> None:
         """Learn the server's time from when it says that it took the first message."""
         assert batch.sent is not None
+        assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
         if reply.date is not None and (batch.counted or batch.messages[0].schedule is None):
             self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())

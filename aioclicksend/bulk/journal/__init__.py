@@ -6,9 +6,9 @@ be lost, which costs a search in the history and never a second message.
 
 ::
 
-    plan ──▶ planned ──begin──▶ in flight ──finish──▶ accepted | rejected | unknown   (final)
-               ▲                    │                 not sent | held                 (sent by the next run)
-               └────── not sent ────┴── its owner went silent ──▶ in doubt ──▶ looked up, never planned
+    plan ──▶ planned ──begin──▶ in flight ──finish──▶ accepted | rejected | unknown: final
+               ▲                    │                 not sent | held: the next run sends it
+               └─── not sent ───────┴── its owner went silent ──▶ in doubt: looked up, never planned
 
 Invariants, whichever implementation:
 

@@ -10,7 +10,7 @@ several lanes become durable together. Results may wait for the next intent: one
 looked up again.
 
 Invariants: a write that failed is tried again, except for intents, whose lanes do not send; every
-commit checks the lease; rows are entered before their intent, in the same transaction at the latest.
+commit checks the lease; rows are entered before their intent, at the latest in its transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import os
 import sqlite3
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
@@ -73,8 +73,8 @@ _EARLIER = "null", "coalesce(earlier, 0) + coalesce(reserved, 0)"
 
 
 _RECORD = """
-update {} set state = ?1, message_id = ?2, parts = ?3, price = ?4, reason = ?5, detail = ?6, at = ?7,
-reserved = iif(?1 = 'unknown' or (?1 = 'accepted' and ?4 is null), reserved, null) where {}
+update {} set state = ?1, message_id = ?2, parts = ?3, price = ?4, reason = ?5, detail = ?6,
+at = ?7, reserved = iif(?1 = 'unknown' or (?1 = 'accepted' and ?4 is null), reserved, null) where {}
 """
 """A reservation ends with a result that says what was charged; one without a price keeps it."""
 
@@ -237,7 +237,9 @@ class Journal:
         batch = self._next_batch
         self._next_batch += 1
         won: list[Sequence[int]] = []
-        write = partial(self._begin, rows, batch, time.time(), attempt, reserved, won)
+        write = partial(
+            self._begin, rows, batch, time.time(), attempt=attempt, reserved=reserved, won=won
+        )
         self._to_write.append(_Write(write, is_intent=True))
         if not self._write_waits:
             self._write_waits = True
@@ -305,7 +307,14 @@ class Journal:
             return 0
         if verdict == "sent":
             none: Any = repeat(None)
-            columns = (repeat("accepted"), none, none, none, none, repeat("resolved manually"))
+            columns: _Columns = (
+                repeat("accepted"),
+                none,
+                none,
+                none,
+                none,
+                repeat("resolved manually"),
+            )
             self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
         else:
             self._to_write.append(_Write(partial(self._forget, rows)))
@@ -490,6 +499,7 @@ class Journal:
         rows: Sequence[int],
         batch: int,
         intent: float,
+        *,
         attempt: int,
         reserved: Sequence[Decimal],
         won: list[Sequence[int]],
@@ -588,15 +598,7 @@ class Journal:
         if run:
             found = self._index.find(run, messages, rows, once=False)
         else:
-            # A single message is found by a ref of the caller's only.
-            found = list(rows)
-            named = [it for it in range(len(rows)) if it not in keyed]
-            if not messages.has_unique_refs and named:
-                by_content = self._index.find(run, messages, rows, once=True)
-                prefix = f"{REF_PREFIX}{self.campaign}-"
-                for place in named:
-                    if not messages.refs[place].startswith(prefix):
-                        found[place] = by_content[place]
+            found = self._find_named(self._index, messages, rows, keyed)
         for place, entry in keyed.items():
             found[place] = entry if isinstance(entry, int) else entry.row
         new = [place for place, row in enumerate(rows) if found[place] == row]
@@ -609,6 +611,20 @@ class Journal:
         known = {place: entries[row] for place, row in enumerate(found) if row in entries}
         known |= {place: it for place, it in keyed.items() if isinstance(it, Entry)}
         return Planned(found, known)
+
+    def _find_named(
+        self, index: Index, messages: Encoded, rows: range, keyed: Container[int]
+    ) -> list[int]:
+        """Return the rows of single messages, which are found by a ref of the caller's only."""
+        found = list(rows)
+        unkeyed = [it for it in range(len(rows)) if it not in keyed]
+        if not messages.has_unique_refs and unkeyed:
+            by_content = index.find(0, messages, rows, once=True)
+            prefix = f"{REF_PREFIX}{self.campaign}-"
+            for place in unkeyed:
+                if not messages.refs[place].startswith(prefix):
+                    found[place] = by_content[place]
+        return found
 
     def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
         """Return, by position, the row or the entry that a message's key stands for."""
