@@ -25,12 +25,13 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, cast
 
 from aiohttp import web
 
-from . import files, routes
+from . import files, prices, routes
 from .calls import Call
 from .countries import ENABLED
 from .faults import (
@@ -49,10 +50,12 @@ from .faults import (
     spoil,
 )
 from .gateway import check_bearer, check_connection, control
+from .history import DOCUMENTED, HistoryBehaviour
 from .imports import finish_imports
+from .records import Record
 from .replies import ApiError, GatewayError, Reply
 from .routes import Coverage
-from .state import Record, Settings, State
+from .state import Settings, State
 from .subaccounts import may_enter
 from .wire import basic_login, half, reset, respond
 
@@ -65,6 +68,8 @@ _GATEWAY = "/clicksend"
 class Sandbox:
     """The stand-in, running inside `async with`.
 
+    `history` says where the history differs from what is documented; `reject` holds numbers and the
+    status that refuses them, as in `{"+61400000009": "INVALID_RECIPIENT"}`.
     `rate_limit=(requests, seconds)` refuses with 429 whatever arrives as one too many in any
     window; `history_lag` hides a message from history for so many seconds after acceptance;
     `latency` is waited before every request is looked at. With `rules_required` receipts and
@@ -83,6 +88,7 @@ class Sandbox:
         balance: str = "1000.00",
         latency: float = 0.0,
         history_lag: float = 0.0,
+        history: HistoryBehaviour = DOCUMENTED,
         rate_limit: tuple[int, float] | None = None,
         throttle_window: float = 0.0,
         countries: Collection[str] = ENABLED,
@@ -90,6 +96,8 @@ class Sandbox:
         min_limit: int = 15,
         rules_required: bool = False,
         import_time: float = 0.1,
+        currency: str = "AUD",
+        reject: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not _is_loopback(host):
@@ -102,6 +110,9 @@ class Sandbox:
             strict=strict,
             balance=balance,
             history_lag=history_lag,
+            history=history,
+            currency=currency,
+            reject=dict(reject or {}),
             throttle_window=throttle_window,
             countries=frozenset(countries),
             odd_templates=odd_templates,
@@ -204,6 +215,37 @@ class Sandbox:
     @history_lag.setter
     def history_lag(self, seconds: float) -> None:
         self._settings.history_lag = seconds
+
+    @property
+    def history(self) -> HistoryBehaviour:
+        """How the history is searched and written; may be set at any time."""
+        return self._settings.history
+
+    @history.setter
+    def history(self, behaviour: HistoryBehaviour) -> None:
+        self._settings.history = behaviour
+
+    # Money
+
+    @property
+    def balance(self) -> Decimal:
+        """What the account has left; may be set at any time."""
+        return prices.to_decimal(self._state.balance)
+
+    @balance.setter
+    def balance(self, amount: Decimal | str) -> None:
+        self._state.balance = prices.from_decimal(amount)
+
+    @property
+    def spent(self) -> Decimal:
+        """What all accepted messages cost together, to the last ten-thousandth."""
+        return prices.to_decimal(
+            sum(row["cost"] for row in self._state.accepted if row["status"] != "Cancelled")
+        )
+
+    def set_price(self, country: str, price: Decimal | str, channel: str = "sms") -> None:
+        """Change what one part to a country costs from now on, as a shared price list may."""
+        self._settings.tariff[channel, country] = prices.from_decimal(price)
 
     # Looking inside
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -12,7 +11,9 @@ from typing import Any, Literal
 
 from . import prices
 from .countries import ENABLED
+from .history import DOCUMENTED, HistoryBehaviour, Log
 from .polling import count_copies
+from .records import Record, new_id
 
 Channel = Literal["sms", "mms", "voice"]
 
@@ -22,30 +23,6 @@ RECEIPTS = ("sms", "mms", "voice", "email", "fax")
 SHARED_NUMBER = "+61488800000"
 USER_ID = 104_729
 SUBACCOUNT_ID = 119_083
-
-_random = random.Random()
-
-
-class Record(dict[str, Any]):
-    """One row the sandbox remembers; `record["to"]` and `record.to` are the same.
-
-    `from` is a keyword, so as an attribute it is `record.from_`.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self["from" if name == "from_" else name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-def new_id() -> str:
-    """Return a message id: an upper-case UUID."""
-    # Not uuid.uuid4: a thousand of those are a third of the cost of a full send.
-    digits = f"{_random.getrandbits(128):032X}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-A{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +35,12 @@ class Settings:
     strict: bool = False
     balance: str = "1000.00"
     history_lag: float = 0.0
+    history: HistoryBehaviour = DOCUMENTED
+    currency: str = "AUD"
+    reject: dict[str, str] = field(default_factory=dict[str, str])
+    """Numbers no message is accepted for, and the status their rows get."""
+    tariff: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Prices of a part that were set by hand, by channel and country."""
     throttle_window: float = 0.0
     countries: Collection[str] = ENABLED
     odd_templates: bool = False
@@ -110,11 +93,12 @@ class State:
     settings: Settings
     clock: Callable[[], float]
     balance: int = 0
+    started: float = 0.0
     version: int = 0
     accepted: list[Record] = field(default_factory=list[Record])
     rejected: list[Record] = field(default_factory=list[Record])
     by_id: dict[str, Record] = field(default_factory=dict[str, Record])
-    log: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
+    log: dict[str, Log] = field(default_factory=dict[str, Log])
     inbound: Inbox = field(default_factory=Inbox)
     receipts: dict[str, Inbox] = field(default_factory=dict[str, Inbox])
     templates: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
@@ -140,9 +124,15 @@ class State:
 
     def __post_init__(self) -> None:
         self.balance = prices.from_decimal(self.settings.balance)
-        self.log = {"sms": [], "mms": [], "voice": [], "email": []}
+        self.log = {channel: Log() for channel in ("sms", "mms", "voice", "email")}
+        self.started = self.clock()
         self.receipts = {channel: Inbox() for channel in RECEIPTS}
         self.add_connection("ACTIVE")
+
+    def price(self, channel: str, country: str) -> int:
+        """Return what one part costs now."""
+        known = self.settings.tariff.get((channel, country))
+        return prices.price(channel, country) if known is None else known
 
     def serial(self) -> int:
         """Return the next id for lists, contacts, templates and addresses."""
@@ -164,7 +154,7 @@ class State:
         self.accepted.append(record)
         self.by_id[record["message_id"]] = record
         if logged:
-            self.log[record["channel"]].append(record)
+            self.log[record["channel"]].add(record)
         self._last_to[record["to"]] = record
         reference = record["custom_string"]
         if reference:
@@ -243,7 +233,7 @@ class State:
         original = (
             self.by_id.get(original_message_id) if original_message_id else self._last_to.get(from_)
         )
-        now = self.clock()
+        now, ref = self.clock(), self.settings.history.ref
         row = Record(
             {
                 "timestamp": int(now),
@@ -254,13 +244,13 @@ class State:
                 "to": to or (original["from"] if original else SHARED_NUMBER),
                 "custom_string": custom_string
                 if custom_string is not None
-                else (original["custom_string"] if original else ""),
+                else (ref(original["custom_string"]) if original else ""),
                 "message_id": new_id(),
                 "_keyword": body.split(" ", 1)[0],
             }
         )
         self.inbound.add(row, self._copies("sms/inbound", row))
-        self.log["sms"].append(_heard(row, now))
+        self.log["sms"].add(_heard(row, now))
         self.version += 1
         return row
 
@@ -276,7 +266,7 @@ class State:
         row = receipt_row(
             message["channel"],
             message_id,
-            message["custom_string"],
+            self.settings.history.ref(message["custom_string"]),
             status_code,
             error_code,
             sent=message["date"],
