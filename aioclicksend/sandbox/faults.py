@@ -82,7 +82,8 @@ RESETS = frozenset({Fault.RESET_BEFORE, Fault.RESET_AFTER})
 class Arrival:
     """One request that reached the sandbox, whatever became of it.
 
-    `status` is 0 while, or when, no reply went out.
+    `status` is 0 while, or when, no reply went out; `at` is monotonic, `date` unix time. The body
+    of a request without a login is not kept.
     """
 
     method: str
@@ -92,6 +93,7 @@ class Arrival:
     body: bytes
     at: float
     status: int = 0
+    date: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True)
@@ -103,6 +105,11 @@ class Failure:
     method: str | None = None
     path: str | None = None
     left: int = 1
+
+    def view(self) -> dict[str, Any]:
+        """Return the fault as JSON."""
+        where = {"method": self.method, "path": self.path}
+        return {"fault": self.fault.value, "times": self.left, **where, **self.options}
 
     def wants(self, arrival: Arrival) -> bool:
         """Tell whether this fault is meant for a request."""
