@@ -46,7 +46,17 @@ class Unwritable(Exception):
 class Attempt:
     """One attempt of one call; aiohttp's tracing reports to it how far it got."""
 
-    __slots__ = ("clock", "opened", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
+    __slots__ = (
+        "clock",
+        "opened",
+        "pace",
+        "phase",
+        "request",
+        "sent_at",
+        "timeout",
+        "turn_left",
+        "waited",
+    )
 
     def __init__(
         self,
