@@ -15,6 +15,7 @@ from ..pages import Pages
 from .campaigns import SmsCampaigns
 from .messages import Messages
 
+
 class SmsTemplates(rest.Group):
     """Saved SMS bodies."""
 
