@@ -193,6 +193,10 @@ def explained(error: Exception, progress: Attempt | None) -> Exception:
 def _cause(error: BaseException) -> str:
     """Name what broke without the address or text it may hold."""
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused the tunnel ({error.status})"
+        case aiohttp.ClientProxyConnectionError():
+            return "the proxy cannot be reached"
         case aiohttp.ClientConnectorDNSError():
             return "the host name was not found"
         case aiohttp.ClientConnectorCertificateError():
