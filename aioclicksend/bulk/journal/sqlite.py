@@ -40,7 +40,7 @@ from ..encode import Encoded, bodies_of
 from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
 from ..replies import ACCOUNT_REFUSALS
 from . import AllAccepted, Begun, Entry, Planned, State, schema
-from .index import Index
+from .index import Chunk, Index
 from .lease import LEASE, Lease
 
 log = logging.getLogger("aioclicksend")
@@ -749,10 +749,10 @@ class Journal:
             return State.IN_DOUBT if state is None else State.UNKNOWN
         return State(state or "planned")
 
-    def _chunks(self) -> Iterator[tuple[int, str | None, list[bytes]]]:
-        query = "select first, media_file, body from chunk"
-        for first, media_file, body in self._db.execute(query):
-            yield first, media_file, bodies_of(body)
+    def _chunks(self) -> Iterator[Chunk]:
+        query = "select first, size, media_file, body from chunk order by first"
+        for first, size, media_file, body in self._db.execute(query):
+            yield first, size, media_file, body.encode()
 
     def _committed(self) -> Decimal:
         total = Decimal(0)
