@@ -46,7 +46,19 @@ class Unwritable(Exception):
 class Attempt:
     """One attempt of one call; aiohttp's tracing reports to it how far it got."""
 
-    __slots__ = ("clock", "opened", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
+    __slots__ = (
+        "clock",
+        "connection",
+        "is_answered",
+        "opened",
+        "pace",
+        "phase",
+        "request",
+        "sent_at",
+        "timeout",
+        "turn_left",
+        "waited",
+    )
 
     def __init__(
         self,
@@ -62,6 +74,10 @@ class Attempt:
         self.clock = clock
         self.turn_left = turn_left
         self.phase = "pool"
+        self.connection: object | None = None
+        """What tells its connection from others."""
+        self.is_answered = False
+        """Whether its reply was read to the end."""
         self.opened = False
         """Whether its connection is a new one."""
         self.waited = 0.0
@@ -185,6 +201,10 @@ def explained(error: Exception, progress: Attempt | None) -> Exception:
 def _cause(error: BaseException) -> str:
     """Name what broke without the address or text it may hold."""
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused the tunnel ({error.status})"
+        case aiohttp.ClientProxyConnectionError():
+            return "the proxy cannot be reached"
         case aiohttp.ClientConnectorDNSError():
             return "the host name was not found"
         case aiohttp.ClientConnectorCertificateError():

@@ -19,6 +19,7 @@ LAYERS = (
     {"cli"},
     {"campaign"},
     {"__init__"},
+    {"telemetry"},
     {"client"},
     {"groups", "download"},
     {"api"},
@@ -43,6 +44,7 @@ EXTRAS = {
     "cli": {"cyclopts", "rich"},
     "campaign": {"phonenumbers", "python_calamine"},
     "sandbox": {"aiohttp", "pytest", "pytest_asyncio"},
+    "telemetry": {"opentelemetry"},
     "text": set[str](),
 }
 

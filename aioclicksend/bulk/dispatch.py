@@ -40,7 +40,7 @@ from .channel import Channel
 from .intake import Gathering, outcome_of
 from .journal import Entry, JournalProtocol
 from .lifecycle import Lifecycle, Phase
-from .outcome import Accepted, Outcome, Reason, Report, Unknown
+from .outcome import Acceptances, Accepted, Outcome, Reason, Report, Unknown
 from .reconcile import Reconciler
 from .replies import Reply, match
 from .verdict import Verdict, never_sent, of_error, of_reply
@@ -645,14 +645,17 @@ class Dispatcher:
         assert batch.sent is not None
         assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
-        if reply.date is not None and (batch.counted or batch.messages[0].schedule is None):
+        if reply.date is not None and not batch.may_be_scheduled:
             self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:
             return
         counts = Report()
-        counts.add([it for it in verdict.outcomes if it is not None])
+        if isinstance(verdict.outcomes, Acceptances):
+            counts.accepted = len(batch)
+        else:
+            counts.add([it for it in verdict.outcomes if it is not None])
         self._channel.on_batch(
             BatchEvent(
                 size=len(batch),

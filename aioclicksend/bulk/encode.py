@@ -117,6 +117,7 @@ class Encoded:
         keys: Sequence[str | None] | None = None,
         bad: Sequence[BadMessage] = (),
         generated: bool = False,
+        scheduled: bool = True,
     ) -> None:
         self.messages = messages
         """The good ones, in order."""
@@ -130,6 +131,8 @@ class Encoded:
         """The messages that cannot be sent; they are in none of the above."""
         self.has_unique_refs = generated
         """Whether every ref was generated, so that it proves by itself whose a row is."""
+        self.may_be_scheduled = scheduled
+        """Whether some may have a `schedule`."""
         self._body = body
         self._bodies = bodies
         self._bare = bare
@@ -260,7 +263,7 @@ def encode(
         kept: Sequence[Message] = messages
         if compact:
             kept = LazyMessages(body, kind, len(refs), named=named)
-        return Encoded(kept, refs, body=body, generated=not named)
+        return Encoded(kept, refs, body=body, generated=not named, scheduled=False)
     good: list[Message] = []
     refs, bare, bad, good_keys = [], [], [], []
     for position, message in enumerate(messages):
@@ -288,6 +291,7 @@ def encode(
         keys=good_keys if keys else None,
         bad=bad,
         generated=not any(it.custom_string for it in good),
+        scheduled=any(it.schedule is not None for it in good),
     )
 
 

@@ -393,17 +393,19 @@ class Journal:
     def _close(self) -> None:
         if self._index is not None:
             self._index.close()
-        if not hasattr(self, "_db"):
-            return
-        try:
-            self._write()
-            self._lease.release()
-            self._db.commit()
-        except (sqlite3.Error, ConfigurationError) as error:
-            log.warning("the journal lacks the last results, they will be in doubt: %s", error)
-        finally:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.close()
+        if self._file is None:
+            return  # it was not opened
+        for last in (self._write, self._release):
+            try:
+                last()
+            except (sqlite3.Error, ConfigurationError) as error:
+                log.warning("the journal lacks the last results, they will be in doubt: %s", error)
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    def _release(self) -> None:
+        self._lease.release()
+        self._db.commit()
 
     def _meta(self, name: str) -> str:
         row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
