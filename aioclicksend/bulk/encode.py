@@ -256,7 +256,7 @@ def encode(
         try:
             check_one(message, kind, single=single)
             json = freeze(message)
-        except ValueError as error:
+        except Exception as error:  # also what JSON cannot hold, such as an object in a field
             bad.append(BadMessage(position, message, str(error)))
             continue
         refs.append(message.custom_string or f"{prefix}{position:x}")
@@ -303,7 +303,7 @@ def _encode_alike(
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
         return refs, _encode({"messages": messages}), named
-    except (TypeError, AttributeError, UnicodeEncodeError):  # not text, or a lone surrogate
+    except Exception:  # not text, a lone surrogate, ...: the general way says what is wrong
         return None
 
 

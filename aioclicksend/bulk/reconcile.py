@@ -126,6 +126,8 @@ class _Witness(Struct):
     """Just before its request, on the event loop's clock."""
     accepted: float
     """When its acceptance was known, on the same clock."""
+    has_shown: bool = False
+    """Whether a pass has shown it."""
 
     @property
     def ref(self) -> str:
@@ -428,11 +430,12 @@ class Reconciler:
         return clock.least if clock.is_known else self._wall() - self._now() - self._policy.skew
 
     def _measure_lag(self, one: Pass) -> None:
-        """Learn how long a witness took to show, at most."""
-        now = self._now()
-        shown = [it for it in self._witnesses if it.ref in one.seen]
+        """Learn how long a witness took to show, at most: until the first pass that shows it."""
+        shown = [it for it in self._witnesses if not it.has_shown and it.ref in one.seen]
+        for witness in shown:
+            witness.has_shown = True
         if shown:
-            self._lag = now - shown[-1].accepted
+            self._lag = self._now() - shown[-1].accepted
 
     # Deciding.
 
