@@ -238,7 +238,7 @@ def _is_harmless(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return name in _HARMLESS and (code_in(value) == value or bool(_ID(value)))
     if isinstance(value, int | float | Decimal):
-        return abs(value) < _SHORTEST_NUMBER
+        return -_SHORTEST_NUMBER < value < _SHORTEST_NUMBER
     return isinstance(value, datetime)
 
 

@@ -310,7 +310,7 @@ async def test_waiting_for_the_pace_counts_towards_no_timeout() -> None:
     async with Hostile(lambda line, _: line.ok({})) as server:
         options: dict[str, Any] = {"timeout": timeout, "retry": Retry(attempts=1)}
         async with client_of(server.url, rate_limit=RateLimit(10, 1.0), **options) as client:
-            pacer = client._session._pace
+            pacer: Any = client._session._pace
             assert pacer._queue is not None
             assert pacer._wire is not None
             for _ in range(2):
