@@ -50,9 +50,9 @@ class Proxies:
         return None if self._is_direct(host, parts.port or 443) else self._proxy
 
     def _is_direct(self, host: str, port: int) -> bool:
-        """Whether ``NO_PROXY`` names a host: itself or a domain it is in, with or without a port."""
+        """Whether ``NO_PROXY`` names a host or a domain it is in, with its port or without one."""
         names = (it.removesuffix(f":{port}") for it in self._direct)
-        return any(it == "*" or host == it or host.endswith(f".{it}") for it in names)
+        return any(it in ("*", host) or host.endswith(f".{it}") for it in names)
 
 
 def _checked(proxy: str, what: str) -> str:
