@@ -191,7 +191,7 @@ class Messages(rest.Group, Generic[M, R]):
 
         def decode(data: Any) -> SendResult[R]:
             if not isinstance(data, dict) or "messages" not in data:
-                raise Unreadable("a reply that tells nothing about the messages")
+                raise Unreadable("a reply without a row for any of the messages")
             return send_result(self._row, data, refs if one_row_each else ())
 
         return await self._call(operation, body=body, refs=refs, decode=decode)
