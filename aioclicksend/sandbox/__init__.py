@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .faults import Arrival, Fault
 from .history import HistoryBehaviour
+from .pushes import PushBehaviour
 from .records import Record
 from .routes import Coverage
 from .server import Sandbox
 
-__all__ = ["Arrival", "Coverage", "Fault", "HistoryBehaviour", "Record", "Sandbox"]
+__all__ = ["Arrival", "Coverage", "Fault", "HistoryBehaviour", "PushBehaviour", "Record", "Sandbox"]

@@ -215,17 +215,17 @@ class _Lane:
             self._added.clear()
             wait = self.waiting[0][0] - loop.time() if self.waiting else None
             if wait is not None and wait <= 0:
-                return self._take(loop.time(), latest_first=latest_first)
+                return self._take(latest_first=latest_first)
             try:
                 async with asyncio.timeout(wait):
                     await self._added.wait()
             except TimeoutError:
                 continue
 
-    def _take(self, now: float, *, latest_first: bool) -> Push:
+    def _take(self, *, latest_first: bool) -> Push:
         if not latest_first:
             return heapq.heappop(self.waiting)[2]
-        last = max(entry for entry in self.waiting if entry[0] <= now)
+        last = max(self.waiting)
         self.waiting.remove(last)
         heapq.heapify(self.waiting)
         return last[2]
