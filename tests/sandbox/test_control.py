@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
@@ -415,7 +415,7 @@ async def test_the_oldest_messages_are_forgotten_on_request(http: aiohttp.Client
 
 async def read_events(
     http: aiohttp.ClientSession, sandbox: Sandbox
-) -> AsyncIterator[tuple[str, Any]]:
+) -> AsyncGenerator[tuple[str, Any], None]:
     async with http.get(sandbox.url + "/_sandbox/events") as reply:
         assert reply.content_type == "text/event-stream"
         kind = ""
@@ -431,7 +431,7 @@ async def test_events_follow_what_happens(
     sandbox: Sandbox, call: Caller, http: aiohttp.ClientSession
 ) -> None:
     events = read_events(http, sandbox)
-    first = asyncio.create_task(anext(events))
+    first = asyncio.ensure_future(anext(events))
     while not sandbox.events._subscriptions:
         await asyncio.sleep(0.005)
     await call.send(sms())
@@ -447,7 +447,7 @@ async def test_events_follow_what_happens(
     assert (await anext(events))[0] == "faults"
     sandbox.reset()
     assert (await anext(events))[0] == "reload"
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 async def test_a_slow_reader_is_asked_to_read_anew(sandbox: Sandbox, call: Caller) -> None:
