@@ -29,6 +29,8 @@ _EXTENSION = "\f^{}\\[~]|€"
 
 _find_foreign = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").finditer
 _all_gsm = re.compile(f"[{re.escape(_BASIC + _EXTENSION)}]*").fullmatch
+_SELECTORS = frozenset(map(chr, [0x034F, 0x115F, 0x1160, 0x3164, *range(0xFE00, 0xFE10)]))
+"""Characters that are printable by their category, and yet leave nothing to see."""
 _ESCAPED = str.maketrans({character: f"\x1b{character}" for character in _EXTENSION})
 
 
@@ -63,6 +65,14 @@ class Segments(NamedTuple):
     def is_cut(self) -> bool:
         """Whether it has more parts than the API sends."""
         return self.parts > MAX_PARTS
+
+
+def visible(character: str) -> str:
+    """Return a character, or its code and name where it cannot be seen."""
+    if character.isprintable() and not character.isspace() and character not in _SELECTORS:
+        return character
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X} {name}".rstrip()
 
 
 def segments(body: str) -> Segments:
@@ -152,7 +162,8 @@ _EQUIVALENTS = {
 _REPLACEMENTS = {old: new for new, olds in _EQUIVALENTS.items() for old in olds} | {"\r\n": "\n"}
 _replaceable = re.compile(
     f"\r\n|[{re.escape(''.join(filter(None, ''.join(_EQUIVALENTS.values()))))}]"
-    "|[^\\W\\d_][\u0300-\u036f]+"
+    # Not more accents than a letter bears: putting many in order takes quadratic time.
+    "|[^\\W\\d_][\u0300-\u036f]{1,4}(?![\u0300-\u036f])"
 )
 
 
