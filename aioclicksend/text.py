@@ -29,6 +29,8 @@ _EXTENSION = "\f^{}\\[~]|€"
 
 _find_foreign = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").finditer
 _all_gsm = re.compile(f"[{re.escape(_BASIC + _EXTENSION)}]*").fullmatch
+_is_one_part = re.compile(f"[{re.escape(_BASIC)}]{{1,160}}").fullmatch
+_new = tuple.__new__
 _SELECTORS = frozenset(map(chr, [0x034F, 0x115F, 0x1160, 0x3164, *range(0xFE00, 0xFE10)]))
 """Characters that are printable by their category, and yet leave nothing to see."""
 _ESCAPED = str.maketrans({character: f"\x1b{character}" for character in _EXTENSION})
@@ -81,6 +83,10 @@ def segments(body: str) -> Segments:
     A line break counts one, as in the standard; ClickSend's help counts it as two, which is true of
     a CR with an LF.
     """
+    if _is_one_part(body):
+        # Most bodies: no need to count.
+        size = len(body)
+        return _new(Segments, ("GSM-7", size, 1, 160 - size, (), 1))
     if _all_gsm(body):
         units, parts, left = _gsm(body)
         return Segments("GSM-7", units, parts, left, (), parts)

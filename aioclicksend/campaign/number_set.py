@@ -7,6 +7,7 @@ from array import array
 from hashlib import blake2b
 
 _MASK = (1 << 64) - 1
+_LARGE = 1 << 18
 
 
 class NumberSet:
@@ -51,8 +52,10 @@ class NumberSet:
         return self._count
 
     def _grow(self) -> None:
-        old, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
-        self._shift -= 1
+        # Small sets grow faster: each growth adds all numbers anew.
+        more = 2 if len(self._slots) < _LARGE else 1
+        old, self._slots = self._slots, array("Q", bytes(8 * len(self._slots) << more))
+        self._shift -= more
         self._count = 0
         for number in filter(None, old):
             self.add(number)

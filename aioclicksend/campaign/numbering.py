@@ -8,7 +8,7 @@ function of the country code, the length and the digits, so it can be compiled o
 Alternatives stand in the library's own order: regions of a code as it tries them, in each region
 the kinds of number as it tries them. Whatever the patterns cannot decide alone is None here, and
 goes to the library: leading zeros, national prefixes behind a country code, prefixes that are
-rewritten, numbers no plan knows. Tests hold both against each other over all regions.
+rewritten, impossible lengths. Tests hold both against each other over all regions.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class NumberingPlans:
 
     def __init__(self, library: Any) -> None:
         self._lib = library
+        self.unknown: int = library.PhoneNumberType.UNKNOWN
+        """The kind of a number that no plan gives to anyone."""
         self._codes: dict[str, _Code | None] = {}
         self._homes: dict[str, _Home | None] = {}
 
@@ -114,7 +116,9 @@ class NumberingPlans:
         if trunk := home.trunk(digits):
             start = trunk.end()
             rest = digits[start:]
-            if home.rewrites or len(rest) not in home.lengths or not home.is_general(rest):
+            if home.rewrites or len(rest) not in home.lengths:
+                return None
+            if not home.is_general(rest) and home.is_general(digits):
                 return None
         if digits.startswith("0", start):
             return None
@@ -191,9 +195,8 @@ class NumberingPlans:
                 parts.append(f"{start}(?:{each})")
             if leading:
                 # It belongs to this region, but is of no kind: none of the later ones may have it.
-                parts.append(add(f"(?={leading})", None))
-        if not parts:
-            return None
+                parts.append(add(f"(?={leading})", Found(region, self.unknown)))
+        parts.append(add("", Found(regions[0], self.unknown)))
         return re.compile("|".join(parts)).match, found
 
     def _kinds(self, metadata: Any, length: int) -> Iterator[tuple[str, int]]:

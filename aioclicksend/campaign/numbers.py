@@ -33,6 +33,8 @@ _plain = re.compile(r"\+?\(?[0-9][0-9 ().-]{4,24}[0-9]").fullmatch
 """Signs that mean nothing to the library; a zero in brackets does."""
 _UNSIGNED = str.maketrans("", "", "+ ().-")
 _trunk_zero = re.compile(r"\(\s*0\s*\)").search
+_is_one = re.compile(r"\+?[0-9 ]+").fullmatch
+"""A number that can be read in one way, if it begins as abroad or with a trunk prefix."""
 _apart = re.compile(r"\s*(?::::|[;,|\n]|/(?=\s*[+0])|\bund\b|\band\b|\bor\b|\boder\b)\s*").split
 _written_out = re.compile(r"\+[0-9][0-9 ().-]{5,24}[0-9]").findall
 _UNKNOWN_ZONE = "Etc/Unknown"
@@ -95,6 +97,7 @@ class Numbers:
         self._plans = NumberingPlans(self._lib) if self._lib is not None else None
         self._zones = _library("phonenumbers.timezone") if zones else None
         self._kinds = {} if self._lib is None else _services(self._lib.PhoneNumberType)
+        self._codes: dict[str, str] = {}
         self._country = ""
         if country:
             self.require_library()
@@ -151,10 +154,10 @@ class Numbers:
 
         A cell may hold several numbers, each of which can be read in several ways.
         """
-        if text[:1] in "+0" and (phone := self._read_plain(text, country or self._country)):
-            return [phone.number], True
         try:
-            self.read(text, country)
+            phone = self.read(text, country)
+            if text[:1] in ("+", "0") and not phone.guess and _is_one(text):
+                return [phone.number], True
             is_read = True
         except BadNumber as error:
             is_read = isinstance(error, _Ambiguous)
@@ -218,25 +221,43 @@ class Numbers:
         return Phone(number)
 
     def _read_plain(self, text: str, region: str) -> Phone | None:
-        """Return a number that the compiled numbering plans decide alone."""
-        if self._plans is None:
+        """Return a number that the compiled numbering plans decide alone; None for any other.
+
+        Raises:
+            BadNumber: they know that the region has no such number.
+
+        """
+        plans = self._plans
+        if plans is None:
             return None
-        digits = text[1:] if text[:1] == "+" else text
-        if not (digits.isdigit() and digits.isascii()):
+        is_written_out = text[:1] == "+"
+        digits = text[1:] if is_written_out else text
+        is_bare = digits.isdigit() and digits.isascii()
+        if not is_bare:
             if not _plain(text) or "(0)" in text:
                 return None
+            is_written_out = "+" in text[:2]
             digits = text.translate(_UNSIGNED)
-        if "+" in text[:2]:
-            found = self._plans.international(digits)
-        elif region and (local := self._plans.local(digits, region)) is not None:
-            digits, found = local
+        if is_written_out:
+            found = plans.international(digits)
+        elif region and (local := plans.local(digits, region)) is not None:
+            whole, found = local
+            if found.kind == plans.unknown:
+                if digits.startswith(("00", self._code_of(region))):
+                    return None
+                raise BadNumber(f"is no number of {region}")
+            digits = whole
         else:
             return None
         if found is None:
             return None
+        is_assigned = found.kind != plans.unknown
+        if not (is_assigned or is_bare):
+            return None  # a zero behind its country code may be too many
         is_landline, service = self._kinds[found.kind]
         zones = self._zones_of(digits) if self._zones is not None else ()
-        return Phone(f"+{digits}", found.region, is_landline, True, zones, service)  # noqa: FBT003
+        number = (f"+{digits}", found.region, is_landline, is_assigned, zones, service, "")
+        return tuple.__new__(Phone, number)  # its own constructor takes as long as all the rest
 
     def _chosen(self, text: str, region: str) -> Phone:
         """Return the number that a cell means."""
@@ -266,7 +287,13 @@ class Numbers:
         raise BadNumber(f"is no number of {region}" if region else "has no known country code")
 
     def _code_of(self, region: str) -> str:
-        return str(self._lib.country_code_for_region(region)) if region else ""
+        if not region:
+            return ""
+        try:
+            return self._codes[region]
+        except KeyError:
+            code = self._codes[region] = str(self._lib.country_code_for_region(region))
+            return code
 
     def _parsed(self, text: str, region: str) -> Phone | str:
         """Return what the library makes of a text, or why it is no number."""

@@ -98,10 +98,17 @@ class Template:
             MissingField: the row has nothing for a field without a default.
 
         """
-        return "".join(
-            part if part.__class__ is str else _filled(part, cells)  # type: ignore[arg-type]
-            for part in self._parts
-        )
+        filled = []
+        for part in self._parts:
+            if part.__class__ is str:
+                filled.append(part)
+            else:
+                column, default = part
+                value = cells.get(column) or default
+                if value is None:
+                    raise MissingField(column)
+                filled.append(value)
+        return "".join(filled)  # type: ignore[arg-type]
 
 
 def _check_foreign(text: str, columns: Columns) -> None:
@@ -145,9 +152,3 @@ def _column(name: str, columns: Columns) -> str:
         raise CampaignError(f"text: there is no column for {{{name}}}; {columns.listed(name)}")
     return found
 
-
-def _filled(field: _Field, cells: Mapping[str, str]) -> str:
-    value = cells.get(field.column) or field.default
-    if value is None:
-        raise MissingField(field.column)
-    return value
