@@ -1,64 +1,65 @@
-"""A set of numbers that is small in memory, and fast whatever is put into it."""
+"""A set of numbers that is small in memory.
+
+New numbers go into a `set`. When it is full they become a run: a sorted array of 8 bytes each,
+which is searched by halving. Eight small runs are merged into a large one, so that there are few::
+
+    recent (a set of up to 131 072) │ small runs, up to 7 │ large runs of 1 048 576
+
+Nothing here depends on a hash of ours, so no list can be made that fills one slot with all its
+numbers.
+"""
 
 from __future__ import annotations
 
-import secrets
 from array import array
+from bisect import bisect_left
 from hashlib import blake2b
+from itertools import chain
 
-_MASK = (1 << 64) - 1
-_LARGE = 1 << 18
+_RUN = 1 << 17
+_MERGED = 8
 
 
 class NumberSet:
-    """A set of positive integers of 64 bits, at 12 to 24 bytes each: a tenth of a `set`.
+    """A set of positive integers of 64 bits; large ones take about 10 bytes a number."""
 
-    The multiplier that spreads them is drawn anew for each set: numbers chosen to collide under a
-    known one would make each lookup walk through all of them.
-    """
-
-    def __init__(self) -> None:
-        self._slots = array("Q", bytes(8 * 1024))
-        self._shift = 64 - 10
-        self._count = 0
-        self._spread = secrets.randbits(64) | 1
+    def __init__(self, run: int = _RUN) -> None:
+        self._run = run
+        self._recent: set[int] = set()
+        self._runs: list[array[int]] = []
+        self.count = 0
 
     def add(self, number: int) -> bool:
         """Add a number and return whether it was absent."""
-        slots = self._slots
-        place = (number * self._spread & _MASK) >> self._shift
-        while held := slots[place]:
-            if held == number:
-                return False
-            place = (place + 1) % len(slots)
-        slots[place] = number
-        self._count += 1
-        if self._count * 3 > len(slots) * 2:
-            self._grow()
+        recent = self._recent
+        if number in recent or (self._runs and self._in_runs(number)):
+            return False
+        recent.add(number)
+        self.count += 1
+        if len(recent) >= self._run:
+            self._spill()
         return True
 
     def __contains__(self, number: int) -> bool:
-        if not self._count:
-            return False
-        slots = self._slots
-        place = (number * self._spread & _MASK) >> self._shift
-        while held := slots[place]:
-            if held == number:
-                return True
-            place = (place + 1) % len(slots)
-        return False
+        return number in self._recent or self._in_runs(number)
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
-    def _grow(self) -> None:
-        # Small sets grow faster: each growth adds all numbers anew.
-        more = 2 if len(self._slots) < _LARGE else 1
-        old, self._slots = self._slots, array("Q", bytes(8 * len(self._slots) << more))
-        self._shift -= more
-        self._count = 0
-        for number in filter(None, old):
-            self.add(number)
+    def _in_runs(self, number: int) -> bool:
+        for run in self._runs:
+            place = bisect_left(run, number)
+            if place < len(run) and run[place] == number:
+                return True
+        return False
+
+    def _spill(self) -> None:
+        self._runs.append(array("Q", sorted(self._recent)))
+        self._recent = set()
+        small = [it for it in self._runs if len(it) == self._run]
+        if len(small) == _MERGED:
+            large = [it for it in self._runs if len(it) != self._run]
+            self._runs = [*large, array("Q", sorted(chain.from_iterable(small)))]
 
 
 def as_integer(number: str) -> int:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+T = TypeVar("T")
 _Match = Callable[..., re.Match[str] | None]
 
 _LONGEST_CODE = 3
@@ -41,16 +42,15 @@ class Found(NamedTuple):
     """A `PhoneNumberType` of the library."""
 
 
-class _Lengths(dict[int, "tuple[_Match, list[Found | None]] | None"]):
-    """The compiled patterns of a country code by the length of a number, compiled when needed."""
+class _Patterns(dict[int, "tuple[_Match, list[Found | None]] | None"]):
+    """Compiled patterns by the length of a number, made when they are needed."""
 
-    def __init__(self, plans: NumberingPlans, code: int) -> None:
+    def __init__(self, compile_: Callable[[int], tuple[_Match, list[Found | None]] | None]) -> None:
         super().__init__()
-        self._plans = plans
-        self._code = code
+        self._compile = compile_
 
     def __missing__(self, length: int) -> tuple[_Match, list[Found | None]] | None:
-        made = self[length] = self._plans.compile(self._code, length)
+        made = self[length] = self._compile(length)
         return made
 
 
@@ -59,27 +59,51 @@ class _Code:
 
     def __init__(self, code: int, metadata: Any, plans: NumberingPlans) -> None:
         self.size = len(str(code))
-        self.lengths = _Lengths(plans, code)
-        prefix = metadata.national_prefix_for_parsing
+        trunk = metadata.national_prefix_for_parsing
         # The library takes a national prefix off even behind a country code, and not always.
-        self.needs_library = re.compile(f"0|{prefix}" if prefix else "0").match
+        unsure = f"(?!0|(?:{trunk}))" if trunk else "(?!0)"
+        self.written_out = _Patterns(lambda length: plans.compile(code, length, unsure))
+        self.national = _Patterns(lambda length: plans.compile(code, length))
 
 
 class _Home:
     """How local numbers of a region are dialled."""
 
-    def __init__(self, code: _Code, metadata: Any) -> None:
+    def __init__(self, code: _Code, metadata: Any, plans: NumberingPlans) -> None:
         self.code = code
         self.prefix = str(metadata.country_code)
         general = metadata.general_desc.national_number_pattern
         self.is_general = re.compile(general).fullmatch
         self.lengths = frozenset(metadata.general_desc.possible_length)
         self.longest = max(self.lengths)
-        abroad = metadata.international_prefix
-        self.goes_abroad = re.compile(abroad or "(?!)").match
-        trunk = metadata.national_prefix_for_parsing
-        self.trunk = re.compile(trunk or "(?!)").match
+        abroad = metadata.international_prefix or "(?!)"
+        self.goes_abroad = re.compile(abroad).match
+        trunk = metadata.national_prefix_for_parsing or "(?!)"
+        self.trunk = re.compile(trunk).match
         self.rewrites = bool(metadata.national_prefix_transform_rule)
+        self.zero = metadata.national_prefix == "0" and not self.rewrites
+        """Whether numbers are dialled with a zero before them, the case that matters most."""
+        before = f"(?!{abroad})(?=(?>{trunk})(?<=\\A0))0(?!0)(?=(?:{general})\\Z)"
+        numeric = metadata.country_code
+
+        def with_zero(length: int) -> tuple[_Match, list[Found | None]] | None:
+            if length - 1 not in self.lengths:
+                return None
+            return plans.compile(numeric, length - 1, before)
+
+        self.with_zero = _Patterns(with_zero)
+
+
+class _Made(dict[str, T]):
+    """Objects by name, made when they are needed."""
+
+    def __init__(self, make: Callable[[str], T]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> T:
+        made = self[name] = self._make(name)
+        return made
 
 
 class NumberingPlans:
@@ -89,20 +113,31 @@ class NumberingPlans:
         self._lib = library
         self.unknown: int = library.PhoneNumberType.UNKNOWN
         """The kind of a number that no plan gives to anyone."""
-        self._codes: dict[str, _Code | None] = {}
-        self._homes: dict[str, _Home | None] = {}
+        self._codes = _Made(self._made)
+        self._homes = _Made(self._home)
 
     def international(self, digits: str) -> Found | None:
         """Return what is known of a number given as country code and number, without a plus."""
-        code = self._code(digits)
-        if code is None or code.needs_library(digits, code.size):
+        code = self._codes[digits[:_LONGEST_CODE]]
+        if code is None:
             return None
-        return self._find(code, digits, code.size)
+        compiled = code.written_out[len(digits) - code.size]
+        if compiled is None:
+            return None
+        match, found = compiled
+        place = match(digits, code.size)
+        return None if place is None else found[place.lastindex or 0]
 
     def local(self, digits: str, region: str) -> tuple[str, Found] | None:
         """Return a number as dialled in a region: its country code with the number, and the rest."""
-        home = self._home(region)
-        if home is None or home.goes_abroad(digits):
+        home = self._homes[region]
+        if home is None:
+            return None
+        if home.zero and digits[:1] == "0" and (compiled := home.with_zero[len(digits)]):
+            match, kinds = compiled
+            if (place := match(digits)) and (found := kinds[place.lastindex or 0]):
+                return home.prefix + digits[1:], found
+        if home.goes_abroad(digits):
             return None
         if digits.startswith(home.prefix):
             # The library takes the country code off where only that makes it a number.
@@ -110,8 +145,8 @@ class NumberingPlans:
                 return None
             if not home.is_general(digits[len(home.prefix) :]):
                 return None
-            found = self.international(digits)
-            return None if found is None else (digits, found)
+            written_out = self.international(digits)
+            return None if written_out is None else (digits, written_out)
         start = 0
         if trunk := home.trunk(digits):
             start = trunk.end()
@@ -122,57 +157,47 @@ class NumberingPlans:
                 return None
         if digits.startswith("0", start):
             return None
-        found = self._find(home.code, digits, start)
-        return None if found is None else (home.prefix + digits[start:], found)
-
-    def _find(self, code: _Code, digits: str, start: int) -> Found | None:
-        compiled = code.lengths[len(digits) - start]
+        compiled = home.code.national[len(digits) - start]
         if compiled is None:
             return None
-        match, found = compiled
+        match, kinds = compiled
         place = match(digits, start)
-        return None if place is None else found[place.lastindex or 0]
-
-    def _code(self, digits: str) -> _Code | None:
-        first = digits[:_LONGEST_CODE]
-        try:
-            return self._codes[first]
-        except KeyError:
-            made = self._codes[first] = self._made(first)
-            return made
+        found = None if place is None else kinds[place.lastindex or 0]
+        return None if found is None else (home.prefix + digits[start:], found)
 
     def _made(self, first: str) -> _Code | None:
+        """Return the country code that digits begin with."""
         for size in range(1, len(first) + 1):
             regions = self._lib.COUNTRY_CODE_TO_REGION_CODE.get(int(first[:size]))
-            if regions and first[0] != "0":
-                code = int(first[:size])
-                # Keyed by three digits, so that a lookup is one step: codes of one share an object.
-                shared = self._codes.get(f"={code}")
-                if shared is None and regions[0] != "001":
-                    shared = _Code(code, self._metadata(regions[0]), self)
-                    self._codes[f"={code}"] = shared
-                return shared
+            if first[0] != "0" and regions and regions[0] != "001":
+                if size < len(first):
+                    return self._codes[first[:size]]
+                return _Code(int(first), self._metadata(regions[0]), self)
         return None
 
     def _home(self, region: str) -> _Home | None:
-        try:
-            return self._homes[region]
-        except KeyError:
-            metadata = self._metadata(region)
-            code = self._code(str(metadata.country_code)) if metadata is not None else None
-            home = None if code is None else _Home(code, metadata)
-            self._homes[region] = home
-            return home
+        metadata = self._metadata(region)
+        code = None if metadata is None else self._codes[str(metadata.country_code)]
+        return None if code is None else _Home(code, metadata, self)
 
     def _metadata(self, region: str) -> Any:
         return self._lib.PhoneMetadata.metadata_for_region(region, None)
 
-    def compile(self, code: int, length: int) -> tuple[_Match, list[Found | None]] | None:
-        """Return the pattern for the numbers of a code and length, and what its groups stand for."""
+    def compile(
+        self, code: int, length: int, before: str = ""
+    ) -> tuple[_Match, list[Found | None]] | None:
+        """Return the pattern for the numbers of a code, and what its groups stand for.
+
+        Args:
+            code: the country code.
+            length: of the number without it.
+            before: a pattern that has to match before the number.
+
+        """
         regions = self._lib.COUNTRY_CODE_TO_REGION_CODE[code]
         if length not in self._metadata(regions[0]).general_desc.possible_length:
             return None
-        found: list[Found | None] = [None]
+        found: list[Found | None] = [None] * (1 + re.compile(before).groups)
         parts: list[str] = []
 
         def add(pattern: str, what: Found | None) -> str:
@@ -197,7 +222,7 @@ class NumberingPlans:
                 # It belongs to this region, but is of no kind: none of the later ones may have it.
                 parts.append(add(f"(?={leading})", Found(region, self.unknown)))
         parts.append(add("", Found(regions[0], self.unknown)))
-        return re.compile("|".join(parts)).match, found
+        return re.compile(f"{before}(?:{'|'.join(parts)})").match, found
 
     def _kinds(self, metadata: Any, length: int) -> Iterator[tuple[str, int]]:
         """Yield a pattern for each kind of number of a length, in the library's order."""

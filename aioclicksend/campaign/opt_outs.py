@@ -33,7 +33,8 @@ class OptOuts:
         """Where something yields no number: the person behind it may be written to."""
 
     def __contains__(self, number: str) -> bool:
-        return as_integer(number) in self._known
+        known = self._known
+        return known.count > 0 and as_integer(number) in known
 
     def __len__(self) -> int:
         return len(self._known)

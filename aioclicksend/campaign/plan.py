@@ -179,8 +179,10 @@ class Plan(Struct, kw_only=True):
         self.unassigned += not phone.is_assigned
         self.scheduled += it.message.schedule is not None
         self.replaced += it.replaced > 0
-        longest = max((sample.parts for sample in self.samples), default=0)
-        if len(self.samples) < _SAMPLES or segments.parts > longest:
+        longer = segments.parts > 1 and segments.parts > max(
+            (sample.parts for sample in self.samples), default=0
+        )
+        if longer or len(self.samples) < _SAMPLES:
             del self.samples[_SAMPLES:]
             self.samples.append(Sample(it.row, it.message.body, segments.encoding, segments.parts))
 
