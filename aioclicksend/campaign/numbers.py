@@ -423,7 +423,7 @@ def _is_assigned(phone: Phone) -> bool:
     return phone.is_assigned
 
 
-_WITH_CODE = "read as if its country code stood before it without a +"
+_WITH_CODE = "taken to begin with the country code"
 _UNPARSED = {0: "has no known country code", 2: "is too short", 3: "is too short", 4: "is too long"}
 """By `NumberParseException.error_type`."""
 _IMPOSSIBLE = {2: "is too short", 3: "is too long", 4: "lacks its area code"}
