@@ -180,8 +180,8 @@ class Delimited:
     ) -> bool:
         """Whether a cell over several lines holds rows of the table.
 
-        They show by a number where the table or the row itself has its own; or, in a table of three
-        columns or more, by having just as many cells in each line.
+        They show by a number where the table or the row itself has its own, or in a line of too
+        many cells; or, in a table of three columns or more, by having as many cells in each line.
         """
         delimiter = self._dialect.delimiter
         if width > 2 and all(line.count(delimiter) == width - 1 for line in lines):
@@ -195,11 +195,13 @@ class Delimited:
                 parts = line.split(delimiter)
                 start = column if place == 0 else 0
                 goes_on = place == len(inner) - 1 and column < len(cells) - 1
-                if start + len(parts) + goes_on < min(width, 2) or self._is_prose(parts):
+                if start + len(parts) + goes_on < min(width, 2):
+                    continue
+                if len(parts) != width and self._is_prose(parts):
                     continue
                 for at, part in enumerate(parts, start):
                     is_number = looks_like_number(clean(part.strip(self._dialect.quote)))
-                    if is_number and (not places or at in places):
+                    if is_number and (not places or at in places or len(parts) > width):
                         return True
         return False
 
