@@ -40,8 +40,8 @@ _MOST_TEXTS = 1 << 28
 _MOST_CELLS = 50_000_000
 """Of the rectangle that the cells of a sheet reach over."""
 _MOST_COLUMNS = 16_384
-_MOST_PIECES = 1000
-"""Of a cell's text; the parser makes them of 8 kB."""
+_LONGEST_TEXT = 1 << 20
+"""Of a cell; spreadsheets keep 32 767 characters."""
 _MOST_MEMORY = 2 << 30
 _REPORTED_SHEETS = 5
 _SAMPLE_ROWS = 1000
@@ -352,6 +352,7 @@ class _SheetReader:
         self._is_text = False
         self._is_phonetic = False
         self._text: list[str] = []
+        self._length = 0
         self.parser = _parser(self._start, self._end, self._characters)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -364,6 +365,7 @@ class _SheetReader:
             self._kind = attributes.get("t", "n")
             self._style = int(attributes.get("s", "0"))
             self._text.clear()
+            self._length = 0
         elif name in ("v", "t"):
             self._is_text = not self._is_phonetic
         elif name == "rPh":
@@ -379,7 +381,8 @@ class _SheetReader:
     def _characters(self, text: str) -> None:
         if self._is_text:
             self._text.append(text)
-            if len(self._text) > _MOST_PIECES:
+            self._length += len(text)
+            if self._length > _LONGEST_TEXT:
                 raise ValueError("a text too long")
 
     def _end(self, name: str) -> None:
