@@ -17,10 +17,10 @@ from ..text import MAX_PARTS, Segments, segments, smart_encode
 from .columns import Columns
 from .errors import CampaignError
 from .file import Input
-from .numbers import BadNumber, Numbers, Phone
-from .plan import Draft, Plan, Price, Problem
 from .number_set import NumberSet, as_integer, message_hash
+from .numbers import BadNumber, Numbers, Phone
 from .opt_outs import OptOuts, account_opt_outs
+from .plan import Draft, Plan, Price, Problem
 from .rules import QuietHours
 from .source import ContactList, Row, Table, open_table
 from .table import sample
@@ -271,7 +271,11 @@ class Campaign:
             country = self._numbers.known(told)
             if not country and not isinstance(self.source, ContactList):
                 meant = self._numbers.meant(told)
-                detail = f"{meant}is no ISO code of a country" if meant else "is no ISO code of a country"
+                detail = (
+                    f"{meant}is no ISO code of a country"
+                    if meant
+                    else "is no ISO code of a country"
+                )
                 return Problem(row.number, "bad country", detail, self._country, told)
         text = row.cells.get(self._to, "")
         try:

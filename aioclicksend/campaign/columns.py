@@ -15,7 +15,9 @@ _MOBILE = (
     "mobile mobilenumber mobilephone mobilephonenumber mobileno cell cellphone cellnumber "
     "cellphonenumber handy handynummer mobil mobilnummer movil celular gsm smsnumber"
 )
-_PHONE = "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
+_PHONE = (
+    "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
+)
 _WEAK = "contactnumber number"
 _TEXT = "body message text sms smstext messagetext"
 _KNOWN_AS = {
@@ -36,7 +38,9 @@ class HasCells(Protocol):
     """A row of the table."""
 
     @property
-    def cells(self) -> Mapping[str, str]: ...
+    def cells(self) -> Mapping[str, str]:
+        """Texts by column."""
+        ...
 
 
 class Columns:
@@ -170,13 +174,13 @@ def _several(field: str, columns: Sequence[str]) -> CampaignError:
 
 
 def fold(name: str) -> str:
-    """Return a name without what people write differently: case, spaces, signs, composed letters."""
+    """Return a name without what people write in several ways: case, spaces, signs, accents."""
     name = unicodedata.normalize("NFKC", name[: 4 * _LONGEST_NAME])
     return "".join(filter(str.isalnum, name.casefold()))
 
 
 def is_heading(cells: Sequence[str]) -> bool:
-    """Whether a first line names columns: it has a known name, or nothing that reads as a number."""
+    """Whether a first line names columns: it has a known name, or nothing like a number."""
     return any(map(is_known_heading, cells)) or not any(map(looks_like_number, cells))
 
 
@@ -191,4 +195,6 @@ def is_number_heading(cell: str) -> bool:
 
 
 def _is_like_number(text: str) -> bool:
-    return looks_like_number(text) or (":::" in text and any(map(looks_like_number, text.split(":::"))))
+    return looks_like_number(text) or (
+        ":::" in text and any(map(looks_like_number, text.split(":::")))
+    )

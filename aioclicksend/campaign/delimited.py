@@ -92,7 +92,7 @@ def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
 
 
 class Delimited:
-    """The lines of a CSV file."""
+    """The lines of a CSV file; called, it reads them from the start."""
 
     def __init__(self, file: File, encoding: Encoding, dialect: Dialect) -> None:
         self._file = file
@@ -101,6 +101,7 @@ class Delimited:
         self._may_be_undecoded = encoding.errors != "strict"
 
     def __call__(self) -> Lines:
+        """Yield the lines, each with its number and what is wrong with it."""
         with self._file.text(self._encoding) as text:
             for _ in range(self._dialect.skip):
                 text.readline()
@@ -133,25 +134,22 @@ class Delimited:
                     if not width:
                         width = len(cells)
                         numbers = {at for at, it in enumerate(cells) if is_number_heading(it)}
-                    if self._may_be_undecoded and undecoded(cells):
-                        yield number, cells, UNDECODED
-                    else:
-                        yield number, cells, ""
+                    is_bad = self._may_be_undecoded and undecoded(cells)
+                    yield number, cells, UNDECODED if is_bad else ""
                     held.clear()
                 else:
                     return
             except csv.Error as error:
                 why = self._reason(str(error), number + 1, reader.line_num, len(held))
-            begin = reader.line_num - len(held) + 1
+            if len(held) > 1:
+                begin = reader.line_num - len(held) + 1
+                why = (
+                    f"a quote opened in line {begin} {why} up to line {reader.line_num}: close it, "
+                    "or double the quotes that are part of a text"
+                )
             for line in held:
                 number += 1
-                problem = why
-                if len(held) > 1:
-                    problem = (
-                        f"a quote opened in line {begin} {why} up to line {reader.line_num}: close "
-                        "it, or double the quotes that are part of a text"
-                    )
-                yield number, self._divided(line), problem
+                yield number, self._divided(line), why
             held.clear()
 
     def _reason(self, error: str, number: int, line: int, lines: int) -> str:
@@ -169,11 +167,15 @@ class Delimited:
                 f"{self._file.name}, row {number}: a quote opened in line {line - lines + 1} is "
                 "never closed"
             )
-        return "a quote stands within a quoted cell" if lines == 1 else "is not closed as it should be"
+        return (
+            "a quote stands within a quoted cell" if lines == 1 else "is not closed as it should be"
+        )
 
     def _divided(self, line: str) -> list[str]:
         """Return the cells of a line by its delimiters alone."""
-        return [it.strip(self._dialect.quote + " \r\n") for it in line.split(self._dialect.delimiter)]
+        return [
+            it.strip(self._dialect.quote + " \r\n") for it in line.split(self._dialect.delimiter)
+        ]
 
     def _takes_in_rows(
         self, cells: Sequence[str], lines: Sequence[str], width: int, numbers: set[int]

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and signs of all scripts are what this is about
 """Which encoding a text file is in, where that can be known.
 
 UTF-8 proves itself: other texts are hardly ever valid in it. The code pages do not, since each
@@ -89,9 +90,7 @@ def of_eight_bits(file: BinaryIO) -> Encoding:
     """
     valid, damaged = _counted(file)
     if valid >= damaged:
-        return Encoding(
-            "utf-8", "surrogateescape", "not valid in some rows, which are left out"
-        )
+        return Encoding("utf-8", "surrogateescape", "not valid in some rows, which are left out")
     file.seek(0)
     words = _words_beyond_ascii(file)
     rivals = [page for page in _PAGES if page != "cp1252" and _is_rival(words, page)]

@@ -98,17 +98,16 @@ class Template:
             MissingField: the row has nothing for a field without a default.
 
         """
-        filled = []
+        filled: list[str] = []
         for part in self._parts:
-            if part.__class__ is str:
+            if isinstance(part, str):
                 filled.append(part)
-            else:
-                column, default = part
-                value = cells.get(column) or default
-                if value is None:
-                    raise MissingField(column)
-                filled.append(value)
-        return "".join(filled)  # type: ignore[arg-type]
+                continue
+            value = cells.get(part.column) or part.default
+            if value is None:
+                raise MissingField(part.column)
+            filled.append(value)
+        return "".join(filled)
 
 
 def _check_foreign(text: str, columns: Columns) -> None:
@@ -133,9 +132,7 @@ def _check_foreign(text: str, columns: Columns) -> None:
         name = found["name"].partition("|")[0].strip()
         column = columns.find(name) if name else None
         if column is not None and not _are_amounts(columns.values(column)):
-            raise CampaignError(
-                f"text: ${{{name}}} would be sent with its $: write {{{name}}}"
-            )
+            raise CampaignError(f"text: ${{{name}}} would be sent with its $: write {{{name}}}")
 
 
 _dollar_field = re.compile(r"(?<!\{)\$\{(?P<name>[^{}]+)\}").finditer
@@ -151,4 +148,3 @@ def _column(name: str, columns: Columns) -> str:
     if found is None:
         raise CampaignError(f"text: there is no column for {{{name}}}; {columns.listed(name)}")
     return found
-

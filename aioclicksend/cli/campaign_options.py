@@ -32,9 +32,7 @@ def _amount(_kind: object, tokens: Sequence[Token]) -> Decimal:
         raise ValueError("must be an amount such as 0.08") from None
 
 
-Money = Annotated[
-    Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))
-]
+Money = Annotated[Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))]
 
 
 @Parameter(name="*")
@@ -80,7 +78,8 @@ class Options:
     ] = None
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
     service_numbers: Annotated[
-        bool, Parameter(help="Write to toll-free, premium-rate and pager numbers and the like, too.")
+        bool,
+        Parameter(help="Write to toll-free, premium-rate and pager numbers and the like, too."),
     ] = False
     unique: Annotated[
         Literal["number", "message"],
