@@ -154,6 +154,39 @@ async def test_a_web_app_has_a_sandbox_of_its_own(tmp_path: Path, name: str) -> 
         assert await post(http, "+61412345678") == 201
 
 
+@pytest.mark.parametrize("name", WEB)
+async def test_a_page_of_a_web_site_sends_nothing(
+    tmp_path: Path, clicksend_sandbox: Sandbox, name: str
+) -> None:
+    """By a form or plain text, which need no permission, or by a name that leads here."""
+    port, text = free_port(), '{"to": "+61412345678", "body": "Hello"}'
+    async with (
+        started(name, tmp_path, sandbox=clicksend_sandbox, port=port),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        assert await post(http, "not a number") == 422
+        clicksend_sandbox.requests.clear()
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "text/plain;application/json",
+        ):
+            async with http.post("/texts", data=text, headers={"Content-Type": kind}) as reply:
+                assert reply.status == 415
+        async with http.post("/texts", data=text, skip_auto_headers=["Content-Type"]) as reply:
+            assert reply.status == 415
+        for host in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}"):
+            headers = {"Host": host, "Content-Type": "application/json"}
+            async with http.post("/texts", data=text, headers=headers) as reply:
+                assert reply.status in (400, 421)
+        for broken in ("{", "[]", '{"to": 1}', '"to"'):
+            headers = {"Content-Type": "application/json"}
+            async with http.post("/texts", data=broken, headers=headers) as reply:
+                assert reply.status in (400, 422)
+    assert clicksend_sandbox.requests == []
+    assert clicksend_sandbox.messages == []
+
+
 async def test_the_webhook_bot_answers_what_is_pushed(
     tmp_path: Path, clicksend_sandbox: Sandbox
 ) -> None:
