@@ -237,6 +237,14 @@ async def test_leaving_the_block_lets_handlers_finish(path: Path) -> None:
     assert len(seen) == 1
 
 
+class SlowInbox(SqliteInbox):
+    """A store that can be cancelled before it has noted a failure, as one over a network."""
+
+    async def fail(self, event_id: int, reason: str, retry_in: float | None) -> None:
+        await anyio.sleep(0.01)
+        await super().fail(event_id, reason, retry_in)
+
+
 @pytest.mark.parametrize("how", ["grace", "cancelled"])
 async def test_a_handler_that_does_not_finish_runs_again_at_the_next_start(
     path: Path, how: str
@@ -251,7 +259,7 @@ async def test_a_handler_that_does_not_finish_runs_again_at_the_next_start(
             ended.append("cancelled")
 
     async def serve() -> None:
-        hook = Webhook(secrets=[SECRET], store=path, on_inbound=hang, grace=0.01)
+        hook = Webhook(secrets=[SECRET], store=SlowInbox(path), on_inbound=hang, grace=0.01)
         async with hook:
             await push(hook, inbound())
             await started.wait()
