@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import aioclicksend as ac
-from aioclicksend.sandbox import HistoryBehaviour, Sandbox
+from aioclicksend.sandbox import Arrival, Fault, HistoryBehaviour, Sandbox
 
 from .harness import Bar, Line, main, seconds
 
@@ -25,14 +25,14 @@ def _serve(pipe: Any, history: dict[str, Any], *, broken: bool) -> None:
     async def run() -> None:
         posts = 0
 
-        def choose(arrival: Any) -> str | None:
+        def choose(arrival: Arrival) -> Fault | None:
             nonlocal posts
             if not arrival.path.endswith("/sms/send"):
                 return None
             posts += 1
             if posts % _EVERY != _EVERY // 2:
                 return None
-            return "reset-after" if posts // _EVERY % 2 else "reset-before"
+            return Fault.RESET_AFTER if posts // _EVERY % 2 else Fault.RESET_BEFORE
 
         behaviour = HistoryBehaviour(**history)
         async with Sandbox(history=behaviour, balance="1000000") as sandbox:

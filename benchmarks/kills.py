@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import aioclicksend as ac
-from aioclicksend.sandbox import Sandbox
+from aioclicksend.sandbox import Arrival, Fault, Sandbox
 
-_BROKEN = ("reset-before", "reset-after", "half-body", "error-before")
+_BROKEN = (Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.HALF_BODY, Fault.ERROR_BEFORE)
 _LAG = 0.2
 
 
 def _serve(pipe: Any, seed: int) -> None:
     chance = random.Random(seed)
 
-    def choose(arrival: Any) -> str | None:
+    def choose(arrival: Arrival) -> Fault | None:
         if arrival.path.endswith("/sms/send") and chance.random() < 0.05:
             return chance.choice(_BROKEN)
         return None
