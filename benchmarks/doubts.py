@@ -38,8 +38,7 @@ def _serve(pipe: Any, history: dict[str, Any], *, broken: bool) -> None:
         async with Sandbox(history=behaviour, balance="1000000") as sandbox:
             sandbox.fail_every(choose if broken else None)
             pipe.send(sandbox.url)
-            while not pipe.poll():
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(pipe.recv)
             pipe.send((len(sandbox.messages), len({it["to"] for it in sandbox.messages})))
 
     asyncio.run(run())
@@ -49,18 +48,21 @@ async def _send(url: str, count: int) -> tuple[float, ac.Report]:
     auth = ac.BasicAuth("sandbox", "sandbox")
     limit = ac.RateLimit(10, 1.0)
     reconcile = ac.Reconcile(settle=3.0, resend=True)
-    async with ac.ClickSend(auth=auth, base_url=url, rate_limit=limit) as client:
-        async with client.sms.bulk(reconcile=reconcile, ramp=None) as bulk:
-            began = time.monotonic()
-            messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
-            report = await bulk.run(messages)
-            return time.monotonic() - began, report
+    async with (
+        ac.ClickSend(auth=auth, base_url=url, rate_limit=limit) as client,
+        client.sms.bulk(reconcile=reconcile, ramp=None) as bulk,
+    ):
+        began = time.monotonic()
+        messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
+        report = await bulk.run(messages)
+        return time.monotonic() - began, report
 
 
 def run(count: int, history: dict[str, Any], *, broken: bool) -> float:
     """Send messages and return the seconds that took; nothing may arrive twice or be lost."""
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=_serve, args=(theirs, history), kwargs={"broken": broken})
+    options = {"broken": broken}
+    server = multiprocessing.Process(target=_serve, args=(theirs, history), kwargs=options)
     server.start()
     took, report = asyncio.run(_send(ours.recv(), count))
     ours.send(None)

@@ -38,8 +38,7 @@ def _serve(pipe: Any, seed: int) -> None:
         async with Sandbox(balance="1000000", history_lag=_LAG) as sandbox:
             sandbox.fail_every(choose)
             pipe.send(sandbox.url)
-            while not pipe.poll():
-                await asyncio.sleep(0.05)
+            await asyncio.to_thread(pipe.recv)
             pipe.send(Counter(it["to"] for it in sandbox.messages))
 
     asyncio.run(run())
@@ -50,13 +49,15 @@ def _run(url: str, journal: str, count: int, pipe: Any, *, resend: bool) -> None
         auth = ac.BasicAuth("sandbox", "sandbox")
         reconcile = ac.Reconcile(settle=1.5, resend=resend)
         batching = ac.Batching(size=250)
-        async with ac.ClickSend(auth=auth, base_url=url, rate_limit=None) as client:
-            async with client.sms.bulk(
+        async with (
+            ac.ClickSend(auth=auth, base_url=url, rate_limit=None) as client,
+            client.sms.bulk(
                 journal=journal, reconcile=reconcile, batching=batching, ramp=None
-            ) as bulk:
-                pipe.send("open")
-                messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
-                return await bulk.run(messages)
+            ) as bulk,
+        ):
+            pipe.send("open")
+            messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
+            return await bulk.run(messages)
 
     pipe.send(asyncio.run(run()))
 

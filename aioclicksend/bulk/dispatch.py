@@ -646,7 +646,8 @@ class Dispatcher:
         assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
         if reply.date is not None and not batch.may_be_scheduled:
-            self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())
+            stamp = reply.date, batch.sent.mono, _now()
+            self._channel.memory.clock.stamps.append(stamp)
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:

@@ -573,7 +573,7 @@ class Intake:
             return self._batches_of_entries(gathering, gathering.entries, messages, ())
         encoded = self._channel.encode(
             gathering.messages,
-            gathering.prefix,
+            prefix=gathering.prefix,
             keys=gathering.keys if any(gathering.keys) else None,
             compact=gathering.counted,
         )
