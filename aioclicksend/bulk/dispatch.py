@@ -253,12 +253,6 @@ class Dispatcher:
             return
         try:
             await self._deliver(batch)
-        except _Cut:
-            await self._withdraw(batch, *self._stopped)
-        except Exception as error:
-            log.exception("internal error while sending a batch")
-            if batch.open == len(batch):
-                await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
         finally:
             batch.answered()
 
@@ -275,8 +269,6 @@ class Dispatcher:
             probe.on_answered(batch.answered)
         try:
             await self._deliver(probe)
-        except _Cut:
-            await self._withdraw(probe, *self._stopped)
         finally:
             self._probing = False
             probe.answered()
@@ -285,23 +277,26 @@ class Dispatcher:
     # One batch.
 
     async def _deliver(self, batch: Batch) -> None:
-        """Send a batch, or what of it may be sent.
-
-        Raises:
-            _Cut: it was stopped before a request was begun.
-
-        """
+        """Send a batch, or what of it may be sent; settle or doubt all of it."""
         refusal = self._lifecycle.refusal
         if refusal is None and batch.is_abandoned():
             refusal = Reason.WITHDRAWN, "its stream was left"
         if refusal is not None:
             await self._withdraw(batch, *refusal)
             return
-        for step in (self._unsuppressed, self._affordable):
-            batch = await step(batch)
-            if not len(batch):
-                return
-        await self._post(batch)
+        # Each step settles what it leaves out, so `batch` is always what has no outcome yet.
+        try:
+            for step in (self._unsuppressed, self._affordable):
+                batch = await step(batch)
+                if not len(batch):
+                    return
+            await self._post(batch)
+        except _Cut:
+            await self._withdraw(batch, *self._stopped)
+        except Exception as error:
+            # Not meant to happen. Before the intent it is not sent, later it is looked up.
+            log.exception("internal error while sending a batch")
+            await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
 
     async def _unsuppressed(self, batch: Batch) -> Batch:
         """Settle what must not be written to; return the rest."""
@@ -463,10 +458,7 @@ class Dispatcher:
             part = batch.part(places)
             part.journal_batch = None
             part.reserved = ()
-            try:
-                await self._deliver(part)
-            except _Cut:
-                await self._withdraw(part, *self._stopped)
+            await self._deliver(part)
 
     async def _doubt(self, batch: Batch, verdict: Verdict) -> None:
         """Settle what is decided and look up the rest."""

@@ -488,6 +488,7 @@ class Reconciler:
         shows = any(it.ref in one.seen for it in later)
         allowed = (
             self._policy.resend
+            and self._lifecycle.phase < Phase.STOPPED
             and doubt.may_resend
             and doubt.attempt < _ATTEMPTS
             and not self._channel.memory.refs_are_altered
