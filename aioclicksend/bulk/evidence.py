@@ -184,6 +184,7 @@ class Pass:
         """Return the rows that may belong to a doubt, and note which refs were seen."""
         chosen = []
         for row in rows:
+            # Replies carry the ref of the message that they answer.
             if row.direction == "in":
                 continue
             ref = row.custom_string or ""
@@ -211,6 +212,7 @@ class Pass:
         """
         loose = []
         for row in rows:
+            # One row is evidence for one message only.
             if row.message_id and (row.message_id in self._used or row.message_id in taken):
                 continue
             if not self._assign(row):
@@ -243,7 +245,9 @@ class Pass:
         if ref and ref != doubt.ref:
             if not resembles(ref, doubt.ref):
                 return False
+            # From now on a ref that is missing may only be spelled otherwise.
             self._memory.refs_are_altered = True
+        # An SMS without a ref was sent by somebody else, with the same words perhaps.
         elif not ref and self._has_refs:
             return False  # somebody else may have sent the same text without a ref
         return self._age(doubt, row) is Age.FRESH
