@@ -235,10 +235,12 @@ class Numbers:
         digits = text[1:] if is_written_out else text
         is_bare = digits.isdigit() and digits.isascii()
         if not is_bare:
-            if not _plain(text) or "(0)" in text:
-                return None
-            is_written_out = "+" in text[:2]
-            digits = text.translate(_UNSIGNED)
+            digits = digits.replace(" ", "")
+            if not (digits.isdigit() and digits.isascii()):
+                if not _plain(text) or "(0)" in text:
+                    return None
+                is_written_out = "+" in text[:2]
+                digits = text.translate(_UNSIGNED)
         if is_written_out:
             found = plans.international(digits)
         elif region and (local := plans.local(digits, region)) is not None:
