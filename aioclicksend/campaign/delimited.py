@@ -209,8 +209,10 @@ class Delimited:
         return False
 
     def _is_prose(self, parts: Sequence[str]) -> bool:
-        """Whether a space follows a comma, as in sentences, and not in the heading."""
-        return not self._dialect.is_spaced and any(it.startswith(" ") for it in parts[1:])
+        """Whether a space follows each comma, as in sentences, and not in the heading."""
+        if self._dialect.is_spaced or self._dialect.delimiter != ",":
+            return False
+        return all(it.startswith(" ") for it in parts[1:])
 
 
 def undecodable(file: File, encoding: Encoding) -> CampaignError:
