@@ -212,7 +212,7 @@ class Delimited:
         """Whether a space follows each comma, as in sentences, and not in the heading."""
         if self._dialect.is_spaced or self._dialect.delimiter != ",":
             return False
-        return all(it.startswith(" ") for it in parts[1:])
+        return len(parts) > 1 and all(it.startswith(" ") for it in parts[1:])
 
 
 def undecodable(file: File, encoding: Encoding) -> CampaignError:
