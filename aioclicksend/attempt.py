@@ -48,6 +48,8 @@ class Attempt:
 
     __slots__ = (
         "clock",
+        "connection",
+        "is_answered",
         "opened",
         "pace",
         "phase",
@@ -72,6 +74,10 @@ class Attempt:
         self.clock = clock
         self.turn_left = turn_left
         self.phase = "pool"
+        self.connection: object | None = None
+        """What tells its connection from others."""
+        self.is_answered = False
+        """Whether its reply was read to the end."""
         self.opened = False
         """Whether its connection is a new one."""
         self.waited = 0.0
@@ -101,6 +107,8 @@ class Attempt:
         self._check_pause()
         self._enter("sent", self.timeout.read)
         self.sent_at = loop.time()
+        if self.request.wire is not None:
+            self.request.wire.sent = True
 
     def goes_on(self) -> None:
         """Restart the deadline of the reply: a part of it came."""

@@ -32,7 +32,7 @@ from . import wire
 from .hooks import Event
 from .models.base import Model, read, read_list, rows_of, text
 from .pages import Ask, LinkedPages, Page, Pages, link_to_next
-from .wire import Reply, Request
+from .wire import Fence, Reply, Request, Wire
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,6 +78,10 @@ class Caller(Protocol):
         """Return the address of a path."""
         ...
 
+    async def turn(self, operation: str) -> None:
+        """Wait until the pace lets a request of this operation start."""
+        ...
+
     async def exchange(self, request: Request, decode: Callable[[Reply], R]) -> R:
         """Send a request and decode its reply."""
         ...
@@ -102,6 +106,8 @@ class Group:
         body: bytes | None = None,
         refs: Sequence[str] = (),
         bare: bool = False,
+        fence: Fence | None = None,
+        wire: Wire | None = None,
     ) -> Request:
         """Return the request of an operation."""
         return Request(
@@ -112,6 +118,8 @@ class Group:
             operation.repeatable,
             bare,
             refs,
+            fence=fence,
+            wire=wire,
         )
 
     async def _call(self, operation: Operation, *, decode: Callable[[Any], R], **parts: Any) -> R:

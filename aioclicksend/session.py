@@ -132,6 +132,10 @@ class Session:
         self._end(call, None)
         return result
 
+    async def turn(self, operation: str) -> None:
+        """Wait until the pace lets a request of this operation start."""
+        await self._pace.turn(operation)
+
     async def aclose(self) -> None:
         """End what walks have in flight and close the connections."""
         if self._loop is not None and not self._loop.is_closed():
@@ -195,7 +199,11 @@ class Session:
 
     async def _until_verdict(self, call: _Call, decode: Callable[[Reply], T]) -> T:
         while True:
-            await self._turn(call)
+            wire_of = call.request.wire
+            if wire_of is not None and wire_of.turn_taken:
+                wire_of.turn_taken = False  # for the first attempt only
+            else:
+                await self._turn(call)
             call.attempts = call.failures + 1
             if self._hooks:
                 self.emit(RequestEvent(call.id, call.operation, call.attempts, call.waited_now))
@@ -271,6 +279,7 @@ class Session:
                     trace_request_ctx=progress,
                 ) as response:
                     reply = await self._read(response, request, progress)
+                    progress.is_answered = True
         except asyncio.CancelledError:
             if progress is not None and progress.sent_at is not None and not request.repeatable:
                 log.warning(
@@ -288,8 +297,11 @@ class Session:
         finally:
             if progress is not None:
                 call.took(progress)
+                self._transport.took(progress)
         self._after_reply(call, reply, _since(call.sent_at))
         what = rule.fate(sent=True, status=reply.status)
+        if request.wire is not None and what is not Fate.UNKNOWN:
+            request.wire.sent = False
         if what is not Fate.TAKEN:
             # A second request would be redirected as well.
             final = 300 <= reply.status < 400

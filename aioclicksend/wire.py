@@ -18,7 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
@@ -44,6 +44,22 @@ class Sink(Protocol):
         ...
 
 
+Fence: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited just before the first byte of an attempt leaves; what it raises prevents that."""
+
+
+class Wire:
+    """What the owner of a call can see of it while it lasts."""
+
+    __slots__ = ("sent", "turn_taken")
+
+    def __init__(self, *, turn_taken: bool = False) -> None:
+        self.turn_taken = turn_taken
+        """Whether the owner has waited for the pace already, for the first attempt."""
+        self.sent = False
+        """Whether bytes have left of which no verdict is known yet."""
+
+
 class Request(Struct):
     """One call, ready to be written to the wire as often as its retry rule allows."""
 
@@ -60,9 +76,11 @@ class Request(Struct):
     """The refs of the messages in it, for the error of an unknown outcome."""
     sink: Sink | None = None
     """Takes the body of a reply of success, which then has none."""
-    fence: Callable[[], Awaitable[None]] | None = None
-    """Awaited just before the first byte of each attempt leaves; what it raises prevents that, and
-    is what the call raises."""
+    fence: Fence | None = None
+    """What it raises is what the call raises."""
+
+    wire: Wire | None = None
+    """Shows the owner of the call how far it is."""
 
     def __repr__(self) -> str:
         return f"Request({self.operation!r})"

@@ -29,6 +29,7 @@ _MODULES = (
     "sms",
     "uploads",
     "voice",
+    "webhooks",
 )
 
 
