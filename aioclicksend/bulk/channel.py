@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..models.messages import Message, thaw
 from ..pages import Pages
 from ..wire import Fence, Wire
-from .encode import Encoded, check_one, encode
+from .encode import Encoded, encode
 from .evidence import Memory
 from .replies import Priced, Reply
 
@@ -61,8 +61,15 @@ class Channel(Struct, frozen=True):
     on_batch: Callable[..., object] | None = None
 
     def check(self, message: Any) -> None:
-        """Check one message; see `check_one`."""
-        check_one(message, self.message)
+        """Check one message as `encode` will do it.
+
+        Raises:
+            ValueError: it cannot be sent; with neither number nor text.
+
+        """
+        bad = self.encode([message], "").bad
+        if bad:
+            raise ValueError(bad[0].error)
 
     def encode(
         self,

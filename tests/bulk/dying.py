@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aioclicksend as ac
-from aioclicksend.bulk.store import Store
+from aioclicksend.bulk.journal.sqlite import Journal as Store
 
 MESSAGES = 13
 BATCHING = ac.Batching(size=4)

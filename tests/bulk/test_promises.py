@@ -79,7 +79,9 @@ async def test_a_server_that_alters_refs_gets_nothing_twice(refs: str) -> None:
         async with api.sms.bulk(
             reconcile=reconcile, batching=ac.Batching(size=10), ramp=None
         ) as bulk:
-            messages = [sms(it, custom_string=f"  My-Ref-{it}-of-the-campaign ") for it in range(40)]
+            messages = [
+                sms(it, custom_string=f"  My-Ref-{it}-of-the-campaign ") for it in range(40)
+            ]
             report = await bulk.run(messages)
         assert max(arrivals(sandbox).values()) == 1
         assert report.accepted + report.unknown == 40
