@@ -429,7 +429,14 @@ class Journal:
             self._in_transaction.clear()
 
     def _apply(self) -> None:
-        """Write everything taken so far, not yet durably."""
+        """Write everything taken so far, not yet durably.
+
+        Raises:
+            ConfigurationError: the journal was taken over, and its new owner must not be locked out.
+
+        """
+        if not self._db.in_transaction:
+            self._lease.check()
         while self._to_write:
             write = self._to_write.popleft()
             self._in_transaction.append(write)
