@@ -152,9 +152,9 @@ class Failure(Exception):
         final: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.fate = what
-        self.reason = reason
-        self.reply = reply
+        self.fate: Fate = what
+        self.reason: str = reason
+        self.reply: Reply | None = reply
         self.timed_out = timed_out
         self.final = final
         """Whether another attempt would end the same way."""
