@@ -38,4 +38,4 @@ def serve(path: str) -> web.Response:
 
 @cache
 def _read(name: str) -> bytes:
-    return resources.files(__package__).joinpath("inbox", name).read_bytes()
+    return resources.files("aioclicksend.sandbox").joinpath("inbox", name).read_bytes()
