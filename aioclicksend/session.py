@@ -322,7 +322,8 @@ class Session:
         limit = self.limits.reply if sink is None else self.limits.download
         if sink is not None:
             await sink.begin()
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while chunk := await response.content.read(_CHUNK):
             size += len(chunk)
             if size > limit:

@@ -30,6 +30,7 @@ import aiohttp
 from aiohttp import BaseConnector, ClientRequest, ClientSession, ClientTimeout, TraceConfig
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from .attempt import Attempt
 
@@ -94,9 +95,17 @@ class Transport:
             _Connector(lent.connector, owned=False),
             trace_configs=[*lent.trace_configs, self._trace],
             trust_env=lent.trust_env,
-            # Has no public name; without it requests would bypass the lender's proxy.
-            proxy=lent._default_proxy,  # noqa: SLF001
+            proxy=_proxy_of(lent),
         )
+
+
+def _proxy_of(lent: ClientSession) -> URL | None:
+    """Return the proxy of a session, without which requests would bypass it."""
+    # Neither has a public name.
+    proxy, auth = lent._default_proxy, lent._default_proxy_auth  # noqa: SLF001
+    if proxy is None or auth is None:
+        return None if proxy is None else URL(proxy)
+    return URL(proxy).with_user(auth.login).with_password(auth.password)
 
 
 def _session(connector: BaseConnector, **options: Any) -> ClientSession:

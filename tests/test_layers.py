@@ -18,6 +18,8 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"campaign"},
+    {"delivery"},
+    {"webhooks"},
     {"__init__"},
     {"telemetry"},
     {"client"},
@@ -30,7 +32,7 @@ LAYERS = (
     {"wire", "retry", "pacing", "proxies"},
     {"models"},
     {"config", "hooks"},
-    {"errors", "version"},
+    {"errors", "printable", "version"},
 )
 """Each may import those below it, and the modules of its own package."""
 
