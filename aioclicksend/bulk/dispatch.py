@@ -598,7 +598,7 @@ class Dispatcher:
                 await self._record(rows, [it for _, it in entered], 0)
         self.count([it for _, it in verdicts])
         for doubt, outcome in verdicts:
-            if self._budget is not None and doubt.reserved:
+            if self._budget is not None:  # also what carries no reservation may have been charged
                 self._budget.settle([doubt.reserved], [outcome])
             doubt.sink.settle([doubt.token], [outcome])
 
@@ -613,6 +613,13 @@ class Dispatcher:
         for group in groups.values():
             self._urgent.append(batch_of(group))
         self.wake()
+
+    async def price_anew(self, batch: Batch) -> list[Decimal | None]:
+        """Return what messages may cost that are in doubt and carry no reservation."""
+        try:
+            return self._quoted(batch, (await self._channel.price(batch.body)).rows)
+        except ClickSendError:
+            return [None] * len(batch)
 
     async def taken(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of some ids that other messages of the journal hold."""

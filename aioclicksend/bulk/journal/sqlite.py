@@ -438,7 +438,7 @@ class Journal:
         """Write everything taken so far, not yet durably.
 
         Raises:
-            ConfigurationError: the journal was taken over, and its new owner must not be locked out.
+            ConfigurationError: it was taken over; the new owner must not be locked out.
 
         """
         if not self._db.in_transaction:
