@@ -5,33 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .client import ClickSend
-from .config import (
-    BasicAuth,
-    HoldEvent,
-    Hooks,
-    MatonAuth,
-    RateLimit,
-    ReplyEvent,
-    RequestEvent,
-    Retry,
-    RetryEvent,
-    Timeout,
-)
-from .errors import (
-    BadRequest,
-    ClickSendError,
-    ConfigurationError,
-    Forbidden,
-    NotFound,
-    NotSentError,
-    ReplyError,
-    ServerError,
-    TooManyRequests,
-    Unauthorized,
-    UnknownOutcomeError,
-)
-from .pages import Page, Pages
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -49,8 +22,35 @@ if TYPE_CHECKING:
     from .bulk.report import Quote, Report, Statistics
     from .bulk.sender import BulkSender
     from .bulk.signals import stop_on_signals
+    from .client import ClickSend
+    from .config import (
+        BasicAuth,
+        HoldEvent,
+        Hooks,
+        MatonAuth,
+        RateLimit,
+        ReplyEvent,
+        RequestEvent,
+        Retry,
+        RetryEvent,
+        Timeout,
+    )
+    from .errors import (
+        BadRequest,
+        ClickSendError,
+        ConfigurationError,
+        Forbidden,
+        NotFound,
+        NotSentError,
+        ReplyError,
+        ServerError,
+        TooManyRequests,
+        Unauthorized,
+        UnknownOutcomeError,
+    )
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
     from .models.results import SendResult
+    from .pages import Page, Pages
 else:
 
     def __getattr__(name: str) -> object:
@@ -66,25 +66,49 @@ else:
 
 _LATER = {
     "Accepted": ".bulk.outcome",
+    "BadRequest": ".errors",
+    "BasicAuth": ".config",
     "Batching": ".bulk.batcher",
     "BulkSender": ".bulk.sender",
+    "ClickSend": ".client",
+    "ClickSendError": ".errors",
+    "ConfigurationError": ".errors",
+    "Forbidden": ".errors",
     "Handle": ".bulk.intake",
+    "HoldEvent": ".config",
+    "Hooks": ".config",
     "Journal": ".bulk.journal",
+    "MatonAuth": ".config",
     "MmsMessage": ".models.messages",
+    "NotFound": ".errors",
     "NotSent": ".bulk.outcome",
+    "NotSentError": ".errors",
     "Outcome": ".bulk.outcome",
+    "Page": ".pages",
+    "Pages": ".pages",
     "Quote": ".bulk.report",
+    "RateLimit": ".config",
     "Reconcile": ".bulk.reconcile",
     "Rejected": ".bulk.outcome",
+    "ReplyError": ".errors",
+    "ReplyEvent": ".config",
     "Report": ".bulk.report",
+    "RequestEvent": ".config",
+    "Retry": ".config",
+    "RetryEvent": ".config",
     "SendResult": ".models.results",
+    "ServerError": ".errors",
     "SmsMessage": ".models.messages",
     "Statistics": ".bulk.report",
+    "Timeout": ".config",
+    "TooManyRequests": ".errors",
+    "Unauthorized": ".errors",
     "Unknown": ".bulk.outcome",
+    "UnknownOutcomeError": ".errors",
     "VoiceMessage": ".models.messages",
     "stop_on_signals": ".bulk.signals",
 }
-"""Names that not every program needs, and the modules that have them."""
+"""The public names and their modules, imported when first used: a shell waits for `--version`."""
 
 __all__ = [
     "Accepted",
