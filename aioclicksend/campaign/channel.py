@@ -124,6 +124,8 @@ def _measured(body: str, sizes: tuple[int, int]) -> Segments:
     size = sizes[text.encoding == "UCS-2"]
     parts = -(-len(body) // size)
     return text._replace(
-        units=len(body), parts=parts, left=parts * size - len(body), gsm_parts=-(-len(body) // sizes[0])
+        units=len(body),
+        parts=parts,
+        left=parts * size - len(body),
+        gsm_parts=-(-len(body) // sizes[0]),
     )
-

@@ -40,7 +40,7 @@ def _hours(opens: float, closes: float) -> Hours:
 
 
 def _clock(hour: float) -> time:
-    return time.max if hour >= 24 else time(int(hour), round(hour % 1 * 60))  # noqa: PLR2004
+    return time.max if hour >= 24 else time(int(hour), round(hour % 1 * 60))
 
 
 def _daily(opens: float, closes: float) -> Week:

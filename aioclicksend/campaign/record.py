@@ -1,8 +1,8 @@
-"""What the journal of a campaign tells, read beside whoever writes it.
+"""The journal of a campaign, read while a run may be writing it.
 
-A journal knows messages; which campaign they are of is written into its table ``meta``, as
-``campaign.input``, ``campaign.text`` and so on. It is entered once the journal's lease is held and
-before anything is sent, and never changed.
+A journal knows messages; facts about their campaign are in its table ``meta``, as
+``campaign.text``, ``campaign.spec`` and so on. It is entered once the journal's lease is held and
+before anything is sent; later runs replace what they know anew, such as the list.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -24,6 +25,7 @@ from msgspec import Struct
 from ..bulk.journal import Journal
 from ..bulk.lease import LEASE
 from ..errors import ConfigurationError
+from .identity import NEVER_SENT, Entry
 
 _PREFIX = "campaign."
 _OUTCOMES = """
@@ -34,7 +36,18 @@ _BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.me
 _TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"
 _STATE, _REASON = _TOLD.format("state"), _TOLD.format("reason")
 _LINE = '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
-_BARE_OUTCOMES = "select {}, null, null from outcome"
+_ENTRIES = """
+select json_extract(body, '$.to'), json_extract(body, '$.body'),
+    coalesce(state, case when batch is null then 'planned' else 'in_doubt' end) from standing
+"""
+_LATEST = """
+select state, count(*) from (select state, max(id) from outcome group by "to") group by state
+"""
+_WITH_TEXT = """
+(select id, json_extract(body, '$.custom_string') as ref, json_extract(body, '$.to') as "to",
+    coalesce(state, case when batch is null then 'planned' else 'in_doubt' end) as state,
+    message_id, parts, price, reason, json_extract(body, '$.body') as text from standing) as outcome
+"""
 
 
 class Line(NamedTuple):
@@ -53,6 +66,8 @@ class Line(NamedTuple):
     """``delivered``, ``failed`` or ``pending``; None if no receipt tells."""
     failure: str | None
     """Why it was not delivered."""
+    body: str | None
+    """Its text."""
 
 
 class Delivery(Struct, kw_only=True):
@@ -106,15 +121,37 @@ class Record:
 
         """
         other = [name for name, value in settings.items() if self.facts.get(name, value) != value]
-        if other:
-            raise ConfigurationError(
-                f"{self.path} is the journal of a campaign with another {' and '.join(other)}: "
-                "give this one a journal of its own"
-            )
+        if not other:
+            return
+        got = sum(count for state, count in self.counts().items() if state not in NEVER_SENT)
+        what = " and ".join(other).replace("text", "text or sender")
+        raise ConfigurationError(
+            f"{self.path} is the journal of a campaign with another {what}, which {got:,} people "
+            f"got or may have got. To go on with that: aioclicksend campaign resume {self.path}. "
+            "To send this one as a campaign of its own, to those people, too: --journal with a new "
+            "name"
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield number, text and state of each message."""
+        with closing(self._connect()) as db:
+            for row in db.execute(_ENTRIES):
+                yield Entry(*row)
+
+    def cancelled(self) -> datetime | None:
+        """Return when the campaign was cancelled; None if it was not."""
+        found = self._rows(f"select value from meta where name = '{_PREFIX}cancelled'")
+        return datetime.fromisoformat(found[0][0]) if found and found[0][0] else None
 
     def counts(self) -> dict[str, int]:
-        """Return how many messages have each outcome."""
-        return dict(self._rows("select state, count(*) from outcome group by state"))
+        """Return how many messages have each outcome.
+
+        A message that was never sent does not count once a corrected one of its number follows it.
+        """
+        counts = dict[str, int](self._rows("select state, count(*) from outcome group by state"))
+        if self.facts.get("unique") == "number" and counts.keys() & NEVER_SENT:
+            counts = dict(self._rows(_LATEST))
+        return counts
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Return outcome, reason and number of what was not accepted, the most frequent first."""
@@ -173,9 +210,10 @@ class Record:
     def lines(self) -> Iterator[Line]:
         """Yield the recipients in the order of the input."""
         with closing(self._connect()) as db:
-            statement = _OUTCOMES.format(f"{_LINE}, {_STATE}, {_REASON}")
-            if not self._has_receipts():
-                statement = _BARE_OUTCOMES.format(_LINE)
+            statement = f"select {_LINE}, null, null, text from {_WITH_TEXT}"
+            if self._has_receipts():
+                columns = f"{_LINE}, {_STATE}, {_REASON}, text"
+                statement = _OUTCOMES.format(columns).replace("from outcome", f"from {_WITH_TEXT}")
             for row in db.execute(f"{statement} order by id"):
                 yield Line(*row)
 
@@ -194,17 +232,12 @@ class Record:
 
 
 def enter(path: Path, facts: Mapping[str, str]) -> Record:
-    """Write down what campaign a journal is of, unless that is there, and return what is there.
-
-    The journal must be open, so that nobody else is entering another.
-    """
-    record = Record(path)
-    if not record.facts:
-        with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
-            db.executemany(
-                "insert into meta values (?, ?)",
-                [(_PREFIX + name, value) for name, value in facts.items()],
-            )
+    """Write facts about the campaign of a journal, replacing those of earlier runs."""
+    with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
+        db.executemany(
+            "insert or replace into meta values (?, ?)",
+            [(_PREFIX + name, value) for name, value in facts.items()],
+        )
     return Record(path)
 
 
@@ -229,8 +262,10 @@ async def resolve(
     try:
         doubtful = await journal.in_doubt()
         rows = [it.row for it in doubtful if refs is None or it.ref in refs]
+        if not rows:
+            return 0
         if verdict == "sent":
-            await journal.accept(rows, "by word of a person")
+            await journal.accept(rows, "resolved manually")
         else:
             await journal.unsend(rows)
     finally:

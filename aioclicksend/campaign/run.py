@@ -1,13 +1,28 @@
-"""Sending a campaign: once, however often it is begun."""
+"""Sending a campaign: once to each recipient, however often it is begun.
+
+A run makes passes over the list until nothing is left that is due later::
+
+    read the list, the opt-outs and the journal ─▶ send what is due and was never sent
+             ▲                                               │
+             └────────── wait for the next row to be due ◀───┘  cancelled? stopped?
+
+Each pass reads the opt-outs again, so that someone who opts out while a run waits is left out.
+Whether a recipient was sent to is decided by `Recipients`, from the journal as it was when the run
+began; messages of the run itself are in the journal, which hands nothing out twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+import anyio
 from msgspec import Struct
 
 from ..bulk.batcher import Batching
@@ -15,49 +30,167 @@ from ..bulk.reconcile import Reconcile
 from ..bulk.report import Report
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
-from ..models.messages import SmsMessage
+from . import roster
 from .campaign import Campaign
-from .plan import Draft
+from .errors import CampaignError
+from .identity import Recipients
+from .plan import Draft, Problem
 from .record import Record, enter
 
-_BATCHING = Batching(linger=10.0)  # a list that is walked through the API comes in slowly
+_BATCHING = Batching(linger=10.0)  # contact lists arrive slowly through the API
+_TOGETHER = 5000
+"""Rows of the list that are written in one go."""
+_LOOK_EVERY = 3.0
+"""Seconds between two looks at whether the campaign was cancelled or the run stopped."""
 
 
 class Ending(Struct, kw_only=True):
     """How a run ended."""
 
     report: Report
-    """The outcomes of its messages, those of earlier runs included."""
+    """The outcomes of the messages of this run."""
     waiting: int = 0
-    """Rows that were left out as it is night where they would go: for a later run."""
+    """Rows that are due later, when the run was stopped before."""
+    left_out: dict[str, int] = {}
+    """Rows of the last pass that were not sent, by reason."""
+    is_cancelled: bool = False
+    """Whether the campaign was cancelled."""
     is_whole: bool = False
-    """Whether the input was read to its end, and nothing was withdrawn by a stop."""
+    """Whether all rows were read and nothing was withdrawn by a stop."""
 
 
 class Run:
     """A campaign being sent, inside `running`."""
 
-    def __init__(self, campaign: Campaign, client: ClickSend, bulk: BulkSender[SmsMessage]) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        client: ClickSend,
+        bulk: BulkSender[Any],
+        record: Record,
+        sleep: Callable[[float], Awaitable[None]],
+        agreed: Callable[[Draft], bool] | None,
+    ) -> None:
         self.bulk = bulk
+        self.waits_for: datetime | None = None
+        """When the next row is due, while the run waits for it."""
         self._campaign = campaign
         self._client = client
+        self._record = record
+        self._sleep = sleep
+        self._agreed = agreed
+        self._recipients = Recipients(record.entries(), by_message=campaign.by_message)
+        self._left_out: dict[str, int] = {}
         self._waiting = 0
         self._read = False
+        self._stopped = False
+        self._cancelled = False
+        self._next_due: datetime | None = None
 
     async def send(self) -> Ending:
-        """Send what is not settled yet, and return how everything stands."""
-        report = await self.bulk.run(self._messages())
-        stopped = any(reason.startswith("stopped") for reason in report.reasons)
-        return Ending(report=report, waiting=self._waiting, is_whole=self._read and not stopped)
+        """Send what was not sent yet, wait for what is due later, and return how it ended."""
+        whole = Report()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch)
+            while not self._stopped:
+                report = await self.bulk.run(self._messages())
+                _add(whole, report)
+                if self._next_due is None or self._is_withdrawn(report):
+                    break
+                await self._wait(self._next_due)
+                self._recipients = Recipients(
+                    self._record.entries(), by_message=self._campaign.by_message
+                )
+            tasks.cancel_scope.cancel()
+        return Ending(
+            report=whole,
+            waiting=self._waiting,
+            left_out=self._left_out,
+            is_cancelled=self._cancelled,
+            is_whole=self._read and not self._waiting and not self._is_withdrawn(whole),
+        )
 
-    async def _messages(self) -> AsyncGenerator[SmsMessage, None]:
+    def stop(self, why: str = "stopped") -> None:
+        """Read nothing more: what waits is not sent, what is on the wire is finished."""
+        self._stopped = True
+        self.bulk.stop(why)
+
+    def abort(self, why: str = "stopped") -> None:
+        """Stop and leave at once: what is on the wire or in doubt becomes Unknown."""
+        self._stopped = True
+        self.bulk.abort(why)
+
+    async def keep_roster(self) -> None:
+        """Write the rows of the list beside the messages, for the report."""
+        path, rows = self._record.path, list[roster.ListRow]()
+        await asyncio.to_thread(roster.begin, path)
+        async with aclosing(self._campaign.rows(self._client)) as found:
+            async for it in found:
+                if isinstance(it, Draft) and not self._is_agreed(it):
+                    raise CampaignError("the list changed since it was read: nothing was sent")
+                rows.append(self._list_row(it))
+                if len(rows) == _TOGETHER:
+                    await asyncio.to_thread(roster.add, path, rows)
+                    rows = []
+        await asyncio.to_thread(roster.add, path, rows)
+
+    async def _messages(self) -> AsyncGenerator[Any, None]:
+        self._read, self._waiting, self._next_due, self._left_out = False, 0, None, {}
         async with aclosing(self._campaign.rows(self._client)) as rows:
             async for it in rows:
-                if isinstance(it, Draft):
-                    yield it.message
+                if isinstance(it, Problem):
+                    self._left_out[it.reason] = self._left_out.get(it.reason, 0) + 1
+                    continue
+                message = it.message
+                if self._recipients.match(message.to or "", message.body).is_sent:
+                    continue
+                if not self._is_agreed(it):
+                    self._left_out["changed"] = self._left_out.get("changed", 0) + 1
+                elif self._is_later(it):
+                    self._waiting += 1
                 else:
-                    self._waiting += it.reason == "quiet hours"
+                    yield message
         self._read = True
+
+    def _is_agreed(self, it: Draft) -> bool:
+        if self._agreed is None or self._agreed(it):
+            return True
+        return self._recipients.match(it.message.to or "", it.message.body).is_sent
+
+    def _is_later(self, it: Draft) -> bool:
+        if it.due is None or self._campaign.at_server or it.due <= self._campaign.clock():
+            return False
+        self._next_due = min(self._next_due or it.due, it.due)
+        return True
+
+    async def _wait(self, due: datetime) -> None:
+        self.waits_for = due
+        while not self._stopped:
+            left = (due - self._campaign.clock()).total_seconds()
+            if left <= 0:
+                break
+            await self._sleep(min(left, _LOOK_EVERY))
+        self.waits_for = None
+
+    async def _watch(self) -> None:
+        """Stop the run when the campaign is cancelled, from whatever process."""
+        while True:
+            if await asyncio.to_thread(self._record.cancelled) is not None:
+                self._cancelled = True
+                self.stop("the campaign was cancelled")
+                return
+            await anyio.sleep(_LOOK_EVERY)
+
+    def _is_withdrawn(self, report: Report) -> bool:
+        return self._stopped or any(reason.startswith("stopped") for reason in report.reasons)
+
+    def _list_row(self, it: Draft | Problem) -> roster.ListRow:
+        if isinstance(it, Problem):
+            return roster.ListRow(it.row, None, it.name, it.written, it.reason, it.detail)
+        key = roster.key_of(
+            it.message.to or "", it.message.body, by_message=self._campaign.by_message
+        )
+        return roster.ListRow(it.row, key, it.name, it.written, None, None)
 
 
 @asynccontextmanager
@@ -70,45 +203,71 @@ async def running(
     budget: Decimal | None = None,
     reconcile: Reconcile = Reconcile(),  # noqa: B008 - frozen
     ramp: Sequence[int] | None = RAMP,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    agreed: Callable[[Draft], bool] | None = None,
 ) -> AsyncGenerator[Run]:
     """Open the journal of a campaign, new or begun, for a run.
 
     ::
 
-        async with running(campaign, client, "promo.db") as run, stop_on_signals(run.bulk):
+        async with running(campaign, client, "promo.campaign") as run:
             ending = await run.send()
 
     Args:
         campaign: what is to be sent.
         client: the client that sends it.
         journal: the path of its journal.
-        facts: what else is to be remembered of it, if it is begun.
+        facts: what else is kept about the campaign.
         budget: amount that is never spent beyond, by all runs together.
         reconcile: how messages in doubt are settled from the history.
         ramp: sizes of the first requests; None for none.
+        sleep: waits a number of seconds.
+        agreed: whether a message was in the plan, for lists that can change after it: contact
+            lists of the account.
 
     Raises:
-        ConfigurationError: the journal is of another campaign, or in use.
+        ConfigurationError: the journal is of another campaign, was cancelled, or is in use; or the
+            list changed since the plan.
 
     """
     path = Path(journal)
     budget = _left_of(budget, campaign, path)
-    async with client.sms.bulk(
+    group = campaign.channel.group(client)
+    async with group.bulk(
         batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
     ) as bulk:
-        enter(path, campaign.settings | dict(facts or {})).check(campaign.settings)
-        yield Run(campaign, client, bulk)
+        record = enter(path, campaign.settings | dict(facts or {}))
+        run = Run(campaign, client, bulk, record, sleep, agreed)
+        await run.keep_roster()
+        yield run
 
 
 def _left_of(budget: Decimal | None, campaign: Campaign, path: Path) -> Decimal | None:
     """Return what earlier runs left of a budget.
 
     Raises:
-        ConfigurationError: the journal is of another campaign.
+        ConfigurationError: the journal is of another campaign, or was cancelled.
 
     """
     if not path.exists():
         return budget
     record = Record(path)
     record.check(campaign.settings)
+    if (at := record.cancelled()) is not None:
+        raise CampaignError(
+            f"{path} was cancelled on {at:%Y-%m-%d %H:%M} UTC; to lift that: "
+            f"aioclicksend campaign cancel --undo {path}"
+        )
     return None if budget is None else max(budget - record.committed(), Decimal(0))
+
+
+def _add(whole: Report, more: Report) -> None:
+    """Add the outcomes of a pass to those of the passes before."""
+    whole.accepted += more.accepted
+    whole.rejected += more.rejected
+    whole.not_sent += more.not_sent
+    whole.unknown += more.unknown
+    whole.cost += more.cost
+    whole.seconds += more.seconds
+    for reason, count in more.reasons.items():
+        whole.reasons[reason] = whole.reasons.get(reason, 0) + count

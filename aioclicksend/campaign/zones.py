@@ -8,7 +8,10 @@ from zoneinfo import ZoneInfo
 
 _UNKNOWN = "Etc/Unknown"
 _PREFIX = 8
-"""Digits of a North American number that decide its zone: +1, area code, exchange."""
+"""Characters of a number that decide its zones: a plus, country, area, and some of an exchange."""
+_WHOLE = ("+31", "+32", "+33", "+353", "+41", "+43", "+44", "+45", "+46", "+47", "+48", "+49",
+          "+614", "+65", "+91")  # fmt: skip
+"""What numbers begin with whose zones are all the same, or show the same time."""
 
 _AREA_CODES = {
     "FL": "239 305 321 324 352 386 407 448 561 645 656 689 727 728 754 772 786 813 850 863 904 941 "
@@ -34,6 +37,11 @@ def state_of(number: str) -> str:
     return _STATES.get(number[:5], "")
 
 
+def area_of(number: str) -> str:
+    """Return what of an E.164 number decides its zones and its state."""
+    return number[:4] if number.startswith(_WHOLE) else number[:_PREFIX]
+
+
 class Zones:
     """The time zones in which the owner of a number may live, by `phonenumbers`."""
 
@@ -47,7 +55,7 @@ class Zones:
 
     def of(self, number: str) -> tuple[str, ...]:
         """Return the zones of an E.164 number; none if they are not known."""
-        key = number[:_PREFIX]
+        key = area_of(number)
         try:
             return self._known[key]
         except KeyError:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 try:
     import cyclopts
+    import rich  # noqa: F401 - only to learn whether it is there
 except ModuleNotFoundError:
     print("aioclicksend: the command line needs: pip install 'aioclicksend[cli]'", file=sys.stderr)  # noqa: T201
     sys.exit(2)

@@ -120,16 +120,25 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a remark on stderr."""
-        print(json.dumps({"note": text}) if self.json else text, file=sys.stderr)  # noqa: T201
+        print(text, file=sys.stderr)  # noqa: T201
 
     def document(self, thing: object) -> None:
         """Print JSON in one line."""
         # ASCII stays valid JSON in any encoding of stdout.
         write(json.dumps(msgspec.to_builtins(thing)))
 
+    def table(self, heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Print rows of cells as a table."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        for title in heading:
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell(it)) for it in row))
+        show(table)
+
     def _table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
         if not rows:
-            self.note("nothing found")
+            self.note("nothing there")
             return
         room = console(sys.stdout).width
         shown = [column for column in columns if room >= _WIDE or not column.wide]

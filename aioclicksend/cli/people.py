@@ -151,9 +151,7 @@ def copy(from_list: int, contact_id: int, to_list: int, /, *, out: Output = PLAI
 
 
 @contacts.command
-def move(
-    from_list: int, contact_id: int, to_list: int, /, *, out: Output = PLAIN
-) -> None:
+def move(from_list: int, contact_id: int, to_list: int, /, *, out: Output = PLAIN) -> None:
     """Move a contact to another list."""
     out.one(
         out.ask(lambda client: client.contacts.transfer(from_list, contact_id, to_list)), _CONTACTS

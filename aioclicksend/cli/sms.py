@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from ..client import ClickSend
 from ..errors import UnknownOutcomeError
-from ..models.messages import SmsMessage, new_ref
+from ..models.messages import SmsMessage, check, new_ref
 from ..models.results import SendResult, SmsRow
 from .asking import Yes, confirm, require_answer
 from .errors import Exit, how_to_look_up
@@ -82,8 +82,6 @@ def send(
     out: Output = PLAIN,
 ) -> int:
     """Send one SMS. Asks first, with its price."""
-    if not dry_run:
-        require_answer(yes=yes, stdin_used="-" in (body, text))
     ref = custom_string or new_ref()
     message = SmsMessage(
         to=to,
@@ -93,6 +91,9 @@ def send(
         custom_string=ref,
         country=country,
     )
+    check(message)
+    if not dry_run:
+        require_answer(yes=yes, stdin_used="-" in (body, text))
 
     async def sending(client: ClickSend) -> SendResult[SmsRow]:
         if not yes:
@@ -193,9 +194,9 @@ def _print(out: Output, result: SendResult[SmsRow], *, dry_run: bool = False) ->
     if out.json:
         out.document(
             {
-                "dry_run": dry_run,
-                "would_send" if dry_run else "accepted": len(result.accepted),
-                "would_refuse" if dry_run else "rejected": len(result.rejected),
+                **({"dry_run": True} if dry_run else {}),
+                "accepted": len(result.accepted),
+                "rejected": len(result.rejected),
                 "unknown": result.unknown,
                 "total_price": result.total_price,
                 "currency": currency,
@@ -221,7 +222,6 @@ def _priced(row: SmsRow) -> dict[str, Any]:
     return {
         "to": row.to,
         "from": row.from_,
-        "would_be": "accepted" if row.accepted else "refused",
         "status": row.status,
         "message_parts": row.message_parts,
         "message_price": row.message_price,

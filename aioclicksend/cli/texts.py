@@ -74,7 +74,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode()
     except OSError as error:
-        raise ConfigurationError(f"--text-file: {path.name} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            f"--text-file: {path.name} cannot be read: {error.strerror}"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"--text-file: {path.name} is not in UTF-8, see byte {error.start + 1}"
