@@ -20,12 +20,14 @@ from .columns import Columns
 from .errors import CampaignError
 from .file import Input
 from .identity import Match, Recipients
+from .number_set import NumberSet, as_integer, message_hash
 from .numbers import BadNumber, Numbers, Phone
+from .opt_outs import OptOuts, account_opt_outs
 from .plan import Draft, Plan, Price, Problem
 from .quiet import QuietHours
-from .rules import NumberSet, OptOuts, account_opt_outs, as_integer, message_hash
 from .schedule import BadTime, Schedule
 from .source import ContactList, Row, Table, open_table
+from .table import sample
 from .template import MissingField, Template
 from .warnings import AccountChecks, RowChecks, credit_short, cut_by_account, now_utc
 
@@ -68,12 +70,15 @@ class Campaign:
         from_: the sender.
         opt_out: files and contact lists with numbers not to write to.
         account_opt_outs: whether the account's own opt-out lists are obeyed.
+        ignore_unread_opt_outs: whether messages are made although some opt-outs cannot be read.
         quiet: when people may be written to; others wait.
         schedule: when messages are due; at once if absent.
         at_server: whether the API keeps what is due later, instead of the run waiting for it.
         channel: what is sent: `Sms`, `Mms` or `Voice`.
         smart_encoding: whether typographic characters are replaced where that saves Unicode.
         landlines: whether numbers of landlines are written to.
+        service_numbers: whether toll-free, premium-rate, shared-cost and pager numbers and the like
+            are, which take no SMS, or cost extra.
         unique: what is not sent twice: anything to the same ``number``, or only the same
             ``message`` to it.
         clock: returns the present time.
@@ -93,12 +98,14 @@ class Campaign:
         from_: str | None = None,
         opt_out: Sequence[Input | Table | ContactList] = (),
         account_opt_outs: bool = True,
+        ignore_unread_opt_outs: bool = False,
         quiet: QuietHours | None = None,
         schedule: Schedule | None = None,
         at_server: bool = False,
         channel: Channel | None = None,
         smart_encoding: bool = False,
         landlines: bool = False,
+        service_numbers: bool = False,
         unique: Literal["number", "message"] = "number",
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
@@ -111,17 +118,20 @@ class Campaign:
         self._text_given = body
         self._opt_out = [_table(it) for it in opt_out]
         self._account_opt_outs = account_opt_outs
+        self._ignore_unread_opt_outs = ignore_unread_opt_outs
         self._quiet = quiet
         self._schedule = schedule
         self._smart_encoding = smart_encoding
         self._landlines = landlines
+        self._service_numbers = service_numbers
         self._numbers = Numbers(country)
         mapping = dict(columns or {})
         ignored = {field for field, column in mapping.items() if not column}
         mapping = {field: column for field, column in mapping.items() if column}
         if isinstance(self.source, ContactList):
             mapping = {"to": "phone_number", "country": "address_country"} | mapping
-        found = Columns(self.source.columns, mapping)
+        rows = [] if isinstance(self.source, ContactList) else sample(self.source)
+        found = Columns(self.source.columns, mapping, rows)
         self._to = _needed(found, "to", self.source.name, "phone numbers")
         self._country = found.find("country") if "country" in mapping else None
         if self._country and not isinstance(self.source, ContactList):
@@ -190,7 +200,7 @@ class Campaign:
         opt_outs = await self._read_opt_outs(client)
         plan.opt_outs = len(opt_outs)
         plan.opt_out_lists = opt_outs.sources
-        plan.unread_opt_outs = [f"{source}, row {row}" for source, row in opt_outs.unread]
+        plan.unread_opt_outs = opt_outs.unread
         checks = RowChecks(
             self.sender,
             self._text_given,
@@ -238,21 +248,34 @@ class Campaign:
             await self._ask_account(plan, client, checks)
         return plan
 
-    async def rows(self, client: ClickSend | None) -> AsyncGenerator[Draft | Problem, None]:
+    async def rows(
+        self, client: ClickSend | None, *, to_send: bool = False
+    ) -> AsyncGenerator[Draft | Problem, None]:
         """Yield what becomes of each row, in their order.
 
         Args:
             client: asked for opt-outs and contacts; None to do without.
+            to_send: whether they are sent: then an opt-out that cannot be read is an error.
+
+        Raises:
+            CampaignError: some opt-outs cannot be read.
 
         """
         opt_outs = await self._read_opt_outs(client)
+        if to_send and not self._ignore_unread_opt_outs:
+            opt_outs.check()
         async with aclosing(self._rows(opt_outs, client)) as rows:
             async for it in rows:
                 yield it
 
     async def messages(self, client: ClickSend) -> AsyncGenerator[Message, None]:
-        """Yield the messages, for a bulk sender."""
-        async with aclosing(self.rows(client)) as rows:
+        """Yield the messages, for a bulk sender.
+
+        Raises:
+            CampaignError: some opt-outs cannot be read.
+
+        """
+        async with aclosing(self.rows(client, to_send=True)) as rows:
             async for it in rows:
                 if isinstance(it, Draft):
                     yield it.message
@@ -303,7 +326,7 @@ class Campaign:
 
     def _read(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
         if row.problem:
-            return Problem(row.number, "unreadable", row.problem)
+            return Problem(row.number, "hidden" if row.is_hidden else "unreadable", row.problem)
         name = row.cells.get(self._name, "") if self._name else ""
         written = row.cells.get(self._to, "")
         read = self._message(row, opt_outs, seen)
@@ -334,7 +357,8 @@ class Campaign:
         if self._country and (given := row.cells.get(self._country, "")):
             country = self._numbers.known(given)
             if not country and not isinstance(self.source, ContactList):
-                detail = "is no ISO code of a country"
+                meant = self._numbers.meant(given)
+                detail = f"{meant}is no ISO code of a country"
                 return Problem(row.number, "bad country", detail, self._country, given)
         text = row.cells.get(self._to, "")
         try:
@@ -343,6 +367,8 @@ class Campaign:
             return self._problem(row, "bad number" if text else "no number", str(error))
         if phone.is_landline and not self._landlines:
             return self._problem(row, "landline", "is a landline")
+        if phone.service and not self._service_numbers:
+            return self._problem(row, "service number", f"is a {phone.service} number")
         return phone
 
     def _text(self, row: Row) -> tuple[str, Segments, int] | Problem:
@@ -418,8 +444,9 @@ def _needed(columns: Columns, field: str, source: str, what: str) -> str:
     column = columns.find(field)
     if column is None:
         raise CampaignError(
-            f"{source}: no column is known to hold {what}; tell which with {field}=COLUMN, or the "
-            f"delimiter if this is not how the rows are divided; {columns.listed()}"
+            f"{source}: no column is known to hold {what}; give it with {field}=COLUMN, or the "
+            "delimiter if this is not how the rows are divided; "
+            + (columns.listed_for_numbers() if field == "to" else columns.listed())
         )
     return column
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from .rules import NumberSet, as_integer, message_hash
+from .number_set import NumberSet, as_integer, message_hash
 
 NEVER_SENT = frozenset({"planned", "not_sent", "held"})
 """States of messages in a journal that no server has seen, or was seen to refuse for good."""

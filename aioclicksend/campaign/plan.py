@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..bulk.batcher import Batching
 from ..bulk.sender import RAMP
 from ..config import RateLimit
-from ..text import Segments
+from ..text import Segments, visible
 from .identity import Comparison, Match
 from .numbers import Phone
 from .warnings import PlanWarning
@@ -123,12 +123,16 @@ class Plan(Struct, kw_only=True):
     cost_of_unicode: int = 0
     """Parts that are paid for only because of the characters in `forced_by`."""
     forced_by: dict[str, int] = {}
-    """In how many messages each character forces Unicode."""
+    """In how many messages each character forces Unicode; those that cannot be seen by name."""
     replaced: int = 0
     """Messages in which smart encoding replaced something."""
     countries: dict[str, int] = {}
     unassigned: int = 0
     """Numbers that the numbering plan, as it is known, does not assign; they are sent."""
+    guesses: dict[str, int] = {}
+    """What was assumed in reading numbers, and in how many rows."""
+    guessed_rows: list[int] = []
+    """The first of those rows."""
     scheduled: int = 0
     """Messages that are due later."""
     first_due: datetime | None = None
@@ -209,15 +213,21 @@ class Plan(Struct, kw_only=True):
             self.unicode += 1
             self.cost_of_unicode += segments.cost_of_unicode
             for character in {foreign.character for foreign in segments.forced_by}:
-                _count(self.forced_by, character)
+                _count(self.forced_by, visible(character))
+        if phone.guess:
+            _count(self.guesses, phone.guess)
+            if len(self.guessed_rows) < _SHOWN:
+                self.guessed_rows.append(it.row)
         self.unassigned += not phone.is_assigned
         if it.due is not None:
             self.scheduled += 1
             self.first_due = min(self.first_due or it.due, it.due)
             self.last_due = max(self.last_due or it.due, it.due)
         self.replaced += it.replaced > 0
-        longest = max((sample.parts for sample in self.samples), default=0)
-        if len(self.samples) < _SAMPLES or segments.parts > longest:
+        longer = segments.parts > 1 and segments.parts > max(
+            (sample.parts for sample in self.samples), default=0
+        )
+        if longer or len(self.samples) < _SAMPLES:
             del self.samples[_SAMPLES:]
             self.samples.append(Sample(it.row, it.message.body, segments.encoding, segments.parts))
 

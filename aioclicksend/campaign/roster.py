@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from .rules import as_integer, message_hash
+from .number_set import as_integer, message_hash
 
 _PATIENCE = 60.0
 """Seconds to wait for a run that is writing."""

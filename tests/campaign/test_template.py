@@ -27,7 +27,7 @@ ROW = {"First Name": "Anna", "name": "A.", "Mobile": "+61412345678", "amount": "
         ("{city|none}", "none"),
         ("{amount|}.", "."),
         ("{name|friend}", "A."),
-        ("{{name}} {{{name}}}", "{name} {A.}"),
+        ("{{nobody}} {{{{}}", "{nobody} {{}"),
         ("{to}", "+61412345678"),
         ("plain", "plain"),
         ("a\nb", "a\nb"),
