@@ -69,7 +69,10 @@ class Zones:
             parsed = self._library.parse(number)
         except self._library.NumberParseException:
             return ()
-        zones = tuple(self._timezones.time_zones_for_number(parsed))
+        zones = self._timezones.time_zones_for_number(parsed)
+        if _UNKNOWN in zones:
+            # Numbers that are not assigned still belong to a country.
+            zones = self._timezones.time_zones_for_geographical_number(parsed)
         return () if _UNKNOWN in zones else tuple(it for it in zones if zone(it) is not None)
 
 
