@@ -138,9 +138,9 @@ class Campaign:
             self._numbers.require_library()
         self._template = Template(body, found) if body is not None else None
         self._body = "" if self._template else _needed(found, "body", self.source.name, "texts")
+        self._check_fields({*mapping, *ignored})
         self._when = "" if "schedule" in ignored else self._column_of_times(found)
         self._name = found.find("name") or found.find("first_name") or ""
-        self._check_fields({*mapping, *ignored})
         self.settings = {
             "channel": self.channel.name,
             "text": _digest(body, from_, self.channel),
