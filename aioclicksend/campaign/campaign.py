@@ -290,7 +290,7 @@ class Campaign:
             plan.warnings += cut_by_account(account, checks)
         if plan.shortfall:
             currency = plan.price.currency if plan.price else ""
-            lacking = f"{plan.shortfall} {currency or ''}".strip()
+            lacking = f"{plan.shortfall:,.4f} {currency or ''}".strip()
             plan.warnings.append(credit_short(lacking, plan.messages))
 
     async def _asked_price(

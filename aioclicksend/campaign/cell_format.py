@@ -214,7 +214,9 @@ def _moment(value: float, pieces: tuple[_Piece, ...]) -> str:
             unit = {"h": 3600, "m": 60, "s": 1}[it.text[0]]
             shown += str(int(total // unit)).rjust(len(it.text), "0")
         elif it.kind == "half":
-            shown += ("PM" if moment.hour >= 12 else "AM") if "m" in it.text else "AP"[moment.hour // 12]
+            shown += (
+                ("PM" if moment.hour >= 12 else "AM") if "m" in it.text else "AP"[moment.hour // 12]
+            )
         elif it.kind == "date":
             shown += _part(it.text, moment, is_half=is_half)
         else:
@@ -244,4 +246,8 @@ def _part(code: str, moment: datetime, *, is_half: bool) -> str:
         case _:
             seconds, _, fraction = code.partition(".")
             text = str(moment.second).rjust(min(len(seconds), 2), "0")
-            return f"{text}.{moment.microsecond:06}"[: len(text) + 1 + len(fraction)] if fraction else text
+            return (
+                f"{text}.{moment.microsecond:06}"[: len(text) + 1 + len(fraction)]
+                if fraction
+                else text
+            )

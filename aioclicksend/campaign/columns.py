@@ -15,7 +15,9 @@ _MOBILE = (
     "mobile mobilenumber mobilephone mobilephonenumber mobileno cell cellphone cellnumber "
     "cellphonenumber handy handynummer mobil mobilnummer movil celular gsm smsnumber"
 )
-_PHONE = "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
+_PHONE = (
+    "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
+)
 _WEAK = "contactnumber number"
 _TEXT = "body message text sms smstext messagetext"
 _KNOWN_AS = {
@@ -187,4 +189,6 @@ def is_known_heading(cell: str) -> bool:
 
 
 def _is_like_number(text: str) -> bool:
-    return looks_like_number(text) or (":::" in text and any(map(looks_like_number, text.split(":::"))))
+    return looks_like_number(text) or (
+        ":::" in text and any(map(looks_like_number, text.split(":::")))
+    )

@@ -165,11 +165,15 @@ class Delimited:
                 f"{self._file.name}, row {number}: a quote opened in line {line - lines + 1} is "
                 "never closed"
             )
-        return "a quote stands within a quoted cell" if lines == 1 else "is not closed as it should be"
+        return (
+            "a quote stands within a quoted cell" if lines == 1 else "is not closed as it should be"
+        )
 
     def _divided(self, line: str) -> list[str]:
         """Return the cells of a line by its delimiters alone."""
-        return [it.strip(self._dialect.quote + " \r\n") for it in line.split(self._dialect.delimiter)]
+        return [
+            it.strip(self._dialect.quote + " \r\n") for it in line.split(self._dialect.delimiter)
+        ]
 
     def _takes_in_rows(self, cells: Sequence[str], lines: Sequence[str], width: int) -> bool:
         """Whether a cell over several lines holds rows of the table.

@@ -89,9 +89,7 @@ def of_eight_bits(file: BinaryIO) -> Encoding:
     """
     valid, damaged = _counted(file)
     if valid >= damaged:
-        return Encoding(
-            "utf-8", "surrogateescape", "not valid in some rows, which are left out"
-        )
+        return Encoding("utf-8", "surrogateescape", "not valid in some rows, which are left out")
     file.seek(0)
     words = _words_beyond_ascii(file)
     rivals = [page for page in _PAGES if page != "cp1252" and _is_rival(words, page)]

@@ -274,9 +274,7 @@ class Numbers:
         for is_likely in (_can_be_written_to, _is_assigned):
             likely = [it for it in read.values() if is_likely(it)]
             if len(likely) > 1:
-                raise _Ambiguous(
-                    "can be read as two numbers: write it as +, country code, number"
-                )
+                raise _Ambiguous("can be read as two numbers: write it as +, country code, number")
             if likely:
                 assigned = sum(it.is_assigned for it in read.values())
                 is_guess = assigned > 1 and not _trunk_zero(text)

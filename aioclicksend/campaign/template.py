@@ -133,9 +133,7 @@ def _check_foreign(text: str, columns: Columns) -> None:
         name = found["name"].partition("|")[0].strip()
         column = columns.find(name) if name else None
         if column is not None and not _are_amounts(columns.values(column)):
-            raise CampaignError(
-                f"text: ${{{name}}} would be sent with its $: write {{{name}}}"
-            )
+            raise CampaignError(f"text: ${{{name}}} would be sent with its $: write {{{name}}}")
 
 
 _dollar_field = re.compile(r"(?<!\{)\$\{(?P<name>[^{}]+)\}").finditer
@@ -151,4 +149,3 @@ def _column(name: str, columns: Columns) -> str:
     if found is None:
         raise CampaignError(f"text: there is no column for {{{name}}}; {columns.listed(name)}")
     return found
-

@@ -26,7 +26,7 @@ from ..client import ClickSend
 from ..errors import ClickSendError, ConfigurationError
 from ..models.account import Account
 from .numbers import Phone
-from .quiet import PRESETS, QuietHours
+from .quiet import QuietHours
 from .zones import area_of
 
 T = TypeVar("T")
@@ -58,9 +58,11 @@ _by_reply = re.compile(
     r"opt[ -]?out|unsub\w*|baja)\b|\bstop\b[^.!?/]{0,12}\bto (?:opt[ -]?out|unsub\w*|end|stop)\b",
     re.IGNORECASE,
 ).search
-_is_alpha = re.compile(r"(?=.*[A-Za-z+])[A-Za-z0-9+]{3,11}").fullmatch
-_is_phone = re.compile(r"\+?[0-9]{7,15}").fullmatch
+_SHORT = 6
+"""Digits of the longest short code."""
 
+_BY_LAW = ("us", "fr")
+"""Countries whose law names hours for texts; elsewhere they are custom."""
 _NO_ALPHA = frozenset({"US", "CA"})
 _STAMPED = {"AU": "Unverified", "SG": "Likely-SCAM"}
 """What unapproved names are replaced by, by country."""
@@ -114,7 +116,7 @@ class RowChecks:
         # What all rows share is looked for once: rows are many.
         self._shared = None if text is None else tuple(self._codes(text))
         self._found: dict[str, _Finding] = {}
-        self._quiet = {} if quiet else {name.upper(): QuietHours.preset(name) for name in PRESETS}
+        self._quiet = {} if quiet else {it.upper(): QuietHours.preset(it) for it in _BY_LAW}
         self._late: dict[str, bool] = {}
         self._late_at: datetime | None = None
         self.countries: Counter[str] = Counter()
@@ -236,7 +238,7 @@ _FOUND = {
         "use a shorter one",
     ),
     "quiet_hours": (
-        "would be sent outside the usual hours of its country",
+        "would be sent outside the hours that the law of its country or state allows",
         "wait with --at and --local, or keep the hours with --quiet",
     ),
 }
@@ -246,9 +248,10 @@ def sender_type(sender: str | None) -> str:
     """Return the API's word for what kind of sender a campaign names."""
     if not sender:
         return "shared_longcode"
-    if _is_phone(sender):
-        return "own_number"
-    return "alpha_tag"
+    digits = sender.removeprefix("+")
+    if not digits.isdecimal():
+        return "alpha_tag"
+    return "shortcode" if len(digits) <= _SHORT else "own_number"
 
 
 class AccountChecks:
@@ -266,6 +269,7 @@ class AccountChecks:
         self._sender = sender or ""
         self._type = sender_type(sender)
         self._countries = {code: count for code, count in countries.items() if len(code) == 2}
+        self._off: set[str] = set()
         self._refused: list[str] = []
 
     async def warnings(self, account: Account) -> list[PlanWarning]:
@@ -287,9 +291,9 @@ class AccountChecks:
                 )
             )
         if self._countries:
-            found += await self._of_countries()
-            found += await self._of_sender_types()
-            found += await self._of_sender()
+            places = await self._of_countries(is_trial=bool(account.on_trial))
+            of_sender = await self._of_sender()
+            found += [*places, *await self._of_sender_types(), *of_sender]
         if self._refused:
             found.append(
                 PlanWarning(
@@ -301,11 +305,13 @@ class AccountChecks:
             )
         return found
 
-    async def _of_countries(self) -> list[PlanWarning]:
+    async def _of_countries(self, *, is_trial: bool) -> list[PlanWarning]:
         selected = await self._asked("countries", self._client.countries.selected())
-        known = {it.code: it for it in selected or () if it.code and len(it.code) == 2}
+        known = {it.code: it for it in selected or () if it.code in self._countries}
+        # Of an account that names none at all, nothing is known.
+        is_told = any(len(it.code or "") == 2 for it in selected or ())
         found = []
-        for code, count in self._countries.items() if known else ():
+        for code, count in self._countries.items() if is_told else ():
             country = known.get(code)
             if country is None:
                 found.append(
@@ -321,11 +327,11 @@ class AccountChecks:
                     PlanWarning(
                         code="country_restricted",
                         rows=count,
-                        text=f"{code} restricts sending until the sender is registered",
+                        text=f"{code} restricts who may send there",
                         action=f"register: {country.registration_steps_url or 'ask ClickSend'}",
                     )
                 )
-            elif country.trial_sending:
+            elif country.trial_sending and not is_trial:
                 found.append(
                     PlanWarning(
                         code="country_trial",
@@ -334,6 +340,7 @@ class AccountChecks:
                         action="finish the registration for this country",
                     )
                 )
+        self._off = {code for code in self._countries if is_told and code not in known}
         return found
 
     async def _of_sender_types(self) -> list[PlanWarning]:
@@ -353,6 +360,7 @@ class AccountChecks:
             )
             for it in types or ()
             if it.recipient_country_code in self._countries
+            and it.recipient_country_code not in self._off
             and self._type in it.blocked_sender_types
         ]
 
@@ -397,14 +405,13 @@ class AccountChecks:
     async def _of_own_number(self) -> list[PlanWarning]:
         digits = self._sender.lstrip("+")
         bought = await self._asked("numbers", self._client.numbers.walk(limit=100).collect(100))
-        own = await self._asked(
-            "own numbers", self._client.own_numbers.walk(limit=500).collect(500)
-        )
-        if bought is None or own is None:
+        if bought is None:
             return []
-        numbers = {(it.dedicated_number or "").lstrip("+") for it in bought}
-        numbers |= {(it.phone_number or "").lstrip("+") for it in own if it.status != "REJECTED"}
-        if digits in numbers:
+        if digits in {(it.dedicated_number or "").lstrip("+") for it in bought}:
+            self._type = "longcode"
+            return []
+        own = await self._asked("own numbers", self._client.own_numbers.walk().collect(500))
+        if own is None or digits in {(it.phone_number or "").lstrip("+") for it in own}:
             return []
         return [
             PlanWarning(

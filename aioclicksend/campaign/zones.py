@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 _UNKNOWN = "Etc/Unknown"
+_REMOTE = frozenset({"Indian/Christmas", "Indian/Cocos"})
+"""Zones of few hundred people that would hold back every mobile number of Australia."""
 _PREFIX = 8
 """Characters of a number that decide its zones: a plus, country, area, and some of an exchange."""
 _WHOLE = ("+31", "+32", "+33", "+353", "+41", "+43", "+44", "+45", "+46", "+47", "+48", "+49",
@@ -73,7 +75,10 @@ class Zones:
         if _UNKNOWN in zones:
             # Numbers that are not assigned still belong to a country.
             zones = self._timezones.time_zones_for_geographical_number(parsed)
-        return () if _UNKNOWN in zones else tuple(it for it in zones if zone(it) is not None)
+        if _UNKNOWN in zones:
+            return ()
+        known = [it for it in zones if zone(it) is not None]
+        return tuple(it for it in known if it not in _REMOTE) or tuple(known)
 
 
 _cache: dict[str, ZoneInfo | None] = {}

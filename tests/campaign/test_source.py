@@ -246,7 +246,9 @@ def test_an_encoding_told_wrong_shows_where_it_breaks() -> None:
         rows(source, encoding="utf-8")
 
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Z"]), max_size=12)
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Z"]), max_size=12
+)
 names = st.sampled_from(["Anna", "Bob", "O'Neil", "Smith, Eve", "Zo\xeb"])
 numbers = st.integers(10**8, 10**9 - 1).map(lambda it: f"+61{it}")
 
