@@ -442,7 +442,7 @@ def cut_by_account(account: Account, checks: RowChecks) -> list[PlanWarning]:
     """Return a warning if the account's own limit cuts messages."""
     limit = account.setting_sms_message_char_limit or 0
     # In old accounts the setting counts characters.
-    parts = limit if limit <= 8 else -(-limit // 153)
+    parts = limit if limit <= 8 else 1 if limit <= 160 else -(-limit // 153)
     count = checks.over(parts) if parts else 0
     if not count:
         return []
