@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,9 +25,12 @@ _BUILT_IN = {
 _GENERAL = "General"
 _DIGITS = 15
 """Significant digits that spreadsheets keep."""
+_LARGEST = 10**_DIGITS
 _LATEST = 2_958_466
 """The day after 9999-12-31, in days since 1900."""
 
+# Enough for the largest number in the longest format that files may name, of 255 characters.
+_round = Context(prec=300, rounding=ROUND_HALF_UP).quantize
 _token = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<space>.)|\*(?P<fill>.)'
     r"|\[\$(?P<currency>[^\]-]*)[^\]]*\]|\[(?P<elapsed>h+|m+|s+)\]|\[[^\]]*\]"
@@ -65,6 +68,8 @@ def shown(value: float, code: str, *, since_1904: bool = False) -> str:
     section = _section(code, value)
     pieces = _pieces(section)
     kinds = {it.kind for it in pieces}
+    if not -_LARGEST < value < _LARGEST:  # nor is NaN
+        return general(value)
     if "date" in kinds or "elapsed" in kinds:
         return _moment(value + 1462 * since_1904, pieces)
     if "digits" not in kinds or "/" in section or _is_scientific(pieces):
@@ -158,9 +163,7 @@ def _number(value: float, pieces: tuple[_Piece, ...], *, is_own_sign: bool) -> s
     number = abs(Decimal(f"{value:.{_DIGITS}g}"))
     if any(it.kind == "percent" for it in pieces):
         number *= 100
-    number = number.scaleb(-3 * thousands).quantize(
-        Decimal(1).scaleb(-len(fraction)), rounding=ROUND_HALF_UP
-    )
+    number = _round(number.scaleb(-3 * thousands), Decimal(1).scaleb(-len(fraction)))
     integer, _, decimals = f"{number:f}".partition(".")
     least = len(re.findall("0", whole))
     integer = integer.lstrip("0").rjust(least, "0") if least else integer.lstrip("0")

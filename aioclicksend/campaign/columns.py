@@ -26,6 +26,7 @@ _KNOWN_AS = {
 }
 """Headings by which fields are recognised, the surest first. Nothing decides within a group."""
 _HEADINGS = {name for groups in _KNOWN_AS.values() for group in groups for name in group}
+_TEXTS = frozenset(_TEXT.split())
 _LIKE_PHONES = ("phone", "mobil", "cell", "handy", "tel", "sms", "number", "contact", "whatsapp")
 _SHOWN = 12
 _COMPARED = 500
@@ -178,14 +179,17 @@ def fold(name: str) -> str:
 
 def is_heading(cells: Sequence[str]) -> bool:
     """Whether a first line names columns: it has a known name, or nothing that reads as a number."""
-    if any(fold(cell) in _HEADINGS for cell in cells if len(cell) <= _LONGEST_NAME):
-        return True
-    return not any(map(looks_like_number, cells))
+    return any(map(is_known_heading, cells)) or not any(map(looks_like_number, cells))
 
 
 def is_known_heading(cell: str) -> bool:
     """Whether a cell is a heading that people use for phone numbers or texts."""
     return len(cell) <= _LONGEST_NAME and fold(cell) in _HEADINGS
+
+
+def is_number_heading(cell: str) -> bool:
+    """Whether a cell is a heading that people use for phone numbers."""
+    return is_known_heading(cell) and fold(cell) not in _TEXTS
 
 
 def _is_like_number(text: str) -> bool:

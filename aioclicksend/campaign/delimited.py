@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
-from .columns import is_known_heading
+from .columns import is_known_heading, is_number_heading
 from .encoding import Encoding
 from .errors import CampaignError
 from .file import File
@@ -120,15 +120,19 @@ class Delimited:
 
         reader = _reader(lines(), self._dialect)
         number = width = 0
+        numbers: set[int] = set()
+        """Where the heading says that numbers stand."""
         while True:
             why = ""
             try:
                 for cells in reader:
-                    if len(held) > 1 and self._takes_in_rows(cells, held, width):
+                    if len(held) > 1 and self._takes_in_rows(cells, held, width, numbers):
                         why = "takes in what looks like rows"
                         break
                     number += 1
-                    width = width or len(cells)
+                    if not width:
+                        width = len(cells)
+                        numbers = {at for at, it in enumerate(cells) if is_number_heading(it)}
                     if self._may_be_undecoded and undecoded(cells):
                         yield number, cells, UNDECODED
                     else:
@@ -175,27 +179,33 @@ class Delimited:
             it.strip(self._dialect.quote + " \r\n") for it in line.split(self._dialect.delimiter)
         ]
 
-    def _takes_in_rows(self, cells: Sequence[str], lines: Sequence[str], width: int) -> bool:
+    def _takes_in_rows(
+        self, cells: Sequence[str], lines: Sequence[str], width: int, numbers: set[int]
+    ) -> bool:
         """Whether a cell over several lines holds rows of the table.
 
-        They show by a number where the row itself has its own; or, in a table of three columns or
-        more, by having just as many cells in each line.
+        They show by a number where the table or the row itself has its own, or in a line of too
+        many cells; or, in a table of three columns or more, by having as many cells in each line.
         """
         delimiter = self._dialect.delimiter
         if width > 2 and all(line.count(delimiter) == width - 1 for line in lines):
             return True
-        places = {place for place, it in enumerate(cells) if looks_like_number(clean(it))}
+        places = numbers | {at for at, it in enumerate(cells) if looks_like_number(clean(it))}
         for column, cell in enumerate(cells):
             if "\n" not in cell and "\r" not in cell:
                 continue
-            for place, line in enumerate(cell.splitlines()):
+            inner = cell.splitlines()
+            for place, line in enumerate(inner):
                 parts = line.split(delimiter)
-                if len(parts) < min(width, 2) or self._is_prose(parts):
-                    continue
                 start = column if place == 0 else 0
+                goes_on = place == len(inner) - 1 and column < len(cells) - 1
+                if start + len(parts) + goes_on < min(width, 2):
+                    continue
+                if len(parts) != width and self._is_prose(parts):
+                    continue
                 for at, part in enumerate(parts, start):
                     is_number = looks_like_number(clean(part.strip(self._dialect.quote)))
-                    if is_number and (not places or at in places):
+                    if is_number and (not places or at in places or len(parts) > width):
                         return True
         return False
 

@@ -166,7 +166,7 @@ def _is_compound(word: str) -> bool:
 def _signs_stand_apart(text: str) -> bool:
     """Whether signs stand around a word; only apostrophes and dots stand within one."""
     inner = text.strip("".join(_SIGNS) + "'")
-    return all(it.isalnum() or it in "'’·-\u00a0–ºª" for it in inner)
+    return all(it in "'’·-\u00a0–ºª" or (it.isalnum() and it not in _SIGNS) for it in inner)
 
 
 def _is_east_asian(words: Iterable[bytes], page: str) -> bool:

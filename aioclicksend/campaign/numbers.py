@@ -12,6 +12,7 @@ import importlib
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from .errors import CampaignError
@@ -94,7 +95,7 @@ class Numbers:
 
     def __init__(self, country: str | None = None, *, zones: bool = False) -> None:
         self._lib = _library("phonenumbers")
-        self._plans = NumberingPlans(self._lib) if self._lib is not None else None
+        self._plans = None if self._lib is None else _plans(self._lib)
         self._zones = _library("phonenumbers.timezone") if zones else None
         self._kinds = {} if self._lib is None else _services(self._lib.PhoneNumberType)
         self._codes: dict[str, str] = {}
@@ -421,7 +422,7 @@ def _is_assigned(phone: Phone) -> bool:
     return phone.is_assigned
 
 
-_WITH_CODE = "read as if its country code stood before it without a +"
+_WITH_CODE = "taken to begin with the country code"
 _UNPARSED = {0: "has no known country code", 2: "is too short", 3: "is too short", 4: "is too long"}
 """By `NumberParseException.error_type`."""
 _IMPOSSIBLE = {2: "is too short", 3: "is too long", 4: "lacks its area code"}
@@ -442,6 +443,12 @@ def _services(types: Any) -> dict[int, tuple[bool, str]]:
     } | dict.fromkeys(
         (types.MOBILE, types.FIXED_LINE_OR_MOBILE, types.VOIP, types.UNKNOWN), (False, "")
     )
+
+
+@cache
+def _plans(library: Any) -> NumberingPlans:
+    """Return the compiled plans, which are made once: compiling those of the US takes a while."""
+    return NumberingPlans(library)
 
 
 def _library(name: str) -> Any:

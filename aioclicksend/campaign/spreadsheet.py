@@ -39,6 +39,9 @@ _MOST_TEXTS = 1 << 28
 """Unpacked bytes of the shared texts, which are held in memory."""
 _MOST_CELLS = 50_000_000
 """Of the rectangle that the cells of a sheet reach over."""
+_MOST_COLUMNS = 16_384
+_LONGEST_TEXT = 1 << 20
+"""Of a cell; spreadsheets keep 32 767 characters."""
 _MOST_MEMORY = 2 << 30
 _REPORTED_SHEETS = 5
 _SAMPLE_ROWS = 1000
@@ -74,14 +77,35 @@ def open_sheet(file: File, sheet: str | None) -> Table:
         with file.open() as opened, zipfile.ZipFile(opened) as archive:
             if "xl/workbook.xml" in archive.namelist():
                 return _xlsx(file, archive, sheet)
-    except zipfile.BadZipFile:
+    except zipfile.BadZipFile as error:
         if file.head.startswith(_ZIP):
-            raise _unreadable(file) from None
+            raise _unreadable(file, error) from None
     return _through_calamine(file, sheet)
 
 
-def _unreadable(file: File, why: object = "it is damaged") -> CampaignError:
-    return CampaignError(f"{file.name} is no spreadsheet that can be read: {why}")
+_DAMAGED = (
+    KeyError,
+    IndexError,
+    ValueError,
+    StopIteration,
+    RuntimeError,  # an encrypted archive
+    NotImplementedError,
+    EOFError,
+    OSError,
+    expat.ExpatError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What comes of files whose parts do not fit together."""
+
+
+def _unreadable(file: File, error: BaseException) -> CampaignError:
+    if isinstance(error, CampaignError):
+        return error
+    return CampaignError(
+        f"{file.name} is no spreadsheet that can be read: it is damaged, or too large; save it as "
+        "XLSX or CSV"
+    )
 
 
 def _xlsx(file: File, archive: zipfile.ZipFile, sheet: str | None) -> Table:
@@ -94,10 +118,8 @@ def _xlsx(file: File, archive: zipfile.ZipFile, sheet: str | None) -> Table:
         rows = partial(_rows, file, chosen, book)
         others = [it for it in book.sheets if it is not chosen]
         unread = [it.name for it in others if _holds_numbers(partial(_rows, file, it, book))]
-    except CampaignError:
-        raise
-    except (KeyError, ValueError, expat.ExpatError, zlib.error, zipfile.BadZipFile, OSError):
-        raise _unreadable(file) from None
+    except _DAMAGED as error:
+        raise _unreadable(file, error) from None
     return _grid(file, chosen.name, rows, unread if sheet is None else ())
 
 
@@ -298,14 +320,20 @@ def _chunks(part: IO[bytes], most: int) -> Iterator[bytes]:
 def _rows(file: File, sheet: _Sheet, book: _Book) -> Lines:
     """Yield the rows of a sheet that hold anything."""
     reader = _SheetReader(book)
-    with file.open() as opened, zipfile.ZipFile(opened) as archive:
-        with archive.open(sheet.path) as part:
+    try:
+        with (
+            file.open() as opened,
+            zipfile.ZipFile(opened) as archive,
+            archive.open(sheet.path) as part,
+        ):
             for chunk in _chunks(part, _MOST_UNPACKED):
                 reader.parser.Parse(chunk, False)  # noqa: FBT003
                 yield from reader.rows
                 reader.rows.clear()
             reader.parser.Parse(b"", True)  # noqa: FBT003
-        yield from reader.rows
+            yield from reader.rows
+    except _DAMAGED as error:
+        raise _unreadable(file, error) from None
 
 
 class _SheetReader:
@@ -324,6 +352,7 @@ class _SheetReader:
         self._is_text = False
         self._is_phonetic = False
         self._text: list[str] = []
+        self._length = 0
         self.parser = _parser(self._start, self._end, self._characters)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -331,21 +360,30 @@ class _SheetReader:
             reference = attributes.get("r")
             # A cell without a reference follows the one before.
             self._place = _column(reference.encode()) if reference else len(self._cells) + 1
+            if not len(self._cells) < self._place <= _MOST_COLUMNS:
+                raise ValueError("cells out of order")
             self._kind = attributes.get("t", "n")
             self._style = int(attributes.get("s", "0"))
             self._text.clear()
+            self._length = 0
         elif name in ("v", "t"):
             self._is_text = not self._is_phonetic
         elif name == "rPh":
             self._is_phonetic = True
         elif name == "row":
-            self._number = int(attributes.get("r", self._number + 1))
+            number = int(attributes.get("r", self._number + 1))
+            if number <= self._number:
+                raise ValueError("rows out of order")
+            self._number = number
             self._is_hidden = attributes.get("hidden") in ("1", "true")
             self._cells, self._error = [], ""
 
     def _characters(self, text: str) -> None:
         if self._is_text:
             self._text.append(text)
+            self._length += len(text)
+            if self._length > _LONGEST_TEXT:
+                raise ValueError("a text too long")
 
     def _end(self, name: str) -> None:
         if name in ("v", "t"):
@@ -395,10 +433,11 @@ def _through_calamine(file: File, sheet: str | None) -> Table:
         raise CampaignError(
             f"{file.name} is a spreadsheet: pip install 'aioclicksend[xlsx]', or save it as CSV"
         ) from None
+    _try_apart(file, sheet)
     try:
         with file.open() as opened:
             book = python_calamine.CalamineWorkbook.from_filelike(opened)
-            shown_sheets = [
+            visible = [
                 it.name
                 for it in book.sheets_metadata
                 if it.visible == python_calamine.SheetVisibleEnum.Visible
@@ -406,8 +445,7 @@ def _through_calamine(file: File, sheet: str | None) -> Table:
             ]
             if sheet is not None and sheet not in book.sheet_names:
                 raise _no_sheet(file, sheet, book.sheet_names)
-            name = sheet if sheet is not None else shown_sheets[0]
-            _try_apart(file, name)
+            name = sheet if sheet is not None else visible[0]
             read = book.get_sheet_by_name(name)
     except (python_calamine.CalamineError, IndexError, OSError) as error:
         raise _unreadable(file, error) from None
@@ -416,7 +454,7 @@ def _through_calamine(file: File, sheet: str | None) -> Table:
         for number, cells in enumerate(read.iter_rows(), 1):
             yield number, [_text(cell) for cell in cells], ""
 
-    return _grid(file, name, lines, [it for it in shown_sheets if it != name] if not sheet else [])
+    return _grid(file, name, lines, [it for it in visible if it != name] if sheet is None else ())
 
 
 _TRIAL = """
@@ -426,29 +464,29 @@ try:
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
 except ImportError:
     pass
-import python_calamine
-book = python_calamine.CalamineWorkbook.from_filelike(sys.stdin.buffer)
-sheet = book.get_sheet_by_name(sys.argv[1])
-sys.exit(len(sheet.to_python()) > 2_000_000)
+import io, python_calamine
+book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
+for name in book.sheet_names if not sys.argv[1] else {sys.argv[1]} & {*book.sheet_names}:
+    book.get_sheet_by_name(name)
 """
+_TRIAL_SECONDS = 120
 
 
-def _try_apart(file: File, sheet: str) -> None:
-    """Read a sheet in a process that may die of it.
+def _try_apart(file: File, sheet: str | None) -> None:
+    """Read a file in a process that may die of it.
 
     Raises:
         CampaignError: it did.
 
     """
-    trial = [sys.executable, "-c", _TRIAL, sheet, str(_MOST_MEMORY)]
-    with file.open() as opened:
-        tried = subprocess.run(  # noqa: S603 - our own interpreter
-            trial, input=opened.read(), capture_output=True, check=False
-        )
-    if tried.returncode:
-        raise CampaignError(
-            f"{file.name}, sheet {sheet}, is damaged or too large to be read: save it as XLSX or CSV"
-        )
+    trial = [sys.executable, "-c", _TRIAL, sheet or "", str(_MOST_MEMORY)]
+    try:
+        with file.open() as opened:
+            subprocess.run(  # noqa: S603 - our own interpreter
+                trial, input=opened.read(), capture_output=True, check=True, timeout=_TRIAL_SECONDS
+            )
+    except (subprocess.SubprocessError, OSError) as error:
+        raise _unreadable(file, error) from None
 
 
 def _text(value: Any) -> str:

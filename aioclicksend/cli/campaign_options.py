@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 
 from ..bulk.reconcile import Reconcile
 from ..campaign import (
@@ -35,7 +36,16 @@ from .texts import Text, TextFile, text_of
 _FIELDS = "; ".join(f"{field}, {meaning}" for field, meaning in FIELDS.items())
 
 
-Money = Annotated[Decimal | None, Parameter(validator=validators.Number(gte=0))]
+def _amount(_kind: object, tokens: Sequence[Token]) -> Decimal:
+    try:
+        return Decimal(tokens[0].value)
+    except InvalidOperation:
+        raise ValueError("must be an amount such as 0.08") from None
+
+
+Money = Annotated[
+    Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))
+]
 
 
 @Parameter(name="*")

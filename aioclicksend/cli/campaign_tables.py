@@ -211,11 +211,8 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
     if plan.unassigned:
         yield "unassigned", f"{plan.unassigned:,} numbers that should not exist"
     if plan.guesses:
-        rows = ", ".join(map(str, plan.guessed_rows[:_PROBLEMS]))
-        yield (
-            "assumed",
-            f"{_counts(plan.guesses)} (rows {rows}{' …' if len(plan.guessed_rows) > _PROBLEMS else ''})",
-        )
+        yield "guessed", ", ".join(f"{count:,} {what}" for what, count in plan.guesses.items())
+        yield "", f"rows {', '.join(map(str, plan.guessed_rows))}"
     sources = ", ".join(plan.opt_out_lists) or "no list"
     if plan.offline:
         sources += "; the account's own was not asked"

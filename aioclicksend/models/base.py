@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _ODD = (msgspec.ValidationError, ValueError, OverflowError, RecursionError)
 """What msgspec raises over a value it cannot take; a ValueError over half a surrogate pair."""
 
 _NO_TIME = ("", 0, "0")
+_by_thousands = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?").fullmatch
 """How the API says "no time"; ``schedule`` is ``""`` in refused rows."""
 
 
@@ -126,13 +128,19 @@ def number(value: Any) -> int | None:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """Return an amount that came as text, int or float, exactly as written."""
+    """Return an amount that came as text, int or float, exactly as written.
+
+    A comma divides thousands where three digits follow each, else it is a decimal comma.
+    """
     if isinstance(value, bool):
         return Decimal(int(value))
     if not isinstance(value, str | int | float | Decimal):
         return None
+    text = str(value).strip()
+    if "," in text:
+        text = text.replace(",", "") if _by_thousands(text) else text.replace(",", ".")
     try:
-        amount = Decimal(str(value).strip().replace(",", ""))
+        amount = Decimal(text)
     except InvalidOperation:
         return None
     return amount if _is_amount(amount) else None
