@@ -194,7 +194,7 @@ async def test_rows_outside_the_hours_are_due_when_they_open() -> None:
     sydney, london = await drafts(made)
     assert (sydney.due, london.due) == (
         datetime(2026, 6, 3, 23, 0, tzinfo=UTC),
-        datetime(2026, 6, 4, 9, 0, tzinfo=UTC),
+        datetime(2026, 6, 4, 8, 0, tzinfo=UTC),
     )
     assert sydney.message.schedule is None
     plan = await made.plan()
@@ -205,7 +205,7 @@ async def test_rows_outside_the_hours_are_due_when_they_open() -> None:
 async def test_what_is_handed_to_the_server_carries_its_time() -> None:
     made = campaign("to\n+447700900123\n", "Hi", quiet=OPEN, at_server=True, clock=lambda: NIGHT)
     (draft,) = await drafts(made)
-    assert draft.message.schedule == draft.due == datetime(2026, 6, 4, 9, 0, tzinfo=UTC)
+    assert draft.message.schedule == draft.due == datetime(2026, 6, 4, 8, 0, tzinfo=UTC)
 
 
 async def test_zones_that_are_never_open_together_get_nothing() -> None:

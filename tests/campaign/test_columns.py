@@ -23,7 +23,9 @@ def column_of_numbers(source: str, **mapping: str) -> str:
 )  # fmt: skip
 def test_columns_with_the_same_claim_are_asked_about(heading: str) -> None:
     source = f"{heading}\n{','.join([PHONE] * 3)}\n"
-    with pytest.raises(CampaignError, match=r"several columns could hold the phone numbers: ") as it:
+    with pytest.raises(
+        CampaignError, match=r"several columns could hold the phone numbers: "
+    ) as it:
         column_of_numbers(source)
     assert "give the one with --column to=COLUMN" in str(it.value)
     first = heading.split(",")[0]
@@ -91,7 +93,8 @@ def test_names_that_differ_only_in_case_are_both_offered() -> None:
     ],
 )
 def test_a_heading_is_known_by_its_names_and_by_having_no_number(
-    cells: list[str], is_one: bool  # noqa: FBT001 - a parameter of the table
+    cells: list[str],
+    is_one: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     assert is_heading(cells) is is_one
 

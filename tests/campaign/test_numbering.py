@@ -123,7 +123,22 @@ def test_the_oracle_over_a_hundred_thousand_numbers() -> None:
 
 
 def test_the_usual_spellings_of_large_countries_need_no_library() -> None:
-    for region in ("AU", "CA", "DE", "ES", "FR", "GB", "IE", "IN", "NL", "NZ", "PL", "SE", "US", "ZA"):
+    for region in (
+        "AU",
+        "CA",
+        "DE",
+        "ES",
+        "FR",
+        "GB",
+        "IE",
+        "IN",
+        "NL",
+        "NZ",
+        "PL",
+        "SE",
+        "US",
+        "ZA",
+    ):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
         mobile = metadata.mobile.example_number
         assert international(f"{metadata.country_code}{mobile}") is not None, region

@@ -14,7 +14,6 @@ from aioclicksend.campaign.columns import Columns
 from aioclicksend.campaign.template import MissingField, Template
 
 
-
 class HasCells(NamedTuple):
     """A row of a sample."""
 
