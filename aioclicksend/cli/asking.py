@@ -7,6 +7,7 @@ answer that comes through a pipe was written before the question.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from typing import Annotated
@@ -49,7 +50,10 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     _discard_typed_ahead()
-    print(f"{question} This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    warning = "This cannot be undone. [y/N] "
+    fits = len(question) + len(warning) < shutil.get_terminal_size().columns
+    gap = " " if fits else "\n"
+    print(f"{question}{gap}{warning}", end="", file=sys.stderr, flush=True)  # noqa: T201
     answer = ""
     # asyncio's handler would only remember a Ctrl-C and keep waiting for the answer.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -114,7 +114,7 @@ def show_plan(plan: Plan, rate: RateLimit | None) -> None:
 
 def question(plan: Plan) -> str:
     """Return the question before a campaign is sent: how many, to whom, price and account."""
-    what = {"sms": "messages", "mms": "MMS", "voice": "calls"}[plan.channel]
+    what = {"sms": "message", "mms": "MMS", "voice": "call"}[plan.channel]
     price = ""
     if plan.price is not None:
         price = f" for {_money(plan.price.total)} {plan.price.currency or ''}".rstrip()
@@ -126,7 +126,7 @@ def question(plan: Plan) -> str:
     if plan.rows_sent_before:
         again = f" ({plan.rows_sent_before:,} got it before and do not get it again)"
     return (
-        f"Send {plan.messages:,} {what} to {plan.messages:,} recipients{price}, "
+        f"Send {_counted(plan.messages, what)} to {_counted(plan.messages, 'recipient')}{price}, "
         f"from account {cell(plan.account)}{when}{again}?"
     )
 
@@ -137,7 +137,7 @@ def _warnings(warnings: Iterable[PlanWarning]) -> Iterator[Text]:
         line.append(f"warning {it.code}", style="bold yellow")
         rows = f" rows {', '.join(map(str, it.first_rows[:_PROBLEMS]))}" if it.first_rows else ""
         more = " …" if len(it.first_rows) > _PROBLEMS else ""
-        line.append(f" ({it.rows:,} messages{':' if rows else ''}{rows}{more})")
+        line.append(f" ({_counted(it.rows, 'message')}{':' if rows else ''}{rows}{more})")
         line.append(cell(f": {it.text}; {it.action}"))
         yield line
 
@@ -260,6 +260,10 @@ def _price(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.shortfall:
         has, lacks = _money(plan.balance or Decimal(0)), _money(plan.shortfall)
         yield "", f"the account has {has}: {lacks} too little, the run would be held there"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 or what == "MMS" else f"{count:,} {what}s"
 
 
 def _money(amount: Decimal) -> str:
