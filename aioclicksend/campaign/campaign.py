@@ -9,7 +9,7 @@ from contextlib import aclosing
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ..bulk.batcher import Batching
 from ..client import ClickSend
@@ -207,46 +207,40 @@ class Campaign:
             quiet=self._quiet is not None,
             is_sms=isinstance(self.channel, Sms),
         )
-        now = self.clock()
-
-        async def counted() -> AsyncGenerator[Message, None]:
-            async with aclosing(self._rows(opt_outs, client)) as rows:
-                async for it in rows:
-                    if isinstance(it, Problem):
-                        plan.leave_out(it)
-                        on_problem(it)
-                    else:
-                        match = Match.NEW
-                        if recipients is not None:
-                            match = recipients.match(it.message.to or "", it.message.body)
-                        plan.add(it, match)
-                        if not match.is_sent:
-                            if on_message is not None:
-                                on_message(it)
-                            checks.add(
-                                it.row, it.phone, it.message.body, it.segments.parts, it.due or now
-                            )
-                            yield it.message
-                    if client is None and plan.rows % _YIELD_EVERY == 0:
-                        await asyncio.sleep(0)
-
-        async with aclosing(counted()) as messages:
+        counting = _Counting(
+            plan,
+            checks,
+            recipients=recipients,
+            now=self.clock(),
+            on_problem=on_problem,
+            on_message=on_message,
+        )
+        async with aclosing(self._counted(counting, opt_outs, client)) as messages:
             if client is None:
                 async for _ in messages:
                     pass
-                if part_price is not None:
-                    plan.price = Price(part_price * plan.total_parts, is_estimate=True)
             else:
                 plan.price = await self._asked_price(client, messages)
         if not plan.rows:
             raise CampaignError(f"{self.source.name} has no rows below its heading")
-        if recipients is not None:
-            matched = plan.rows_sent_before + plan.comparison.unsent + plan.comparison.corrected
-            plan.comparison.gone = max(len(recipients) - matched, 0)
-        plan.warnings = list(checks.warnings())
+        counting.finish()
         if client is not None:
             await self._ask_account(plan, client, checks)
+        elif part_price is not None:
+            plan.price = Price(part_price * plan.total_parts, is_estimate=True)
         return plan
+
+    async def _counted(
+        self, counting: _Counting, opt_outs: OptOuts, client: ClickSend | None
+    ) -> AsyncGenerator[Message, None]:
+        """Count the rows, and yield the messages that would be sent."""
+        async with aclosing(self._rows(opt_outs, client)) as rows:
+            async for it in rows:
+                message = counting.add(it)
+                if message is not None:
+                    yield message
+                if client is None and counting.plan.rows % _YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
 
     async def rows(
         self, client: ClickSend | None, *, to_send: bool = False
@@ -268,7 +262,7 @@ class Campaign:
             async for it in rows:
                 yield it
 
-    async def messages(self, client: ClickSend) -> AsyncGenerator[Message, None]:
+    async def messages(self, client: ClickSend) -> AsyncGenerator[Any, None]:
         """Yield the messages, for a bulk sender.
 
         Raises:
@@ -428,6 +422,54 @@ class Campaign:
 
     def _problem(self, row: Row, reason: str, detail: str) -> Problem:
         return Problem(row.number, reason, detail, self._to, row.cells.get(self._to, ""))
+
+
+class _Counting:
+    """Counts the rows of a plan, and finds those that are sent."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        checks: RowChecks,
+        *,
+        recipients: Recipients | None,
+        now: datetime,
+        on_problem: Callable[[Problem], object],
+        on_message: Callable[[Draft], object] | None,
+    ) -> None:
+        self.plan = plan
+        self._checks = checks
+        self._recipients = recipients
+        self._now = now
+        self._on_problem = on_problem
+        self._on_message = on_message
+
+    def add(self, it: Draft | Problem) -> Message | None:
+        """Count a row and return its message if it would be sent."""
+        if isinstance(it, Problem):
+            self.plan.leave_out(it)
+            self._on_problem(it)
+            return None
+        match, message = Match.NEW, it.message
+        if self._recipients is not None:
+            match = self._recipients.match(message.to, message.body)
+        self.plan.add(it, match)
+        if match.is_sent:
+            return None
+        if self._on_message is not None:
+            self._on_message(it)
+        due = it.due or self._now
+        self._checks.add(it.row, it.phone, message.body, it.segments.parts, due)
+        return cast(Message, message)
+
+    def finish(self) -> None:
+        """Add what is known once all rows were counted."""
+        plan = self.plan
+        if self._recipients is not None:
+            it = plan.comparison
+            matched = it.unchanged + it.changed + it.unsent + it.corrected
+            it.gone = max(len(self._recipients) - matched, 0)
+        plan.warnings = list(self._checks.warnings())
 
 
 def _similar(field: str, known: set[str]) -> str:

@@ -40,6 +40,7 @@ _ENTRIES = """
 select json_extract(body, '$.to'), json_extract(body, '$.body'),
     coalesce(state, case when batch is null then 'planned' else 'in_doubt' end) from standing
 """
+_BARE_LINES = "select {}, null, null, text from {}"
 _LATEST = """
 select state, count(*) from (select state, max(id) from outcome group by "to") group by state
 """
@@ -140,7 +141,7 @@ class Record:
 
     def cancelled(self) -> datetime | None:
         """Return when the campaign was cancelled; None if it was not."""
-        found = self._rows(f"select value from meta where name = '{_PREFIX}cancelled'")
+        found = self._rows("select value from meta where name = 'campaign.cancelled'")
         return datetime.fromisoformat(found[0][0]) if found and found[0][0] else None
 
     def counts(self) -> dict[str, int]:
@@ -210,7 +211,7 @@ class Record:
     def lines(self) -> Iterator[Line]:
         """Yield the recipients in the order of the input."""
         with closing(self._connect()) as db:
-            statement = f"select {_LINE}, null, null, text from {_WITH_TEXT}"
+            statement = _BARE_LINES.format(_LINE, _WITH_TEXT)
             if self._has_receipts():
                 columns = f"{_LINE}, {_STATE}, {_REASON}, text"
                 statement = _OUTCOMES.format(columns).replace("from outcome", f"from {_WITH_TEXT}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ class ReportRow(NamedTuple):
         return self.outcome in ("rejected", "not_sent", "held") or self.delivery == "failed"
 
 
-def report_rows(record: Record) -> Iterator[ReportRow]:
+def report_rows(record: Record) -> Generator[ReportRow, None, None]:
     """Yield the rows of the list in their order, then messages whose rows are gone from it.
 
     The messages are joined in a temporary database on disk, so memory stays flat.
@@ -104,4 +104,4 @@ def _packed(line: Line) -> str:
 
 
 def _unpacked(packed: str) -> Line:
-    return Line(*json.loads(packed), None)
+    return Line._make([*json.loads(packed), None])

@@ -68,6 +68,7 @@ class Run:
         client: ClickSend,
         bulk: BulkSender[Any],
         record: Record,
+        *,
         sleep: Callable[[float], Awaitable[None]],
         agreed: Callable[[Draft], bool] | None,
     ) -> None:
@@ -249,7 +250,7 @@ async def running(
         batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
     ) as bulk:
         record = enter(path, campaign.settings | dict(facts or {}))
-        run = Run(campaign, client, bulk, record, sleep, agreed)
+        run = Run(campaign, client, bulk, record, sleep=sleep, agreed=agreed)
         await run.keep_roster()
         yield run
 

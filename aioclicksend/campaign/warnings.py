@@ -45,7 +45,8 @@ _shortener = re.compile(
     re.IGNORECASE,
 ).search
 _placeholder = re.compile(
-    r"StopMsg\.me/x+|smsu\.io/x+|smsg\.(?:io|us)\b|\((?:First Name|Last Name|Mobile|Email|Cust\. ?\d)\)",
+    r"StopMsg\.me/x+|smsu\.io/x+|smsg\.(?:io|us)\b|"
+    r"\((?:First Name|Last Name|Mobile|Email|Cust\. ?\d)\)",
     re.IGNORECASE,
 ).search
 """Placeholders of ClickSend's dashboard, which go out literally through the API."""

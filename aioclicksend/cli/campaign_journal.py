@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +78,7 @@ def report(
         else:
             show_standing(stands, reasons=True)
         return code_of(stands)
+    rows: Generator[Any, None, None]
     heading, rows = _resend_rows(record) if failed else (ReportRow._fields, report_rows(record))
     with closing(rows):
         if csv == Path("-"):
@@ -226,13 +227,13 @@ def check_not_cancelled(record: Record) -> None:
         )
 
 
-def _resend_rows(record: Record) -> tuple[tuple[str, ...], Iterator[Any]]:
+def _resend_rows(record: Record) -> tuple[tuple[str, ...], Generator[Any, None, None]]:
     """Return the rows of the list whose message failed, as they stand there."""
     failed = {it.row: it for it in report_rows(record) if it.has_failed and it.row is not None}
     spec = msgspec.json.decode(record.facts.get("spec", "{}"))
     path = spec.get("input")
     if path in (None, "-") or not Path(path).is_file():
-        return ("to", "name"), iter([(it.to, it.name) for it in failed.values()])
+        return ("to", "name"), ((it.to, it.name) for it in failed.values())
     table = open_table(
         path, **{name: spec.get(name) for name in ("encoding", "delimiter", "sheet")}
     )

@@ -43,9 +43,7 @@ def _amount(_kind: object, tokens: Sequence[Token]) -> Decimal:
         raise ValueError("must be an amount such as 0.08") from None
 
 
-Money = Annotated[
-    Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))
-]
+Money = Annotated[Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))]
 
 
 @Parameter(name="*")
@@ -94,7 +92,7 @@ class Options:
     zone: Annotated[
         str | None,
         Parameter(
-            help="Time zone of --at and of schedule columns, such as Australia/Sydney; with --local "
+            help="Time zone of --at and schedule columns, such as Australia/Sydney; with --local "
             "or quiet hours, that of recipients whose own is unknown."
         ),
     ] = None

@@ -197,12 +197,7 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
         parts = {f"of {parts}": count for parts, count in sorted(plan.parts.items())}
         yield "by parts", _counts(parts)
     yield "countries", _counts(_most(plan.countries, _COUNTRIES))
-    if plan.unicode:
-        characters = _counts(_most(plan.forced_by, _CHARACTERS))
-        yield "Unicode", f"{plan.unicode:,} messages, for {characters}"
-        yield "", f"it costs {plan.cost_of_unicode:,} parts more than GSM-7 would"
-    if plan.replaced:
-        yield "smart encoding", f"{plan.replaced:,} messages"
+    yield from _characters(plan)
     if plan.first_due is not None and plan.last_due is not None:
         span = f"{plan.first_due:%Y-%m-%d %H:%M} UTC"
         if plan.last_due != plan.first_due:
@@ -226,6 +221,16 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
     pace = f" at {rate.requests / rate.per:g} a second" if rate is not None else ""
     seconds = plan.seconds(rate)
     yield "time", f"{plan.requests:,} requests{pace}: at least {seconds:.0f} s"
+
+
+def _characters(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield what the characters of the texts cost."""
+    if plan.unicode:
+        characters = _counts(_most(plan.forced_by, _CHARACTERS))
+        yield "Unicode", f"{plan.unicode:,} messages, for {characters}"
+        yield "", f"it costs {plan.cost_of_unicode:,} parts more than GSM-7 would"
+    if plan.replaced:
+        yield "smart encoding", f"{plan.replaced:,} messages"
 
 
 def _comparison(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -59,32 +59,41 @@ class Failure(NamedTuple):
 
 def explain(error: BaseException, argv: Sequence[str]) -> Failure | None:
     """Return how a command ends that raised an error; None if the error is a bug."""
+    kind = next((kind for kind in _KINDS if isinstance(error, kind)), None)
+    if kind is None:
+        return None
+    code, name = _KINDS[kind]
     match error:
         case KeyboardInterrupt():
-            return Failure(Exit.INTERRUPTED, "interrupted", "interrupted")
+            text = "interrupted"
         case Declined():
-            return Failure(Exit.REFUSED, "nothing was done", "declined")
-        case Refused():
-            return Failure(Exit.REFUSED, str(error), "refused")
-        case Changed():
-            return Failure(Exit.CONFIGURATION, str(error), "changed")
+            text = "nothing was done"
         case cyclopts.CycloptsError():
-            return Failure(Exit.USAGE, f"{_usage(error, argv)} (see --help)", "usage")
-        case ConfigurationError():
-            return Failure(Exit.CONFIGURATION, str(error), "configuration")
+            text = f"{_usage(error, argv)} (see --help)"
         case Unauthorized():
-            hint = "check the credentials in the environment"
-            return Failure(Exit.CONFIGURATION, f"{error} ({hint})", "unauthorized")
+            text = f"{error} (check the credentials in the environment)"
         case UnknownOutcomeError():
-            return Failure(Exit.UNKNOWN, f"{error}{how_to_look_up(error.refs)}", "unknown_outcome")
-        case NotSentError():
-            return Failure(Exit.REFUSED, str(error), "not_sent")
-        case ClickSendError():
-            return Failure(Exit.REFUSED, str(error), "refused_by_server")
-        case OSError() | ValueError():
-            return Failure(Exit.USAGE, str(error), "usage")
+            text = f"{error}{how_to_look_up(error.refs)}"
         case _:
-            return None
+            text = str(error)
+    return Failure(code, text, name)
+
+
+_KINDS: dict[type[BaseException], tuple[Exit, str]] = {
+    KeyboardInterrupt: (Exit.INTERRUPTED, "interrupted"),
+    Declined: (Exit.REFUSED, "declined"),
+    Refused: (Exit.REFUSED, "refused"),
+    Changed: (Exit.CONFIGURATION, "changed"),
+    cyclopts.CycloptsError: (Exit.USAGE, "usage"),
+    ConfigurationError: (Exit.CONFIGURATION, "configuration"),
+    Unauthorized: (Exit.CONFIGURATION, "unauthorized"),
+    UnknownOutcomeError: (Exit.UNKNOWN, "unknown_outcome"),
+    NotSentError: (Exit.REFUSED, "not_sent"),
+    ClickSendError: (Exit.REFUSED, "refused_by_server"),
+    OSError: (Exit.USAGE, "usage"),
+    ValueError: (Exit.USAGE, "usage"),
+}
+"""How errors end a command; the first kind that an error is of counts."""
 
 
 def print_failure(failure: Failure, *, as_json: bool) -> None:

@@ -98,7 +98,8 @@ def test_a_corrected_name_or_encoding_reaches_nobody_twice(
 ) -> None:
     assert campaign(*RUN).code == 0
     Path("guests.csv").write_text(
-        "Name;Mobile;City\r\nAnnette;0412345678;Perth\r\nBob;0412 345 679;\r\nZo\u00eb;0412345681;\r\n",
+        "Name;Mobile;City\r\nAnnette;0412345678;Perth\r\nBob;0412 345 679;\r\n"
+        "Zo\u00eb;0412345681;\r\n",
         encoding="cp1252",
     )
     plan = campaign("plan", "guests.csv", "--text", "Hi {name|friend}", "--country", "AU",

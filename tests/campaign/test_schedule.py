@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,8 +19,8 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 SYDNEY, LONDON, NEW_YORK = "+61255501234", "+447700900123", "+12125550123"
 
 
-def due(at: str | None, number: str = LONDON, cell: str = "", **options: object) -> str:
-    moment = Schedule(at, start=START, **options).due(cell, number)  # type: ignore[arg-type]
+def due(at: str | None, number: str = LONDON, cell: str = "", **options: Any) -> str:
+    moment = Schedule(at, start=START, **options).due(cell, number)
     return "now" if moment is None else f"{moment:%m-%d %H:%M}"
 
 
@@ -56,19 +57,20 @@ def test_a_column_names_the_time_of_its_row() -> None:
     ],
 )
 def test_a_time_that_can_be_read_in_two_ways_or_none_is_refused(
-    at: str, options: dict[str, object], says: str
+    at: str, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(CampaignError, match=says):
         due(at, **options)
 
 
 def test_a_wrong_time_of_a_row_is_its_own_problem() -> None:
-    for cell, number, options, says in (
+    cases: list[tuple[str, str, dict[str, Any], str]] = [
         ("soon", LONDON, {"zone": "UTC"}, "must be a time"),
         ("2026-05-01 09:00", LONDON, {"zone": "UTC"}, "lies in the past"),
         ("2026-12-01 09:00", LONDON, {}, "needs --zone"),
         ("2026-12-01 09:00", "+88216555000", {"local": True}, "zone is unknown, give --zone"),
-    ):
+    ]
+    for cell, number, options, says in cases:
         with pytest.raises(BadTime, match=says):
             due(None, number, cell, **options)
     assert due(None, "+88216555000", "2026-12-01 09:00", local=True, zone="UTC") == "12-01 09:00"

@@ -246,7 +246,7 @@ async def test_a_row_that_was_corrected_before_it_was_sent_goes_out_corrected(
 
 
 async def test_the_report_has_every_row_of_the_list(
-    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+    client: ClickSend, journal: Path, clock: Clock
 ) -> None:
     source = "Name;Mobile\nAnn;0412 345 678\nBob;not yet\nCy;+61412345678\nDi;\n"
     await send(promo(clock, source, country="AU"), client, journal, clock)

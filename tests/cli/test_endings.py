@@ -18,8 +18,8 @@ from cyclopts import App
 import aioclicksend as ac
 from aioclicksend.cli import loop
 from aioclicksend.cli.__main__ import FAMILIES, app, run
-from aioclicksend.cli.errors import Declined, explain
 from aioclicksend.cli.asking import confirm
+from aioclicksend.cli.errors import Declined, explain
 from aioclicksend.cli.output import Output
 from aioclicksend.sandbox import Sandbox
 
