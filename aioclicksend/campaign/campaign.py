@@ -19,7 +19,7 @@ from .channel import Channel, Sms
 from .columns import Columns
 from .errors import CampaignError
 from .file import Input
-from .identity import Match, Recipients
+from .identity import Recipients
 from .number_set import NumberSet, as_integer, message_hash
 from .numbers import BadNumber, Numbers, Phone
 from .opt_outs import OptOuts, account_opt_outs
@@ -225,7 +225,7 @@ class Campaign:
             raise CampaignError(f"{self.source.name} has no rows below its heading")
         counting.finish()
         if client is not None:
-            await self._ask_account(plan, client, checks)
+            await self._ask_account(plan, client)
         elif part_price is not None:
             plan.price = Price(part_price * plan.total_parts, is_estimate=True)
         return plan
@@ -274,14 +274,14 @@ class Campaign:
                 if isinstance(it, Draft):
                     yield it.message
 
-    async def _ask_account(self, plan: Plan, client: ClickSend, checks: RowChecks) -> None:
+    async def _ask_account(self, plan: Plan, client: ClickSend) -> None:
         account = await client.account.get()
         plan.account = account.username or ""
         plan.balance = None if account.auto_recharge else account.balance
         if isinstance(self.channel, Sms):
-            asking = AccountChecks(client, self.sender, checks.countries)
+            asking = AccountChecks(client, self.sender, plan.countries)
             plan.warnings += await asking.warnings(account)
-            plan.warnings += cut_by_account(account, checks)
+            plan.warnings += cut_by_account(account, plan.parts)
         if plan.shortfall:
             currency = plan.price.currency if plan.price else ""
             lacking = f"{plan.shortfall:,.4f} {currency or ''}".strip()
@@ -321,10 +321,10 @@ class Campaign:
     def _read(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
         if row.problem:
             return Problem(row.number, "hidden" if row.is_hidden else "unreadable", row.problem)
-        name = row.cells.get(self._name, "") if self._name else ""
-        written = row.cells.get(self._to, "")
         read = self._message(row, opt_outs, seen)
-        return read._replace(name=name, written=written)
+        if read.__class__ is Draft:
+            return read
+        return read._replace(name=self._name_in(row), written=row.cells.get(self._to, ""))
 
     def _message(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
         phone = self._phone(row)
@@ -344,7 +344,11 @@ class Campaign:
             return due
         schedule = due if self.at_server else None
         message = self.channel.message(phone.number, body, self.sender, schedule)
-        return Draft(row.number, message, phone, counted, replaced, due)
+        name, written = self._name_in(row), row.cells.get(self._to, "")
+        return Draft(row.number, message, phone, counted, replaced, due, name, written)
+
+    def _name_in(self, row: Row) -> str:
+        return row.cells.get(self._name, "") if self._name else ""
 
     def _phone(self, row: Row) -> Phone | Problem:
         country = ""
@@ -450,17 +454,18 @@ class _Counting:
             self.plan.leave_out(it)
             self._on_problem(it)
             return None
-        match, message = Match.NEW, it.message
+        message = it.message
         if self._recipients is not None:
             match = self._recipients.match(message.to, message.body)
-        self.plan.add(it, match)
-        if match.is_sent:
-            return None
+            self.plan.compare(match)
+            if match.is_sent:
+                return None
+        self.plan.add(it)
         if self._on_message is not None:
             self._on_message(it)
         due = it.due or self._now
-        self._checks.add(it.row, it.phone, message.body, it.segments.parts, due)
-        return cast(Message, message)
+        self._checks.add(it.row, it.phone, message.body, due)
+        return cast("Message", message)
 
     def finish(self) -> None:
         """Add what is known once all rows were counted."""
@@ -469,7 +474,9 @@ class _Counting:
             it = plan.comparison
             matched = it.unchanged + it.changed + it.unsent + it.corrected
             it.gone = max(len(self._recipients) - matched, 0)
-        plan.warnings = list(self._checks.warnings())
+        else:
+            plan.comparison.new = plan.messages
+        plan.warnings = list(self._checks.warnings(plan.countries))
 
 
 def _similar(field: str, known: set[str]) -> str:

@@ -199,12 +199,14 @@ class Plan(Struct, kw_only=True):
         if len(self.first_problems) < _SHOWN:
             self.first_problems.append(it)
 
-    def add(self, it: Draft, match: Match = Match.NEW) -> None:
-        """Count a row that is sent, unless an earlier run sent it."""
-        self.rows += 1
+    def compare(self, match: Match) -> None:
+        """Count what a row is to the campaign's journal; one that was sent is not added."""
         setattr(self.comparison, match, getattr(self.comparison, match) + 1)
-        if match.is_sent:
-            return
+        self.rows += match.is_sent
+
+    def add(self, it: Draft) -> None:
+        """Count a row that is sent."""
+        self.rows += 1
         self.messages += 1
         segments, phone = it.segments, it.phone
         _count(self.parts, segments.parts)

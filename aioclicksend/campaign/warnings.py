@@ -15,7 +15,6 @@ while the plan is made, the account with at most five requests, and only those t
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -120,22 +119,17 @@ class RowChecks:
         self._quiet = {} if quiet else {it.upper(): QuietHours.preset(it) for it in _BY_LAW}
         self._late: dict[str, bool] = {}
         self._late_at: datetime | None = None
-        self.countries: Counter[str] = Counter()
-        self.parts: Counter[int] = Counter()
 
-    def add(self, row: int, phone: Phone, body: str, parts: int, due: datetime) -> None:
+    def add(self, row: int, phone: Phone, body: str, due: datetime) -> None:
         """Take one message in.
 
         Args:
             row: its row.
             phone: the recipient.
             body: the text.
-            parts: how many it needs.
             due: when it would be sent.
 
         """
-        self.countries[phone.country] += 1
-        self.parts[parts] += 1
         if not phone.is_assigned:
             self._find("unassigned", row)
         if self._shared is None:
@@ -151,25 +145,21 @@ class RowChecks:
         if phone.country in self._quiet and self._is_late(phone, due):
             self._find("quiet_hours", row)
 
-    def warnings(self) -> Iterator[PlanWarning]:
-        """Yield what was found."""
+    def warnings(self, countries: Mapping[str, int]) -> Iterator[PlanWarning]:
+        """Yield what was found, given how many messages go to each country."""
         for code, found in self._found.items():
             text, action = _FOUND[code]
             yield PlanWarning(
                 code=code, rows=found.count, text=text, action=action, first_rows=found.first
             )
         for country, (cap, what) in _CAPS.items():
-            if self._is_sms and (count := self.countries[country]) > cap:
+            if self._is_sms and (count := countries.get(country, 0)) > cap:
                 yield PlanWarning(
                     code="carrier_cap",
                     rows=count,
                     text=f"{country}: {what}; this may take {-(-count // cap)} days",
                     action="ask ClickSend for your throughput, or spread the list",
                 )
-
-    def over(self, parts: int) -> int:
-        """Return how many messages need more than a number of parts."""
-        return sum(count for needed, count in self.parts.items() if needed > parts)
 
     def _find(self, code: str, row: int) -> None:
         self._found.setdefault(code, _Finding()).add(row)
@@ -439,12 +429,12 @@ def _allowed(types: Any) -> str:
     return ", ".join(names) or "none"
 
 
-def cut_by_account(account: Account, checks: RowChecks) -> list[PlanWarning]:
-    """Return a warning if the account's own limit cuts messages."""
+def cut_by_account(account: Account, messages: Mapping[int, int]) -> list[PlanWarning]:
+    """Return a warning if the account's own limit cuts messages, counted by their parts."""
     limit = account.setting_sms_message_char_limit or 0
     # In old accounts the setting counts characters.
     parts = limit if limit <= 8 else 1 if limit <= 160 else -(-limit // 153)
-    count = checks.over(parts) if parts else 0
+    count = sum(count for needed, count in messages.items() if needed > parts) if parts else 0
     if not count:
         return []
     return [

@@ -74,6 +74,10 @@ def run(argv: Sequence[str]) -> int:
             # Line-buffered into pipes, too, so that readers see lines as they are printed.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
+        if list(argv) == ["--version"]:
+            # cyclopts would import rich for this one line.
+            print(__version__)  # noqa: T201
+            return 0
         code = app(argv)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -13,8 +13,7 @@ import pytest
 
 from aioclicksend import BasicAuth, ClickSend, Retry
 from aioclicksend.campaign import Campaign, Plan, PlanWarning, QuietHours
-from aioclicksend.campaign.numbers import Phone
-from aioclicksend.campaign.warnings import RowChecks, cut_by_account
+from aioclicksend.campaign.warnings import cut_by_account
 from aioclicksend.models.account import Account
 from aioclicksend.sandbox import Fault, Sandbox
 
@@ -177,11 +176,8 @@ async def test_numbers_without_a_subscriber_are_named() -> None:
 
 @pytest.mark.parametrize(("limit", "cut"), [(6, 1), (7, 0), (8, 0), (None, 0), (160, 2), (1200, 0)])
 def test_the_accounts_own_limit_cuts_messages(limit: int | None, cut: int) -> None:
-    checks = RowChecks(None, CLEAN, quiet=False)
-    for row, parts in ((2, 7), (3, 2), (4, 1)):
-        checks.add(row, Phone("+61412345678", "AU"), CLEAN, parts, NOON)
     account = Account(setting_sms_message_char_limit=limit)
-    assert [it.rows for it in cut_by_account(account, checks)] == ([cut] if cut else [])
+    assert [it.rows for it in cut_by_account(account, {7: 1, 3: 1, 1: 5})] == ([cut] if cut else [])
 
 
 async def test_what_the_account_does_not_answer_is_said() -> None:
