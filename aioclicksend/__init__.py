@@ -8,33 +8,26 @@ from typing import TYPE_CHECKING
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .bulk.batcher import Batching
-    from .bulk.intake import Handle
-    from .bulk.journal import Journal
+    from .bulk.dispatch import Suppression
+    from .bulk.intake import Batching, Handle
+    from .bulk.journal import JournalProtocol
+    from .bulk.journal.sqlite import Journal
     from .bulk.outcome import (
         Accepted,
         NotSent,
         Outcome,
+        Quote,
+        Reason,
         Rejected,
+        Report,
+        Statistics,
         Unknown,
     )
     from .bulk.reconcile import Reconcile
-    from .bulk.report import Quote, Report, Statistics
     from .bulk.sender import BulkSender
     from .bulk.signals import stop_on_signals
     from .client import ClickSend
-    from .config import (
-        BasicAuth,
-        HoldEvent,
-        Hooks,
-        MatonAuth,
-        RateLimit,
-        ReplyEvent,
-        RequestEvent,
-        Retry,
-        RetryEvent,
-        Timeout,
-    )
+    from .config import BasicAuth, Limits, MatonAuth, RateLimit, Retry, Timeout
     from .errors import (
         BadRequest,
         ClickSendError,
@@ -48,8 +41,18 @@ if TYPE_CHECKING:
         Unauthorized,
         UnknownOutcomeError,
     )
+    from .hooks import (
+        BatchEvent,
+        EndEvent,
+        HoldEvent,
+        Hooks,
+        ReplyEvent,
+        RequestEvent,
+        RetryEvent,
+    )
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
     from .models.results import SendResult
+    from .pacing import Pace
     from .pages import Page, Pages
 else:
 
@@ -68,38 +71,45 @@ _LATER = {
     "Accepted": ".bulk.outcome",
     "BadRequest": ".errors",
     "BasicAuth": ".config",
-    "Batching": ".bulk.batcher",
+    "BatchEvent": ".hooks",
+    "Batching": ".bulk.intake",
     "BulkSender": ".bulk.sender",
     "ClickSend": ".client",
     "ClickSendError": ".errors",
     "ConfigurationError": ".errors",
+    "EndEvent": ".hooks",
     "Forbidden": ".errors",
     "Handle": ".bulk.intake",
-    "HoldEvent": ".config",
-    "Hooks": ".config",
-    "Journal": ".bulk.journal",
+    "HoldEvent": ".hooks",
+    "Hooks": ".hooks",
+    "Journal": ".bulk.journal.sqlite",
+    "JournalProtocol": ".bulk.journal",
+    "Limits": ".config",
     "MatonAuth": ".config",
     "MmsMessage": ".models.messages",
     "NotFound": ".errors",
     "NotSent": ".bulk.outcome",
     "NotSentError": ".errors",
     "Outcome": ".bulk.outcome",
+    "Pace": ".pacing",
     "Page": ".pages",
     "Pages": ".pages",
-    "Quote": ".bulk.report",
+    "Quote": ".bulk.outcome",
     "RateLimit": ".config",
+    "Reason": ".bulk.outcome",
     "Reconcile": ".bulk.reconcile",
     "Rejected": ".bulk.outcome",
     "ReplyError": ".errors",
-    "ReplyEvent": ".config",
-    "Report": ".bulk.report",
-    "RequestEvent": ".config",
+    "ReplyEvent": ".hooks",
+    "Report": ".bulk.outcome",
+    "RequestEvent": ".hooks",
     "Retry": ".config",
-    "RetryEvent": ".config",
+    "RetryEvent": ".hooks",
     "SendResult": ".models.results",
     "ServerError": ".errors",
     "SmsMessage": ".models.messages",
-    "Statistics": ".bulk.report",
+    "Statistics": ".bulk.outcome",
+    "Suppression": ".bulk.dispatch",
     "Timeout": ".config",
     "TooManyRequests": ".errors",
     "Unauthorized": ".errors",
@@ -114,26 +124,32 @@ __all__ = [
     "Accepted",
     "BadRequest",
     "BasicAuth",
+    "BatchEvent",
     "Batching",
     "BulkSender",
     "ClickSend",
     "ClickSendError",
     "ConfigurationError",
+    "EndEvent",
     "Forbidden",
     "Handle",
     "HoldEvent",
     "Hooks",
     "Journal",
+    "JournalProtocol",
+    "Limits",
     "MatonAuth",
     "MmsMessage",
     "NotFound",
     "NotSent",
     "NotSentError",
     "Outcome",
+    "Pace",
     "Page",
     "Pages",
     "Quote",
     "RateLimit",
+    "Reason",
     "Reconcile",
     "Rejected",
     "ReplyError",
@@ -146,6 +162,7 @@ __all__ = [
     "ServerError",
     "SmsMessage",
     "Statistics",
+    "Suppression",
     "Timeout",
     "TooManyRequests",
     "Unauthorized",

@@ -18,17 +18,21 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"campaign"},
+    {"delivery"},
+    {"webhooks"},
     {"__init__"},
+    {"telemetry"},
     {"client"},
     {"groups", "download"},
     {"api"},
     {"bulk", "session", "rest"},
+    {"transport"},
     {"attempt"},
     {"pages"},
-    {"wire", "retry", "pacing"},
+    {"wire", "retry", "pacing", "proxies"},
     {"models"},
-    {"config"},
-    {"errors", "version"},
+    {"config", "hooks"},
+    {"errors", "printable", "version"},
 )
 """Each may import those below it, and the modules of its own package."""
 
@@ -42,6 +46,7 @@ EXTRAS = {
     "cli": {"cyclopts", "rich"},
     "campaign": {"phonenumbers", "python_calamine"},
     "sandbox": {"aiohttp", "pytest", "pytest_asyncio"},
+    "telemetry": {"opentelemetry"},
     "text": set[str](),
 }
 

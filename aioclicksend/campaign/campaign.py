@@ -11,7 +11,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..client import ClickSend
 from ..models.messages import Message
 from ..text import Segments, smart_encode

@@ -38,7 +38,9 @@ class HasCells(Protocol):
     """A row of the table."""
 
     @property
-    def cells(self) -> Mapping[str, str]: ...
+    def cells(self) -> Mapping[str, str]:
+        """Texts by column."""
+        ...
 
 
 class Columns:
@@ -172,13 +174,13 @@ def _several(field: str, columns: Sequence[str]) -> CampaignError:
 
 
 def fold(name: str) -> str:
-    """Return a name without what people write differently: case, spaces, signs, composed letters."""
+    """Return a name without what people write in several ways: case, spaces, signs, accents."""
     name = unicodedata.normalize("NFKC", name[: 4 * _LONGEST_NAME])
     return "".join(filter(str.isalnum, name.casefold()))
 
 
 def is_heading(cells: Sequence[str]) -> bool:
-    """Whether a first line names columns: it has a known name, or nothing that reads as a number."""
+    """Whether a first line names columns: it has a known name, or nothing like a number."""
     return any(map(is_known_heading, cells)) or not any(map(looks_like_number, cells))
 
 

@@ -92,7 +92,7 @@ def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
 
 
 class Delimited:
-    """The lines of a CSV file."""
+    """The lines of a CSV file; called, it reads them from the start."""
 
     def __init__(self, file: File, encoding: Encoding, dialect: Dialect) -> None:
         self._file = file
@@ -101,6 +101,7 @@ class Delimited:
         self._may_be_undecoded = encoding.errors != "strict"
 
     def __call__(self) -> Lines:
+        """Yield the lines, each with its number and what is wrong with it."""
         with self._file.text(self._encoding) as text:
             for _ in range(self._dialect.skip):
                 text.readline()
@@ -133,25 +134,22 @@ class Delimited:
                     if not width:
                         width = len(cells)
                         numbers = {at for at, it in enumerate(cells) if is_number_heading(it)}
-                    if self._may_be_undecoded and undecoded(cells):
-                        yield number, cells, UNDECODED
-                    else:
-                        yield number, cells, ""
+                    is_bad = self._may_be_undecoded and undecoded(cells)
+                    yield number, cells, UNDECODED if is_bad else ""
                     held.clear()
                 else:
                     return
             except csv.Error as error:
                 why = self._reason(str(error), number + 1, reader.line_num, len(held))
-            begin = reader.line_num - len(held) + 1
+            if len(held) > 1:
+                begin = reader.line_num - len(held) + 1
+                why = (
+                    f"a quote opened in line {begin} {why} up to line {reader.line_num}: close it, "
+                    "or double the quotes that are part of a text"
+                )
             for line in held:
                 number += 1
-                problem = why
-                if len(held) > 1:
-                    problem = (
-                        f"a quote opened in line {begin} {why} up to line {reader.line_num}: close "
-                        "it, or double the quotes that are part of a text"
-                    )
-                yield number, self._divided(line), problem
+                yield number, self._divided(line), why
             held.clear()
 
     def _reason(self, error: str, number: int, line: int, lines: int) -> str:

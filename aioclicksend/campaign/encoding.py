@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and signs of all scripts are what this is about
 """Which encoding a text file is in, where that can be known.
 
 UTF-8 proves itself: other texts are hardly ever valid in it. The code pages do not, since each

@@ -94,7 +94,7 @@ class File:
         kind = next((kind for magic, kind in _MAGIC.items() if self.head.startswith(magic)), "")
         if kind:
             raise CampaignError(
-                f"{self.name} is {kind}, a binary file: save the list as CSV, XLSX or NDJSON"
+                f"{self.name} is a binary file ({kind}): save the list as CSV, XLSX or NDJSON"
             )
         if _is_web_page(self.head):
             raise CampaignError(

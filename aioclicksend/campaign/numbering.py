@@ -93,6 +93,18 @@ class _Home:
 
         self.with_zero = _Patterns(with_zero)
 
+    def start(self, digits: str) -> int | None:
+        """Return where a number begins behind its trunk prefix; None if that is not certain."""
+        start = 0
+        if trunk := self.trunk(digits):
+            start = trunk.end()
+            rest = digits[start:]
+            if self.rewrites or len(rest) not in self.lengths:
+                return None
+            if not self.is_general(rest) and self.is_general(digits):
+                return None
+        return None if digits.startswith("0", start) else start
+
 
 class _Made(dict[str, T]):
     """Objects by name, made when they are needed."""
@@ -129,7 +141,7 @@ class NumberingPlans:
         return None if place is None else found[place.lastindex or 0]
 
     def local(self, digits: str, region: str) -> tuple[str, Found] | None:
-        """Return a number as dialled in a region: its country code with the number, and the rest."""
+        """Return a number as dialled in a region, from its country code on, and what it is."""
         home = self._homes[region]
         if home is None:
             return None
@@ -140,30 +152,26 @@ class NumberingPlans:
         if home.goes_abroad(digits):
             return None
         if digits.startswith(home.prefix):
-            # The library takes the country code off where only that makes it a number.
-            if len(digits) <= home.longest and home.is_general(digits):
-                return None
-            if not home.is_general(digits[len(home.prefix) :]):
-                return None
-            written_out = self.international(digits)
-            return None if written_out is None else (digits, written_out)
-        start = 0
-        if trunk := home.trunk(digits):
-            start = trunk.end()
-            rest = digits[start:]
-            if home.rewrites or len(rest) not in home.lengths:
-                return None
-            if not home.is_general(rest) and home.is_general(digits):
-                return None
-        if digits.startswith("0", start):
-            return None
-        compiled = home.code.national[len(digits) - start]
-        if compiled is None:
+            return self._behind_own_code(digits, home)
+        start = home.start(digits)
+        compiled = None if start is None else home.code.national[len(digits) - start]
+        if start is None or compiled is None:
             return None
         match, kinds = compiled
-        place = match(digits, start)
-        found = None if place is None else kinds[place.lastindex or 0]
+        found = kinds[place.lastindex or 0] if (place := match(digits, start)) else None
         return None if found is None else (home.prefix + digits[start:], found)
+
+    def _behind_own_code(self, digits: str, home: _Home) -> tuple[str, Found] | None:
+        """Return a number that begins like one with the region's country code, if it is one.
+
+        The library takes the code off only where that alone makes it a number.
+        """
+        if len(digits) <= home.longest and home.is_general(digits):
+            return None
+        if not home.is_general(digits[len(home.prefix) :]):
+            return None
+        found = self.international(digits)
+        return None if found is None else (digits, found)
 
     def _made(self, first: str) -> _Code | None:
         """Return the country code that digits begin with."""
@@ -226,30 +234,28 @@ class NumberingPlans:
 
     def _kinds(self, metadata: Any, length: int) -> Iterator[tuple[str, int]]:
         """Yield a pattern for each kind of number of a length, in the library's order."""
-
-        def pattern(name: str) -> str | None:
-            described = getattr(metadata, name)
-            if described is None:
-                return None
-            if described.possible_length and length not in described.possible_length:
-                return None
-            text: str | None = described.national_number_pattern
-            return f"(?:{text})\\Z" if text else None
-
         types = self._lib.PhoneNumberType
-        if pattern("general_desc") is None:
+        if _pattern(metadata.general_desc, length) is None:
             return
         for name, kind in _KINDS_FIRST:
-            if text := pattern(name):
+            if text := _pattern(getattr(metadata, name), length):
                 yield text, getattr(types, kind)
-        fixed, mobile = pattern("fixed_line"), pattern("mobile")
+        fixed = _pattern(metadata.fixed_line, length)
+        mobile = _pattern(metadata.mobile, length)
         if metadata.same_mobile_and_fixed_line_pattern:
-            if fixed:
-                yield fixed, types.FIXED_LINE_OR_MOBILE
-            return
+            mobile = fixed
         if fixed and mobile:
             yield f"(?={mobile}){fixed}", types.FIXED_LINE_OR_MOBILE
         if fixed:
             yield fixed, types.FIXED_LINE
         if mobile:
             yield mobile, types.MOBILE
+
+
+def _pattern(described: Any, length: int) -> str | None:
+    """Return the pattern of a kind of number, if it has numbers of a length."""
+    if described is None or not described.national_number_pattern:
+        return None
+    if described.possible_length and length not in described.possible_length:
+        return None
+    return f"(?:{described.national_number_pattern})\\Z"

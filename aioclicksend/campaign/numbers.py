@@ -96,7 +96,7 @@ class Numbers:
     def __init__(self, country: str | None = None, *, zones: bool = False) -> None:
         self._lib = _library("phonenumbers")
         self._plans = None if self._lib is None else _plans(self._lib)
-        self._zones = _library("phonenumbers.timezone") if zones else None
+        self._zones: Any = _library("phonenumbers.timezone") if zones else None
         self._kinds = {} if self._lib is None else _services(self._lib.PhoneNumberType)
         self._codes: dict[str, str] = {}
         self._country = ""
@@ -337,7 +337,7 @@ def looks_like_number(text: str) -> bool:
     if not _plausible(text) or _dated(text):
         return False
     digits = sum(map(str.isdigit, text))
-    return digits > 6 and (digits < 16 or "/" in text)  # noqa: PLR2004 - E.164 has at most 15
+    return digits > 6 and (digits < 16 or "/" in text)  # E.164 has at most 15
 
 
 def is_date(text: str) -> bool:
@@ -346,7 +346,7 @@ def is_date(text: str) -> bool:
 
 
 def tidied(text: str) -> str:
-    """Return a cell in ASCII where it stands for digits and signs, without what exports add to it."""
+    """Return a cell with digits and signs in ASCII, and without what exports add to it."""
     if not text.isascii():
         text = "".join(map(_in_ascii, text))
     text = " ".join(text.split()).removeprefix("'")

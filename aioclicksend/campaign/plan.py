@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..bulk.sender import RAMP
 from ..config import RateLimit
 from ..text import Segments, visible

@@ -8,8 +8,9 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
 
+from ..bulk.journal.reader import Line
 from . import roster
-from .record import Line, Record
+from .record import Record
 
 _MESSAGES = "create table message (key integer, place integer primary key, line text not null)"
 
@@ -54,7 +55,10 @@ def report_rows(record: Record) -> Generator[ReportRow, None, None]:
         # The last message of a number counts: a corrected row replaces one that was never sent.
         db.executemany(
             "insert into message (key, line) values (?, ?)",
-            ((_key(it, by_message=by_message), _packed(it)) for it in record.lines()),
+            (
+                (roster.key_of(entry.to, entry.body, by_message=by_message), _packed(line))
+                for entry, line in zip(record.entries(), record.lines(), strict=False)
+            ),
         )
         db.execute("create index by_key on message (key, place)")
         for row in roster.rows_of(record.path):
@@ -73,10 +77,6 @@ def report_rows(record: Record) -> Generator[ReportRow, None, None]:
             yield _joined(None, _unpacked(line))
 
 
-def _key(line: Line, *, by_message: bool) -> int:
-    return roster.key_of(line.to, line.body or "", by_message=by_message)
-
-
 def _left_out(row: roster.ListRow, outcome: str = "left_out") -> ReportRow:
     reason = row.reason and (f"{row.reason}: {row.detail}" if row.detail else row.reason)
     return ReportRow(row.row, row.name, row.number, None, outcome, reason, *(None,) * 6)
@@ -89,7 +89,7 @@ def _joined(row: roster.ListRow | None, line: Line) -> ReportRow:
         row.number if row else "",
         line.to,
         line.outcome,
-        line.reason,
+        line.reason and (f"{line.reason}: {line.detail}" if line.detail else line.reason),
         line.delivery,
         line.failure,
         line.parts,
@@ -100,8 +100,8 @@ def _joined(row: roster.ListRow | None, line: Line) -> ReportRow:
 
 
 def _packed(line: Line) -> str:
-    return json.dumps(line[:-1])
+    return json.dumps(line)
 
 
 def _unpacked(packed: str) -> Line:
-    return Line._make([*json.loads(packed), None])
+    return Line._make(json.loads(packed))

@@ -25,9 +25,9 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
+from ..bulk.outcome import Report
 from ..bulk.reconcile import Reconcile
-from ..bulk.report import Report
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
 from . import roster
@@ -195,7 +195,7 @@ class Run:
             await anyio.sleep(_LOOK_EVERY)
 
     def _is_withdrawn(self, report: Report) -> bool:
-        return self._stopped or any(reason.startswith("stopped") for reason in report.reasons)
+        return self._stopped or report.stopped
 
     def _list_row(self, it: Draft | Problem) -> roster.ListRow:
         if isinstance(it, Problem):
@@ -244,7 +244,8 @@ async def running(
 
     """
     path = Path(journal)
-    budget = _left_of(budget, campaign, path)
+    if path.exists():
+        _check(Record(path), campaign)
     group = campaign.channel.group(client)
     async with group.bulk(
         batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
@@ -255,23 +256,19 @@ async def running(
         yield run
 
 
-def _left_of(budget: Decimal | None, campaign: Campaign, path: Path) -> Decimal | None:
-    """Return what earlier runs left of a budget.
+def _check(record: Record, campaign: Campaign) -> None:
+    """Make sure that a journal is of this campaign, which was not cancelled.
 
     Raises:
-        ConfigurationError: the journal is of another campaign, or was cancelled.
+        ConfigurationError: it is of another, or was cancelled.
 
     """
-    if not path.exists():
-        return budget
-    record = Record(path)
     record.check(campaign.settings)
     if (at := record.cancelled()) is not None:
         raise CampaignError(
-            f"{path} was cancelled on {at:%Y-%m-%d %H:%M} UTC; to lift that: "
-            f"aioclicksend campaign cancel --undo {path}"
+            f"{record.path} was cancelled on {at:%Y-%m-%d %H:%M} UTC; to lift that: "
+            f"aioclicksend campaign cancel --undo {record.path}"
         )
-    return None if budget is None else max(budget - record.committed(), Decimal(0))
 
 
 @asynccontextmanager
@@ -294,5 +291,6 @@ def _add(whole: Report, more: Report) -> None:
     whole.unknown += more.unknown
     whole.cost += more.cost
     whole.seconds += more.seconds
+    whole.stopped = whole.stopped or more.stopped
     for reason, count in more.reasons.items():
         whole.reasons[reason] = whole.reasons.get(reason, 0) + count

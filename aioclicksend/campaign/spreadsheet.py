@@ -127,7 +127,8 @@ def _grid(file: File, sheet: str, lines: Callable[[], Lines], unread: Sequence[s
     kind = f"spreadsheet, sheet {sheet}"
     if unread:
         more = len(unread) - _REPORTED_SHEETS
-        kind += f" (not {', '.join(unread[:_REPORTED_SHEETS])}{f' and {more} more' if more > 0 else ''})"
+        named = ", ".join(unread[:_REPORTED_SHEETS])
+        kind += f" (not {named}{f' and {more} more' if more > 0 else ''})"
     return Grid(file.name, kind, file.fingerprint, lines, unread=[f"sheet {it}" for it in unread])
 
 
@@ -235,26 +236,21 @@ class _Book:
 
     def _read_texts(self, archive: zipfile.ZipFile, path: str) -> None:
         pieces: list[str] = []
-        state = {"t": False, "phonetic": False}
+        inside: set[str] = set()
 
         def start(name: str, _: dict[str, str]) -> None:
+            inside.add(name)
             if name == "si":
                 pieces.clear()
-            elif name == "rPh":
-                state["phonetic"] = True
-            elif name == "t":
-                state["t"] = not state["phonetic"]
 
         def end(name: str) -> None:
+            inside.discard(name)
             if name == "si":
                 self.texts.append(_unescaped("".join(pieces)))
-            elif name == "rPh":
-                state["phonetic"] = False
-            elif name == "t":
-                state["t"] = False
 
         def characters(text: str) -> None:
-            if state["t"]:
+            # A reading aid for Asian names (rPh) stands within the text, and is no part of it.
+            if "t" in inside and "rPh" not in inside:
                 pieces.append(text)
 
         _parse(archive, path, start, end, characters, most=_MOST_TEXTS)

@@ -98,17 +98,16 @@ class Template:
             MissingField: the row has nothing for a field without a default.
 
         """
-        filled = []
+        filled: list[str] = []
         for part in self._parts:
-            if part.__class__ is str:
+            if isinstance(part, str):
                 filled.append(part)
-            else:
-                column, default = part
-                value = cells.get(column) or default
-                if value is None:
-                    raise MissingField(column)
-                filled.append(value)
-        return "".join(filled)  # type: ignore[arg-type]
+                continue
+            value = cells.get(part.column) or part.default
+            if value is None:
+                raise MissingField(part.column)
+            filled.append(value)
+        return "".join(filled)
 
 
 def _check_foreign(text: str, columns: Columns) -> None:

@@ -23,12 +23,17 @@ from ..version import __version__
 
 FAMILIES = {
     "demo": ("demo:app", "Send 10,000 SMS that go nowhere, over a network that fails."),
-    "sandbox": ("sandbox:app", "Run a stand-in for ClickSend on this machine."),
+    "sandbox": ("sandbox:app", "Run a stand-in for ClickSend on this machine, and act on it."),
     "account": ("account:app", "Show the account: balance, currency, country."),
     "sms": ("sms:app", "SMS: send, price, history, inbound, receipts, cancel."),
     "campaign": (
         "campaign:app",
         "A text to everybody on a list: plan, test, run, resume, status, report.",
+    ),
+    "receipts": ("receipts:app", "Delivery receipts: install rules, follow, report."),
+    "webhook": (
+        "webhook:app",
+        "Take pushes of receipts and replies: serve, dead-letters, replay.",
     ),
     "lists": ("people:lists", "Contact lists: list, create, rename, delete, remove-duplicates."),
     "contacts": ("people:contacts", "Contacts of a list: list, add, update, delete, copy, move."),

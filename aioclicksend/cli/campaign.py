@@ -21,8 +21,9 @@ from ..campaign.number_set import NumberSet, message_hash
 from ..campaign.record import enter
 from ..campaign.writing import table_file, table_text
 from ..client import ClickSend
-from ..config import HoldEvent, Hooks, RateLimit
+from ..config import RateLimit
 from ..errors import ConfigurationError
+from ..hooks import HoldEvent, Hooks
 from . import campaign_journal, loop
 from .asking import Yes, confirm, require_answer
 from .campaign_options import Money, Options, Sending, pace

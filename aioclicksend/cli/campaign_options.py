@@ -122,7 +122,8 @@ class Options:
     ] = None
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
     service_numbers: Annotated[
-        bool, Parameter(help="Write to toll-free, premium and other service numbers, too.")
+        bool,
+        Parameter(help="Write to toll-free, premium-rate and pager numbers and the like, too."),
     ] = False
     unique: Annotated[
         Literal["number", "message"],

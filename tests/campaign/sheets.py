@@ -54,7 +54,8 @@ def xlsx(
         archive.writestr(
             "xl/workbook.xml",
             f'<workbook xmlns="{_MAIN}" xmlns:r="http://schemas.openxmlformats.org/officeDocument/'
-            f'2006/relationships"><workbookPr date1904="{int(since_1904)}"/><sheets>{names}</sheets></workbook>',
+            f'2006/relationships"><workbookPr date1904="{int(since_1904)}"/><sheets>{names}'
+            "</sheets></workbook>",
         )
     return out.getvalue()
 

@@ -94,7 +94,7 @@ def test_the_examples_of_each_region_are_decided_as_by_the_library(region: str) 
         check(number, region)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=400)
 @given(st.sampled_from(REGIONS), st.randoms(use_true_random=False))
 def test_numbers_like_the_examples_are_decided_as_by_the_library(
     region: str, random: Random
@@ -102,22 +102,22 @@ def test_numbers_like_the_examples_are_decided_as_by_the_library(
     check(changed(random.choice(examples(region)), random), region)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=400)
 @given(st.sampled_from(REGIONS), st.text("0123456789", min_size=3, max_size=14))
 def test_any_digits_are_decided_as_by_the_library_or_not_at_all(region: str, digits: str) -> None:
     check(digits, region)
 
 
 @pytest.mark.slow
-def test_the_oracle_over_a_hundred_thousand_numbers() -> None:
+def test_fifty_thousand_numbers_are_decided_as_by_the_library() -> None:
     random = Random(20_261_128)
     total = decided = 0
     for region in REGIONS:
         known = examples(region)
-        for _ in range(90):
+        for _ in range(45):
             decided += check(changed(random.choice(known), random), region)
             total += 5
-    assert total > 100_000
+    assert total > 50_000
     # Half of these are wrong on purpose; of a list it is nearly all.
     assert decided > total * 0.45
 

@@ -187,7 +187,7 @@ spelled = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=800)
+@settings(max_examples=400)
 @given(spelled, st.sampled_from(["AU", "US", "DE", "GB", "CA", "NZ", "IE", "FR"]))
 def test_numbers_are_what_the_library_reads(text: str, region: str) -> None:
     try:

@@ -146,7 +146,7 @@ spelled = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     st.lists(st.tuples(spelled | junk, spelled | junk, junk), min_size=1, max_size=9),
     st.sampled_from([("phone", "mobile", "note"), ("to", "since", "who"), ("a", "b", "c")]),

@@ -7,8 +7,7 @@ import zipfile
 
 import pytest
 
-from aioclicksend.campaign import Campaign, CampaignError, Draft, Problem, open_table
-from aioclicksend.campaign import spreadsheet
+from aioclicksend.campaign import Campaign, CampaignError, Draft, Problem, open_table, spreadsheet
 from aioclicksend.campaign.table import Row
 
 from .sheets import xlsx
