@@ -270,7 +270,7 @@ def test_journals_that_do_not_fit_are_refused(
     assert other.code == 4
     assert "a campaign with another text or sender, which 3 people got" in other.err
     assert campaign("resume", "absent", "--yes").code == 4
-    assert "is no journal" in campaign("report", "people.csv").err
+    assert "cannot be read as a journal" in campaign("report", "people.csv").err
     assert "give one of" in campaign("resolve", "guests.campaign").err
     assert len(sandbox.messages) == 3
 
