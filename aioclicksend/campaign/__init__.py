@@ -1,5 +1,6 @@
 """Campaigns: a table of people and a text, planned before a cent is spent."""
 
+from ..bulk.journal.reader import Line
 from .campaign import FIELDS, Campaign
 from .channel import Channel, Mms, Sms, Voice
 from .errors import CampaignError
@@ -7,7 +8,7 @@ from .identity import Comparison, Recipients
 from .plan import Draft, Plan, Price, Problem, Sample
 from .quiet import QuietHours
 from .receipts import follow, look
-from .record import Delivery, Line, Record, resolve
+from .record import Delivery, Record, resolve
 from .report import ReportRow, report_rows
 from .run import Ending, Run, running
 from .schedule import Schedule
