@@ -1,8 +1,8 @@
 """The journal of a campaign, read while a run may be writing it.
 
 A journal knows messages; facts about their campaign are in its table ``meta``, as
-``campaign.text``, ``campaign.spec`` and so on. They are entered once the journal's lease is held and
-before anything is sent; later runs replace what they know anew, such as the list.
+``campaign.text``, ``campaign.spec`` and so on. They are entered once the journal's lease is held
+and before anything is sent; later runs replace what they know anew, such as the list.
 """
 
 from __future__ import annotations

@@ -244,8 +244,7 @@ async def running(
 
     """
     path = Path(journal)
-    if path.exists():
-        _check(Record(path), campaign)
+    _check(path, campaign)
     group = campaign.channel.group(client)
     async with group.bulk(
         batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
@@ -256,13 +255,16 @@ async def running(
         yield run
 
 
-def _check(record: Record, campaign: Campaign) -> None:
-    """Make sure that a journal is of this campaign, which was not cancelled.
+def _check(path: Path, campaign: Campaign) -> None:
+    """Make sure that a journal, if there is one, is of this campaign, which was not cancelled.
 
     Raises:
         ConfigurationError: it is of another, or was cancelled.
 
     """
+    if not path.exists():
+        return
+    record = Record(path)
     record.check(campaign.settings)
     if (at := record.cancelled()) is not None:
         raise CampaignError(

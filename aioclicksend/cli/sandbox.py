@@ -234,7 +234,9 @@ def send_reply(
     out: Output = PLAIN,
 ) -> None:
     """Let a recipient answer; rules with the action URL push it to the application."""
-    sent = {"from": from_, "body": one_text(body, text, text_file)} | ({} if to is None else {"to": to})
+    sent = {"from": from_, "body": one_text(body, text, text_file)}
+    if to is not None:
+        sent["to"] = to
     row = _call("POST", "/inbound", url, sent)
     out.done(f"{row['message_id']} from {from_} to {row['to']}", **row)
 
