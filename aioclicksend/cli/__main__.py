@@ -19,7 +19,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from ..version import __version__
-from . import account, campaign, connections, demo, people, sandbox, sms, templates
+from . import account, campaign, connections, demo, mcp, people, sandbox, sms, templates
 from .errors import explain, silence_stdout
 
 FAMILIES = (
@@ -32,6 +32,7 @@ FAMILIES = (
     people.contacts,
     templates.app,
     connections.app,
+    mcp.app,
 )
 
 _HELP = """\
