@@ -1,8 +1,7 @@
-"""An agent's side: a client that starts `aioclicksend mcp` and speaks to it over stdio."""
+"""An agent's side: a client of the server, in this process or over stdio."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,12 +10,17 @@ from typing import Any
 
 import pytest
 
+from aioclicksend import BasicAuth, ClickSend
 from aioclicksend.sandbox import Sandbox
 
 pytest.importorskip("mcp")
 
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
+
+from aioclicksend.mcp.limits import Limits
+from aioclicksend.mcp.sending import Sending
+from aioclicksend.mcp.server import make_server
 
 TO = "+61411111112"
 
@@ -61,10 +65,25 @@ Connect = Callable[..., AbstractAsyncContextManager[Agent]]
 
 @pytest.fixture
 def connect(clicksend_sandbox: Sandbox, tmp_path: Path) -> Connect:
-    """Start the server with options, on the sandbox and a journal that outlives it."""
+    """Start a server in this process; its journal outlives it."""
 
     @asynccontextmanager
-    async def connected(*options: str) -> AsyncGenerator[Agent]:
+    async def connected(settle: float = 5.0, **limits: Any) -> AsyncGenerator[Agent]:
+        auth = BasicAuth(clicksend_sandbox.username, clicksend_sandbox.api_key)
+        async with ClickSend(auth=auth, base_url=clicksend_sandbox.url) as account:
+            sending = Sending(account, Limits(**limits), tmp_path / "agent.db", settle=settle)
+            async with Client(make_server(account, sending)) as client:
+                yield Agent(client)
+
+    return connected
+
+
+@pytest.fixture
+def start(clicksend_sandbox: Sandbox, tmp_path: Path) -> Connect:
+    """Start `aioclicksend mcp` with options, as an agent's program does."""
+
+    @asynccontextmanager
+    async def started(*options: str) -> AsyncGenerator[Agent]:
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "aioclicksend", "mcp", "--journal", str(tmp_path / "agent.db"), *options],
@@ -78,11 +97,4 @@ def connect(clicksend_sandbox: Sandbox, tmp_path: Path) -> Connect:
             async with Client(stdio_client(server, errors)) as client:
                 yield Agent(client)
 
-    return connected
-
-
-@pytest.fixture(autouse=True)
-def nobodys_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("CLICKSEND_", "MATON_")):
-            monkeypatch.delenv(name)
+    return started
