@@ -117,8 +117,8 @@ class Sending:
         async with self._one_at_a_time:
             # An agent that stops waiting must not turn a request under way into a doubt.
             with anyio.CancelScope(shield=True):
-                answer = await self._send(token)
-            return answer  # noqa: RET504 - mypy takes a scope for one that swallows errors
+                return await self._send(token)
+        raise AssertionError  # for type checkers, to whom a scope may swallow errors
 
     async def _send(self, token: str) -> SendAnswer:
         preview = await self.find(token)
