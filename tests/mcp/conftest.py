@@ -72,7 +72,8 @@ def connect(clicksend_sandbox: Sandbox, tmp_path: Path) -> Connect:
         auth = BasicAuth(clicksend_sandbox.username, clicksend_sandbox.api_key)
         async with ClickSend(auth=auth, base_url=clicksend_sandbox.url) as account:
             sending = Sending(account, Limits(**limits), tmp_path / "agent.db", settle=settle)
-            async with Client(make_server(account, sending)) as client:
+            # "legacy" goes through JSON-RPC messages, as over pipes.
+            async with Client(make_server(account, sending), mode="legacy") as client:
                 yield Agent(client)
 
     return connected

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
 import stat
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import anyio
 import pytest
 
+from aioclicksend import BasicAuth, ClickSend
 from aioclicksend.sandbox import Sandbox
 
 from .conftest import TO, Connect
@@ -296,3 +300,86 @@ async def test_files_are_private(connect: Connect, tmp_path: Path) -> None:
     async with connect(allow_send=True) as agent:
         await agent.call("send_messages", token=await agent.token("Hello"))
     assert stat.S_IMODE((tmp_path / "agent.db.previews").stat().st_mode) == 0o600
+
+
+async def test_two_calls_at_once_send_once(connect: Connect, clicksend_sandbox: Sandbox) -> None:
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello")
+        answers = await asyncio.gather(
+            *(agent.call("send_messages", token=token) for _ in range(3))
+        )
+    assert sorted(it["repeated"] for it in answers) == [False, True, True]
+    assert len(clicksend_sandbox.messages) == 1
+
+
+async def test_an_agent_that_stops_waiting_does_not_stop_the_send(
+    connect: Connect, clicksend_sandbox: Sandbox
+) -> None:
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello")
+        clicksend_sandbox.fail_next("slow", path="/sms/send", delay=0.3)
+        with anyio.move_on_after(0.1) as waiting:
+            await agent.call("send_messages", token=token)
+        assert waiting.cancelled_caught
+        assert (await agent.call("send_messages", token=token))["accepted"] == 1
+    assert len(clicksend_sandbox.messages) == 1
+
+
+def forget_result(path: Path) -> None:
+    """Leave the files as a server does that is killed before it stores the result."""
+    with closing(sqlite3.connect(path / "agent.db.previews")) as db, db:
+        db.execute("update preview set result = null, cost = null")
+
+
+async def test_a_send_that_was_interrupted_goes_on_without_a_second_arrival(
+    connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello", "Good-bye")
+        await agent.call("send_messages", token=token)
+    forget_result(tmp_path)
+    async with connect(allow_send=True) as agent:
+        assert Decimal((await agent.call("account"))["spent"]) > 0
+        assert (await agent.call("send_messages", token=token))["accepted"] == 2
+    assert len(clicksend_sandbox.messages) == 2
+
+
+async def test_an_interrupted_send_whose_journal_is_gone_is_unknown(
+    connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello")
+        await agent.call("send_messages", token=token)
+    forget_result(tmp_path)
+    for path in tmp_path.glob("agent.db*"):
+        if path.name != "agent.db.previews":
+            path.unlink()
+    async with connect(allow_send=True) as agent:
+        assert "Do not send it again" in await agent.fails("send_messages", token=token)
+    assert len(clicksend_sandbox.messages) == 1
+
+
+async def test_a_journal_in_use_is_told_apart_from_a_failed_send(
+    connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    auth = BasicAuth(clicksend_sandbox.username, clicksend_sandbox.api_key)
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello")
+        async with (
+            ClickSend(auth=auth, base_url=clicksend_sandbox.url) as client,
+            client.sms.bulk(journal=tmp_path / "agent.db"),
+        ):
+            assert "in use" in await agent.fails("send_messages", token=token)
+        assert (await agent.call("send_messages", token=token))["accepted"] == 1
+    assert len(clicksend_sandbox.messages) == 1
+
+
+def test_the_skill_names_the_tools_and_the_options() -> None:
+    root = Path(__file__).parents[2]
+    for page in ("examples/skill/SKILL.md", "docs/agents.md"):
+        text = (root / page).read_text()
+        assert {it for it in TOOLS if f"`{it}" not in text} == set(), page
+        for option in ("--allow-send", "--allow-to", "--max-recipients", "--budget"):
+            assert option in text, page
+    skill = (root / "examples/skill/SKILL.md").read_text()
+    assert re.match(r"---\nname: [a-z-]+\ndescription: .+\n---\n", skill)
