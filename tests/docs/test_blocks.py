@@ -98,7 +98,7 @@ def test_blocks_pass_mypy(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    told = run.stdout
-    for path, name in names.items():
-        told = told.replace(f"{path}:", f"{path} ({name}):")
-    assert run.returncode == 0, told + run.stderr
+    report = run.stdout
+    for written, name in names.items():
+        report = report.replace(f"{written}:", f"{written} ({name}):")
+    assert run.returncode == 0, report + run.stderr
