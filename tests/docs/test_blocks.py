@@ -75,6 +75,7 @@ def test_a_block_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a cold start on a busy machine
 def test_blocks_pass_mypy(tmp_path: Path) -> None:
     names = {}
     for number, block in enumerate(BLOCKS):

@@ -52,6 +52,7 @@ def test_the_readme_is_a_front_page() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a cold start on a busy machine
 @pytest.mark.skipif(not find_spec("zensical"), reason="the extra [docs] is absent")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     for name in ("docs", "aioclicksend"):
