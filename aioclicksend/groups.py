@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .api.sms import Sms
     from .api.uploads import Uploads
     from .api.voice import Voice
+    from .api.webhooks import Webhooks
 
 
 class Groups:
@@ -66,7 +67,7 @@ class Groups:
 
     @cached_property
     def referrals(self) -> Referrals:
-        """Accounts that came by our referral."""
+        """Accounts that were referred by this one."""
         from .api.account import Referrals
 
         return Referrals(self._session)
@@ -142,6 +143,13 @@ class Groups:
         return Automations(self._session)
 
     @cached_property
+    def webhooks(self) -> Webhooks:
+        """Pushes of receipts and messages received to an address."""
+        from .api.webhooks import Webhooks
+
+        return Webhooks(self._session)
+
+    @cached_property
     def email_to_sms(self) -> EmailToSms:
         """Mail addresses that may send SMS by mail."""
         from .api.email_to_sms import EmailToSms
@@ -157,7 +165,7 @@ class Groups:
 
     @cached_property
     def own_numbers(self) -> OwnNumbers:
-        """Numbers of one's own as senders."""
+        """Numbers of your own as senders."""
         from .api.numbers import OwnNumbers
 
         return OwnNumbers(self._session)
@@ -192,21 +200,21 @@ class Groups:
 
     @cached_property
     def short_urls(self) -> ShortUrls:
-        """What became of short links."""
+        """Clicks on short links."""
         from .api.reports import ShortUrls
 
         return ShortUrls(self._session)
 
     @cached_property
     def statistics(self) -> Statistics:
-        """How much was sent, day by day."""
+        """Messages sent, day by day."""
         from .api.reports import Statistics
 
         return Statistics(self._session)
 
     @cached_property
     def delivery_issues(self) -> DeliveryIssues:
-        """Deliveries that were complained about."""
+        """Reports of failed deliveries."""
         from .api.reports import DeliveryIssues
 
         return DeliveryIssues(self._session)

@@ -9,9 +9,9 @@
 
 A parameter named in the path fills its hole; a lone Struct is the JSON body; the rest is query for
 GET and DELETE, JSON body otherwise. What is None is left out. A trailing underscore of a name is
-not sent, and ``filter_x`` travels as ``filter[x]``: keywords and brackets bend. A truth given for
-an int travels as 1 or 0. What breaks this rule is a plain method beside it, which calls
-`Group._call`.
+not sent, and ``filter_x`` travels as ``filter[x]``: keywords and brackets bend. True and False
+travel as 1 and 0 where the parameter is an int, else as JSON has them. What breaks this rule is a
+plain method beside it, which calls `Group._call`.
 
 `OPERATIONS` lists those whose module was imported; `aioclicksend.api.operations()` has all.
 """
@@ -29,9 +29,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from msgspec import Struct
 
 from . import wire
+from .hooks import Event
 from .models.base import Model, read, read_list, rows_of, text
 from .pages import Ask, LinkedPages, Page, Pages, link_to_next
-from .wire import Reply, Request
+from .wire import Fence, Reply, Request, Wire
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,8 +70,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {}
 class Caller(Protocol):
     """What groups need of a session."""
 
+    def emit(self, event: Event) -> None:
+        """Pass an event to the client's hooks."""
+        ...
+
     def url(self, path: str) -> str:
         """Return the address of a path."""
+        ...
+
+    async def turn(self, operation: str) -> None:
+        """Wait until the pace lets a request of this operation start."""
         ...
 
     async def exchange(self, request: Request, decode: Callable[[Reply], R]) -> R:
@@ -97,6 +106,8 @@ class Group:
         body: bytes | None = None,
         refs: Sequence[str] = (),
         bare: bool = False,
+        fence: Fence | None = None,
+        wire: Wire | None = None,
     ) -> Request:
         """Return the request of an operation."""
         return Request(
@@ -107,16 +118,18 @@ class Group:
             operation.repeatable,
             bare,
             refs,
+            fence=fence,
+            wire=wire,
         )
 
     async def _call(self, operation: Operation, *, decode: Callable[[Any], R], **parts: Any) -> R:
         """Send an operation and return what `decode` makes of its ``data``."""
         request = self._request(operation, **parts)
 
-        def decipher(reply: Reply) -> R:
+        def decoded(reply: Reply) -> R:
             return decode(wire.data_of(request, reply))
 
-        return await self._session.exchange(request, decipher)
+        return await self._session.exchange(request, decoded)
 
 
 def operation(
@@ -164,7 +177,7 @@ def pages(path: str) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]
 def linked_pages(
     path: str, *, rows_in: str = "data", limit: str = "limit"
 ) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:
-    """Declare a walk over a list whose pages tell the query of the next.
+    """Declare a walk over a list whose pages link to the next.
 
     Args:
         path: as for every operation.
@@ -268,11 +281,13 @@ def _binder(
             for name, value in values.items()
             if value is not None and name not in _LOCAL
         }
-        if in_query:
-            return path, wire.query_for({**(more or {}), **given}), None
         for name, value in given.items():
             if isinstance(value, bool) and name in _counted(entry.stub):
                 given[name] = int(value)
+            elif isinstance(value, bool) and in_query:
+                given[name] = "true" if value else "false"
+        if in_query:
+            return path, wire.query_for({**(more or {}), **given}), None
         if len(given) == 1 and isinstance(lone := next(iter(given.values())), Struct):
             return path, "", wire.body_for(lone)
         return path, "", wire.body_for(given) if given else None
@@ -295,7 +310,7 @@ _signature = functools.cache(inspect.signature)
 
 @functools.cache
 def _counted(stub: Callable[..., Any]) -> frozenset[str]:
-    """Return the names of the parameters that are ints: the API says 1 and 0 there for a truth."""
+    """Return the names of the parameters that are ints, in which the API has 1 and 0 for a bool."""
     hints = _hints(stub).items()
     return frozenset(_wire_name(name) for name, hint in hints if _allows(hint, int))
 
@@ -336,7 +351,7 @@ def _reader(stub: Callable[..., Any]) -> Callable[[Any], Any]:
 
 
 def _nothing(_data: object) -> None:
-    """Answer an operation that returns nothing: null, [], {} and true all mean "done"."""
+    """Decode the reply of an operation that returns nothing: null, [], {} and true mean success."""
 
 
 def _item_of(stub: Callable[..., Any]) -> type[Model]:

@@ -19,17 +19,21 @@ LAYERS = (
     {"cli"},
     {"mcp"},
     {"campaign"},
+    {"delivery"},
+    {"webhooks"},
     {"__init__"},
+    {"telemetry"},
     {"client"},
     {"groups", "download"},
     {"api"},
     {"bulk", "session", "rest"},
+    {"transport"},
     {"attempt"},
     {"pages"},
-    {"wire", "retry", "pacing"},
+    {"wire", "retry", "pacing", "proxies"},
     {"models"},
-    {"config"},
-    {"errors", "version"},
+    {"config", "hooks"},
+    {"errors", "printable", "version"},
 )
 """Each may import those below it, and the modules of its own package."""
 
@@ -44,6 +48,7 @@ EXTRAS = {
     "mcp": {"mcp", "mcp_types", "pydantic"},
     "campaign": {"phonenumbers", "python_calamine"},
     "sandbox": {"aiohttp", "pytest", "pytest_asyncio"},
+    "telemetry": {"opentelemetry"},
     "text": set[str](),
 }
 

@@ -19,7 +19,19 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from ..version import __version__
-from . import account, campaign, connections, demo, mcp, people, sandbox, sms, templates
+from . import (
+    account,
+    campaign,
+    connections,
+    demo,
+    mcp,
+    people,
+    receipts,
+    sandbox,
+    sms,
+    templates,
+    webhook,
+)
 from .errors import explain, silence_stdout
 
 FAMILIES = (
@@ -28,6 +40,8 @@ FAMILIES = (
     account.app,
     sms.app,
     campaign.app,
+    receipts.app,
+    webhook.app,
     people.lists,
     people.contacts,
     templates.app,

@@ -46,7 +46,7 @@ class Planned(Struct, kw_only=True):
     body: str
     sender: str | None
     price: Decimal
-    ref: str
+    key: str
     """Its idempotency key: made of the token and its place."""
 
 

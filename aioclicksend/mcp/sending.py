@@ -73,21 +73,21 @@ class Sending:
         """
         self.limits.check_recipients([it.to for it in drafts])
         token = new_token()
-        refs = [f"mcp-{token}-{place}" for place in range(1, len(drafts) + 1)]
+        keys = [f"mcp-{token}-{place}" for place in range(1, len(drafts) + 1)]
         rows, currency = await self._price(
-            [_message(it.to, it.body, it.sender, ref) for it, ref in zip(drafts, refs, strict=True)]
+            [_message(it.to, it.body, it.sender, key) for it, key in zip(drafts, keys, strict=True)]
         )
         recent = await self._sent_recently(drafts)
         equal = Counter((it.to, it.body) for it in drafts)
         shown = [
-            _previewed(draft, rows[ref], recent, equal)
-            for draft, ref in zip(drafts, refs, strict=True)
+            _previewed(draft, rows[key], recent, equal)
+            for draft, key in zip(drafts, keys, strict=True)
         ]
         price = sum((it.price for it in shown), Decimal(0))
         self.limits.check_price(price, await run_sync(self.previews.spent))
         planned = [
-            Planned(to=it.to, body=it.body, sender=it.sender, price=it.price, ref=ref)
-            for it, ref in zip(shown, refs, strict=True)
+            Planned(to=it.to, body=it.body, sender=it.sender, price=it.price, key=key)
+            for it, key in zip(shown, keys, strict=True)
         ]
         preview = Preview(token=token, messages=planned, price=price, currency=currency)
         await run_sync(self.previews.add, preview, self._now())
@@ -121,7 +121,7 @@ class Sending:
         raise AssertionError  # for type checkers, to whom a scope may swallow errors
 
     async def _send(self, token: str) -> SendAnswer:
-        preview = await self.find(token)
+        preview = await self._find(token)
         if preview.result is not None:
             first = SendAnswer.model_validate_json(preview.result)
             return first.model_copy(update={"repeated": True})
@@ -146,13 +146,25 @@ class Sending:
         await run_sync(self.previews.finish, token, at_most, result)
         return answer
 
-    async def find(self, token: str) -> Preview:
-        """Return the preview of a token.
+    async def refs(self, token: str) -> tuple[list[str], float]:
+        """Return the refs of a send and when it began.
 
         Raises:
-            Refused: no preview has it.
+            Refused: nothing was sent with the token, or its result is not there yet.
 
         """
+        preview = await self._find(token)
+        if preview.begun is None:
+            raise Refused("nothing was sent with this token yet")
+        if preview.result is None:
+            raise Refused(
+                "this send was interrupted: call send_messages again with the same token, which "
+                "sends nothing twice"
+            )
+        sent = SendAnswer.model_validate_json(preview.result).messages
+        return [it.ref for it in sent if it.ref is not None], preview.begun
+
+    async def _find(self, token: str) -> Preview:
         preview = await run_sync(self.previews.get, token)
         if preview is None:
             raise Refused(
@@ -161,14 +173,16 @@ class Sending:
         return preview
 
     async def _outcomes(self, preview: Preview) -> list[Outcome]:
-        messages = [_message(it.to, it.body, it.sender, it.ref) for it in preview.messages]
         async with self._client.sms.bulk(journal=self._journal, reconcile=self._reconcile) as bulk:
-            by_ref = {outcome.ref: outcome async for outcome in bulk.stream(messages)}
-        return [by_ref[it.ref] for it in preview.messages]
+            handles = [
+                await bulk.send(_message(it.to, it.body, it.sender), key=it.key)
+                for it in preview.messages
+            ]
+        return [await handle for handle in handles]
 
     async def _check_price(self, preview: Preview) -> None:
         rows, currency = await self._price(
-            [_message(it.to, it.body, it.sender, it.ref) for it in preview.messages]
+            [_message(it.to, it.body, it.sender, it.key) for it in preview.messages]
         )
         now = sum((_price_of(row) for row in rows.values()), Decimal(0))
         if (now, currency) != (preview.price, preview.currency):
@@ -207,7 +221,7 @@ class Sending:
         return sent
 
 
-def _message(to: str, body: str, sender: str | None, ref: str) -> SmsMessage:
+def _message(to: str, body: str, sender: str | None, ref: str | None = None) -> SmsMessage:
     return SmsMessage(to=to, body=body, from_=sender, custom_string=ref)
 
 
@@ -261,7 +275,7 @@ def _dry_run(preview: Preview) -> SendAnswer:
         cost=Decimal(0),
         currency=preview.currency,
         messages=[
-            SentMessage(to=it.to, ref=it.ref, outcome="would_send", price=it.price)
+            SentMessage(to=it.to, ref=None, outcome="would_send", price=it.price)
             for it in preview.messages
         ],
         what_to_do=(
@@ -304,9 +318,9 @@ def _sent(planned: Planned, outcome: Outcome) -> SentMessage:
             )
         case NotSent(reason=reason):
             return SentMessage(
-                to=to, ref=ref, outcome="not_sent", reason=reason, what_to_do=_NOT_SENT
+                to=to, ref=ref, outcome="not_sent", reason=reason.value, what_to_do=_NOT_SENT
             )
         case Unknown(reason=reason):
             return SentMessage(
-                to=to, ref=ref, outcome="unknown", reason=reason, what_to_do=_UNKNOWN
+                to=to, ref=ref, outcome="unknown", reason=reason.value, what_to_do=_UNKNOWN
             )

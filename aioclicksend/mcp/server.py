@@ -187,11 +187,8 @@ class Tools:
             raise Refused("give either the token of a send or refs")
         since = datetime.now(UTC) - timedelta(days=1)
         if token is not None:
-            preview = await self._sending.find(token)
-            if preview.begun is None:
-                raise Refused("nothing was sent with this token yet")
-            refs = [it.ref for it in preview.messages]
-            since = datetime.fromtimestamp(preview.begun, UTC) - timedelta(hours=1)
+            refs, begun = await self._sending.refs(token)
+            since = datetime.fromtimestamp(begun, UTC) - timedelta(hours=1)
         found = {row.custom_string: row for row in await self._client.sms.find(*refs, since=since)}
         return StatusAnswer(messages=[_status(ref, found.get(ref)) for ref in refs])
 

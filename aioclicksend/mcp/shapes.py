@@ -91,7 +91,7 @@ class SentMessage(BaseModel):
     """What became of one message."""
 
     to: str
-    ref: str
+    ref: str | None
     outcome: OutcomeName
     message_id: str | None = None
     parts: int | None = None

@@ -339,6 +339,7 @@ async def test_a_send_that_was_interrupted_goes_on_without_a_second_arrival(
         await agent.call("send_messages", token=token)
     forget_result(tmp_path)
     async with connect(allow_send=True) as agent:
+        assert "interrupted" in await agent.fails("message_status", token=token)
         assert Decimal((await agent.call("account"))["spent"]) > 0
         assert (await agent.call("send_messages", token=token))["accepted"] == 2
     assert len(clicksend_sandbox.messages) == 2
