@@ -55,7 +55,7 @@ from .models.base import code_in
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .bulk.report import Statistics
+    from .bulk.outcome import Statistics
 
 _SCOPE = "aioclicksend"
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import aioclicksend as ac
-from aioclicksend.sandbox import HistoryBehaviour, Sandbox
+from aioclicksend.sandbox import Arrival, Fault, HistoryBehaviour, Sandbox
 
 from .harness import Bar, Line, main, seconds
 
@@ -25,21 +25,20 @@ def _serve(pipe: Any, history: dict[str, Any], *, broken: bool) -> None:
     async def run() -> None:
         posts = 0
 
-        def choose(arrival: Any) -> str | None:
+        def choose(arrival: Arrival) -> Fault | None:
             nonlocal posts
             if not arrival.path.endswith("/sms/send"):
                 return None
             posts += 1
             if posts % _EVERY != _EVERY // 2:
                 return None
-            return "reset-after" if posts // _EVERY % 2 else "reset-before"
+            return Fault.RESET_AFTER if posts // _EVERY % 2 else Fault.RESET_BEFORE
 
         behaviour = HistoryBehaviour(**history)
         async with Sandbox(history=behaviour, balance="1000000") as sandbox:
             sandbox.fail_every(choose if broken else None)
             pipe.send(sandbox.url)
-            while not pipe.poll():
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(pipe.recv)
             pipe.send((len(sandbox.messages), len({it["to"] for it in sandbox.messages})))
 
     asyncio.run(run())
@@ -49,18 +48,21 @@ async def _send(url: str, count: int) -> tuple[float, ac.Report]:
     auth = ac.BasicAuth("sandbox", "sandbox")
     limit = ac.RateLimit(10, 1.0)
     reconcile = ac.Reconcile(settle=3.0, resend=True)
-    async with ac.ClickSend(auth=auth, base_url=url, rate_limit=limit) as client:
-        async with client.sms.bulk(reconcile=reconcile, ramp=None) as bulk:
-            began = time.monotonic()
-            messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
-            report = await bulk.run(messages)
-            return time.monotonic() - began, report
+    async with (
+        ac.ClickSend(auth=auth, base_url=url, rate_limit=limit) as client,
+        client.sms.bulk(reconcile=reconcile, ramp=None) as bulk,
+    ):
+        began = time.monotonic()
+        messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
+        report = await bulk.run(messages)
+        return time.monotonic() - began, report
 
 
 def run(count: int, history: dict[str, Any], *, broken: bool) -> float:
     """Send messages and return the seconds that took; nothing may arrive twice or be lost."""
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=_serve, args=(theirs, history), kwargs={"broken": broken})
+    options = {"broken": broken}
+    server = multiprocessing.Process(target=_serve, args=(theirs, history), kwargs=options)
     server.start()
     took, report = asyncio.run(_send(ours.recv(), count))
     ours.send(None)

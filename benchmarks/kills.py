@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import aioclicksend as ac
-from aioclicksend.sandbox import Sandbox
+from aioclicksend.sandbox import Arrival, Fault, Sandbox
 
-_BROKEN = ("reset-before", "reset-after", "half-body", "error-before")
+_BROKEN = (Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.HALF_BODY, Fault.ERROR_BEFORE)
 _LAG = 0.2
 
 
 def _serve(pipe: Any, seed: int) -> None:
     chance = random.Random(seed)
 
-    def choose(arrival: Any) -> str | None:
+    def choose(arrival: Arrival) -> Fault | None:
         if arrival.path.endswith("/sms/send") and chance.random() < 0.05:
             return chance.choice(_BROKEN)
         return None
@@ -38,8 +38,7 @@ def _serve(pipe: Any, seed: int) -> None:
         async with Sandbox(balance="1000000", history_lag=_LAG) as sandbox:
             sandbox.fail_every(choose)
             pipe.send(sandbox.url)
-            while not pipe.poll():
-                await asyncio.sleep(0.05)
+            await asyncio.to_thread(pipe.recv)
             pipe.send(Counter(it["to"] for it in sandbox.messages))
 
     asyncio.run(run())
@@ -50,13 +49,15 @@ def _run(url: str, journal: str, count: int, pipe: Any, *, resend: bool) -> None
         auth = ac.BasicAuth("sandbox", "sandbox")
         reconcile = ac.Reconcile(settle=1.5, resend=resend)
         batching = ac.Batching(size=250)
-        async with ac.ClickSend(auth=auth, base_url=url, rate_limit=None) as client:
-            async with client.sms.bulk(
+        async with (
+            ac.ClickSend(auth=auth, base_url=url, rate_limit=None) as client,
+            client.sms.bulk(
                 journal=journal, reconcile=reconcile, batching=batching, ramp=None
-            ) as bulk:
-                pipe.send("open")
-                messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
-                return await bulk.run(messages)
+            ) as bulk,
+        ):
+            pipe.send("open")
+            messages = (ac.SmsMessage(to=f"+614{it:08d}", body="Hello") for it in range(count))
+            return await bulk.run(messages)
 
     pipe.send(asyncio.run(run()))
 

@@ -204,7 +204,7 @@ class Encoded:
         yield part
 
 
-def check_one(message: Any, kind: type[Message], *, single: bool = True) -> None:
+def check_one(message: Any, *, kind: type[Message], single: bool = True) -> None:
     """Check one message.
 
     Args:
@@ -226,9 +226,9 @@ def check_one(message: Any, kind: type[Message], *, single: bool = True) -> None
 
 def encode(
     messages: Sequence[Any],
+    *,
     kind: type[Message],
     prefix: str,
-    *,
     keys: Sequence[str | None] | None = None,
     single: bool = True,
     compact: bool = False,
@@ -254,7 +254,7 @@ def encode(
     refs, bare, bad, good_keys = [], [], [], []
     for position, message in enumerate(messages):
         try:
-            check_one(message, kind, single=single)
+            check_one(message, kind=kind, single=single)
             json = freeze(message)
         except Exception as error:  # also what JSON cannot hold, such as an object in a field
             bad.append(BadMessage(position, message, str(error)))

@@ -185,9 +185,7 @@ class Scene:
 
     # What the reconciler asks of its sender.
 
-    async def conclude(
-        self, verdicts: Sequence[tuple[Doubt, ac.Outcome]], *, found: bool
-    ) -> None:
+    async def conclude(self, verdicts: Sequence[tuple[Doubt, ac.Outcome]], *, found: bool) -> None:
         for doubt, outcome in verdicts:
             assert doubt.ref not in self.outcomes, "one outcome each"
             assert found is not isinstance(outcome, ac.Unknown)

@@ -18,8 +18,8 @@ from .scene import WALL, Scene, row, scene
 
 def know_the_clock(it: Scene) -> None:
     """Let two replies show that the server is seven seconds ahead; the second was read late."""
-    it.memory.clock.observe(WALL + 7, -0.25, 0)
-    it.memory.clock.observe(WALL + 8, 0.75, 2)
+    it.memory.clock.stamps.append((WALL + 7, -0.25, 0))
+    it.memory.clock.stamps.append((WALL + 8, 0.75, 2))
 
 
 # The clock.
@@ -29,9 +29,9 @@ def test_the_server_clock_is_known_as_well_as_replies_show_it() -> None:
     """A whole second, stamped some time between the sending and the reading of a reply."""
     clock = ServerClock()
     assert not clock.is_known
-    clock.observe(107.0, 99.5, 100.25)
+    clock.stamps.append((107.0, 99.5, 100.25))
     assert (clock.least, clock.closest, clock.most) == (6.75, 6.75, 8.5)
-    clock.observe(120.0, 113.0, 114.0)
+    clock.stamps.append((120.0, 113.0, 114.0))
     assert (clock.least, clock.closest, clock.most) == (6.0, 6.75, 8.5)
 
 
@@ -46,7 +46,7 @@ def test_a_row_stamped_after_the_request_is_never_provably_older(
     clock = ServerClock()
     now = 1000.0
     for before, after in replies:
-        clock.observe(float(int(now + before + ahead)), now, now + before + after)
+        clock.stamps.append((float(int(now + before + ahead)), now, now + before + after))
         now += before + after
     stamped = float(int(now + delay + ahead))
     age = age_of(stamped, Moment(wall=0, mono=now), clock, skew=300, wall_offset=0)
