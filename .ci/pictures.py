@@ -1,6 +1,6 @@
 """Take the pictures of the documentation anew: ``python .ci/pictures.py``.
 
-Terminals become SVG by rich; the inbox page is photographed by Chromium. Needs the extra [cli], and
+Terminals become SVG by rich; the inbox page is photographed by Chromium. Needs the extra [dev], and
 ``chromium`` on the PATH.
 """
 
@@ -11,11 +11,11 @@ import os
 import pty
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from playwright.async_api import async_playwright
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
@@ -35,9 +35,9 @@ def main() -> None:
     terminal("demo", "demo", "demo", "--rows", "2000")
     terminal(
         "plan",
-        "campaign plan people.csv --country AU --text 'Hi {name|friend}, we open in {city} at 9.'",
+        "campaign plan people.csv --country AU --text 'Hi {name|friend}, see you at 9.'",
         *("campaign", "plan", str(ROOT / "examples" / "people.csv"), "--country", "AU"),
-        *("--text", "Hi {name|friend}, we open in {city} at 9."),
+        *("--text", "Hi {name|friend}, see you at 9."),
     )
     asyncio.run(inbox())
 
@@ -107,16 +107,17 @@ async def inbox() -> None:
                 await client.sms.send(SmsMessage(to=to, body=body))
         sandbox.deliver(sandbox.messages[0].message_id)
         sandbox.receive("+61411222333", "Thanks! Can we make it 7:30?")
-        subprocess_ = await asyncio.create_subprocess_exec(
-            chromium,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-            *("--disable-background-networking", "--disable-component-update"),
-            *("--window-size=1100,700", "--virtual-time-budget=4000"),
-            *(f"--screenshot={IMAGES / 'inbox.png'}", f"{sandbox.url}/"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        await subprocess_.wait()
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=chromium,
+                args=["--no-sandbox", "--disable-background-networking"],
+            )
+            page = await browser.new_page(viewport={"width": 1100, "height": 700})
+            await page.goto(f"{sandbox.url}/")
+            await page.get_by_text("7:30").first.click()
+            await page.wait_for_timeout(500)
+            await page.screenshot(path=IMAGES / "inbox.png")
+            await browser.close()
 
 
 if __name__ == "__main__":
