@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from . import loop
 from .output import PLAIN, Output
 
-app = App("mcp", help="Serve an AI agent over MCP (stdio): preview, send, look up.")
+app: App = App("mcp", help="Serve an AI agent over MCP (stdio): preview, send, look up.")
 
 
 @app.default

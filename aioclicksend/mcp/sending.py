@@ -54,7 +54,7 @@ class Sending:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = limits
-        self.previews = Previews(journal.with_name(f"{journal.name}.previews"))
+        self.previews: Previews = Previews(journal.with_name(f"{journal.name}.previews"))
         self._client = client
         self._journal = journal
         self._reconcile = Reconcile(settle=settle)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -26,7 +26,7 @@ class Draft(BaseModel):
     """One SMS to be sent."""
 
     # A field this server does not know, such as a schedule, must not be dropped silently.
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     to: str = Field(description="The recipient in E.164, such as +61411111111.")
     body: str = Field(description="The text, exactly as it is to be sent.")
