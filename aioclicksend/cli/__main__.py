@@ -42,6 +42,7 @@ FAMILIES = {
         "connections:app",
         "ClickSend accounts connected to Maton; needs MATON_API_KEY.",
     ),
+    "mcp": ("mcp:app", "Serve an AI agent over stdio, within limits that no text can change."),
 }
 """Each family of commands: where its `App` is, and its line in the help."""
 
