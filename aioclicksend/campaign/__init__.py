@@ -1,13 +1,14 @@
 """Campaigns: a table of people and a text, planned before a cent is spent."""
 
 from ..bulk.journal.reader import Line
+from ..delivery import Breaker
 from .campaign import FIELDS, Campaign
 from .channel import Channel, Mms, Sms, Voice
 from .errors import CampaignError
 from .identity import Comparison, Recipients
 from .plan import Draft, Plan, Price, Problem, Sample
 from .quiet import QuietHours
-from .receipts import follow, look
+from .receipts import follow, look, stop_if_failed
 from .record import Delivery, Record, resolve
 from .report import ReportRow, report_rows
 from .run import Ending, Run, running
@@ -17,6 +18,7 @@ from .warnings import PlanWarning
 
 __all__ = [
     "FIELDS",
+    "Breaker",
     "Campaign",
     "CampaignError",
     "Channel",
@@ -46,4 +48,5 @@ __all__ = [
     "report_rows",
     "resolve",
     "running",
+    "stop_if_failed",
 ]

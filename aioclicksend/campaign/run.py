@@ -14,8 +14,9 @@ began; messages of the run itself are in the journal, which hands nothing out tw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from os import PathLike
@@ -30,12 +31,18 @@ from ..bulk.outcome import Report
 from ..bulk.reconcile import Reconcile
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
+from ..delivery import Breaker
+from ..webhooks import Inbox
+from ..webhooks.sqlite import inbox_of
 from . import roster
 from .campaign import Campaign
 from .errors import CampaignError
 from .identity import Match, Recipients
 from .plan import Draft, Problem
+from .receipts import stop_if_failed
 from .record import Record, enter
+
+log = logging.getLogger("aioclicksend")
 
 _BATCHING = Batching(linger=10.0)  # contact lists arrive slowly through the API
 _TOGETHER = 5000
@@ -71,6 +78,8 @@ class Run:
         *,
         sleep: Callable[[float], Awaitable[None]],
         agreed: Callable[[Draft], bool] | None,
+        store: Inbox | None,
+        breaker: Breaker | None,
     ) -> None:
         self.bulk = bulk
         self.waits_for: datetime | None = None
@@ -80,6 +89,8 @@ class Run:
         self._record = record
         self._sleep = sleep
         self._agreed = agreed
+        self._store = store
+        self._breaker = breaker
         self._recipients = Recipients(record.entries(), by_message=campaign.by_message)
         self._left_out: dict[str, int] = {}
         self._waiting = 0
@@ -92,7 +103,7 @@ class Run:
     async def send(self) -> Ending:
         """Send what was not sent yet, wait for what is due later, and return how it ended."""
         whole, is_whole = Report(), False
-        async with _watched(self._watch):
+        async with _watched(self._watch, self._watch_receipts):
             while not self._stopped:
                 report = await self.bulk.run(self._messages())
                 _add(whole, report)
@@ -194,6 +205,17 @@ class Run:
                 return
             await anyio.sleep(_LOOK_EVERY)
 
+    async def _watch_receipts(self) -> None:
+        """Stop the run when too many of its messages are not delivered."""
+        if self._breaker is not None:
+            await stop_if_failed(
+                self._client, self._record.path, self._breaker, self._trip, store=self._store
+            )
+
+    def _trip(self) -> None:
+        log.warning("stopped: too many messages are not delivered (--stop-if-failed)")
+        self.stop("too many messages are not delivered")
+
     def _is_withdrawn(self, report: Report) -> bool:
         return self._stopped or report.stopped
 
@@ -218,6 +240,8 @@ async def running(
     ramp: Sequence[int] | None = RAMP,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     agreed: Callable[[Draft], bool] | None = None,
+    store: str | PathLike[str] | Inbox | None = None,
+    breaker: Breaker | None = None,
 ) -> AsyncGenerator[Run]:
     """Open the journal of a campaign, new or begun, for a run.
 
@@ -237,6 +261,10 @@ async def running(
         sleep: waits a number of seconds.
         agreed: whether a message was in the plan, for lists that can change after it: contact
             lists of the account.
+        store: an inbox, or the path of one: numbers on its suppression list are left out of every
+            request, so that whoever replies STOP during the run is written to no more.
+        breaker: stops the run when too many messages are not delivered, by polled receipts and by
+            those that were pushed to `store`.
 
     Raises:
         ConfigurationError: the journal is of another campaign, was cancelled, or is in use; or the
@@ -246,13 +274,44 @@ async def running(
     path = Path(journal)
     _check(path, campaign)
     group = campaign.channel.group(client)
-    async with group.bulk(
-        batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
-    ) as bulk:
+    async with (
+        _opened(store) as inbox,
+        group.bulk(
+            batching=_BATCHING,
+            journal=path,
+            budget=budget,
+            reconcile=reconcile,
+            ramp=ramp,
+            suppress=inbox,
+        ) as bulk,
+    ):
         record = enter(path, campaign.settings | dict(facts or {}))
-        run = Run(campaign, client, bulk, record, sleep=sleep, agreed=agreed)
+        run = Run(
+            campaign,
+            client,
+            bulk,
+            record,
+            sleep=sleep,
+            agreed=agreed,
+            store=inbox,
+            breaker=breaker,
+        )
         await run.keep_roster()
         yield run
+
+
+@asynccontextmanager
+async def _opened(store: str | PathLike[str] | Inbox | None) -> AsyncGenerator[Inbox | None]:
+    """Open an inbox for the length of a run."""
+    if store is None:
+        yield None
+        return
+    inbox = inbox_of(store)
+    await inbox.open()
+    try:
+        yield inbox
+    finally:
+        await inbox.close()
 
 
 def _check(path: Path, campaign: Campaign) -> None:
@@ -274,15 +333,17 @@ def _check(path: Path, campaign: Campaign) -> None:
 
 
 @asynccontextmanager
-async def _watched(watch: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Run a watcher beside the block, and end it with the block."""
-    task = asyncio.ensure_future(watch())
+async def _watched(*watchers: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+    """Run watchers beside the block, and end them with the block."""
+    tasks = [asyncio.create_task(it()) for it in watchers]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.warning("a watcher of the run failed: %s", type(outcome).__name__)
 
 
 def _add(whole: Report, more: Report) -> None:

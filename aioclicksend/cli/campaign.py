@@ -300,6 +300,7 @@ app.command(campaign_journal.list_campaigns, name="list")
 
 async def _go(job: _Job) -> int:
     """Plan, ask, and send a campaign that is new or goes on."""
+    _ = job.sending.breaker  # a wrong share is an error before anything is asked
     record = Record(job.journal) if job.journal.exists() else None
     campaign = job.options.campaign(_start_of(record), frozen=True)
     if record is not None:
@@ -352,6 +353,8 @@ async def _send(
         reconcile=job.sending.reconcile,
         ramp=None if job.sending.no_ramp else RAMP,
         agreed=None if agreed is None else lambda it: _hash(it) in agreed,
+        store=job.sending.store,
+        breaker=job.sending.breaker,
     ) as sending:
         left = max(int(facts["messages"]) - settled, 0)
         async with (

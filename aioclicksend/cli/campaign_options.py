@@ -30,6 +30,7 @@ from ..campaign import (
     open_table,
 )
 from ..config import RateLimit
+from ..delivery import Breaker
 from .errors import Changed
 from .texts import Text, TextFile, text_of
 
@@ -314,6 +315,31 @@ class Sending:
         Parameter(help="Send again what was not found by then, at the risk of sending it twice."),
     ] = False
     no_ramp: Annotated[bool, Parameter(help="Begin with full requests at once.")] = False
+    store: Annotated[
+        Path | None,
+        Parameter(
+            help="The inbox of 'webhook serve': whoever replies STOP during the run is left out."
+        ),
+    ] = None
+    stop_if_failed: Annotated[
+        str | None,
+        Parameter(help="Stop when so many messages are not delivered, such as 20%."),
+    ] = None
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """When to stop because messages are not delivered.
+
+        Raises:
+            ValueError: `stop_if_failed` is no share.
+
+        """
+        if self.stop_if_failed is None:
+            return None
+        try:
+            return Breaker.parse(self.stop_if_failed)
+        except ValueError as error:
+            raise ValueError(f"--stop-if-failed: {error}") from None
 
     @property
     def rate_limit(self) -> RateLimit | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,18 @@ import pytest
 import pytest_asyncio
 
 from aioclicksend import BasicAuth, ClickSend, ConfigurationError, Reconcile, Retry, SmsMessage
-from aioclicksend.campaign import Campaign, Ending, Record, Voice, resolve, running
+from aioclicksend.campaign import (
+    Breaker,
+    Campaign,
+    Ending,
+    Record,
+    Voice,
+    resolve,
+    running,
+    stop_if_failed,
+)
 from aioclicksend.sandbox import Fault, Sandbox
+from aioclicksend.webhooks import SqliteInbox
 
 pytest.importorskip("phonenumbers", reason="the extra phone is absent")
 
@@ -200,3 +212,46 @@ async def test_the_record_tells_each_recipient(journal: Path) -> None:
     assert (second.outcome, second.reason) == ("rejected", "COUNTRY_NOT_ENABLED")
     assert Record(journal).facts["note"] == "kept"
     assert not [it for it in journal.parent.iterdir() if it != journal]
+
+
+async def test_a_suppressed_number_of_the_store_is_left_out(
+    tmp_path: Path, journal: Path, sandbox: Sandbox, client: ClickSend
+) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(PEOPLE)
+    async with SqliteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.suppress(["+61412345007"])
+    campaign = Campaign(table, "Hi {name}")
+    async with running(campaign, client, journal, store=tmp_path / "inbox.db") as run:
+        ending = await run.send()
+    assert ending.report.reasons == {"opted_out": 1}
+    assert "+61412345007" not in {it["to"] for it in sandbox.messages}
+    assert len(sandbox.messages) == 29
+
+
+async def test_a_run_stops_when_its_messages_are_not_delivered(
+    tmp_path: Path,
+    journal: Path,
+    sandbox: Sandbox,
+    client: ClickSend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(PEOPLE)
+    monkeypatch.setattr(
+        "aioclicksend.campaign.run.stop_if_failed", partial(stop_if_failed, every=0.05)
+    )
+    sandbox.fail_next("slow", path="/sms/send", times=100, delay=0.3)
+
+    async def fail_the_first() -> None:
+        while not sandbox.messages:
+            await asyncio.sleep(0.01)
+        sandbox.deliver(str(sandbox.messages[0]["message_id"]), status_code=301)
+
+    breaker = Breaker(0.2, minimum=1)
+    async with running(
+        Campaign(table, "Hi {name}"), client, journal, breaker=breaker, ramp=(1,) * 30
+    ) as run:
+        ending, _ = await asyncio.gather(run.send(), fail_the_first())
+    assert not ending.is_whole
+    assert len(sandbox.messages) < 30
