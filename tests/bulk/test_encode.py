@@ -168,10 +168,3 @@ def test_requests_share_one_media_file() -> None:
     body = msgspec.json.decode(result.body([1, 3]))
     assert body["media_file"] == "https://a.example/b"
     assert not [it for it in body["messages"] if "media_file" in it]
-
-
-def test_what_was_handed_in_has_one_digest_whatever_refs_it_is_given() -> None:
-    first = encode([PLAIN, sms(1)], kind=ac.SmsMessage, prefix="a-")
-    again = encode([PLAIN, sms(1)], kind=ac.SmsMessage, prefix="b-")
-    other = encode([PLAIN, sms(2)], kind=ac.SmsMessage, prefix="a-")
-    assert first.content == again.content != other.content
