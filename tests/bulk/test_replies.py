@@ -74,7 +74,7 @@ def test_a_row_of_somebody_else_is_odd() -> None:
 
 
 def test_the_right_ref_with_another_number_is_not_ours() -> None:
-    assert read(1, row(0, to="+61499999999")) == (["ID-0"], 0)  # its ref is its own in a batch
+    assert read(1, row(0, to="+61499999999")) == ([None], 1)
     messages = [sms(it, custom_string="spring") for it in range(2)]
     rows = [row(it, custom_string="spring") for it in (1, 0)]
     found = match(messages, ["spring", "spring"], Reply(rows)).outcomes
