@@ -1,7 +1,7 @@
 """Who is who when a campaign is run again: rows of its list against the messages of its journal.
 
 A journal is one campaign, and within it a recipient is a number. So a list may be saved again,
-corrected or extended: each row is found again by its number, whatever else of it changed::
+corrected or extended: each row is found again by its number alone::
 
     number not in the journal                        new         is sent
     number in the journal, never sent, same text     unsent      is sent, as the same message

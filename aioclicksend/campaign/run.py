@@ -176,7 +176,7 @@ class Run:
     def _is_reported(self, match: Match) -> bool:
         """Return whether a message that is in the journal is handed in for its outcome alone.
 
-        The journal knows it only if it is the same to the letter: without a schedule of its own.
+        The journal recognises it only if it is exactly the same: without a `schedule` for the API.
         """
         return match is Match.UNCHANGED and self._is_first and not self._campaign.at_server
 

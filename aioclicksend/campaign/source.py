@@ -63,9 +63,9 @@ def open_table(
 
 
 class ContactList:
-    """The contacts of a list of the account, walked anew in each iteration."""
+    """The contacts of a list of the account, read again in each iteration."""
 
-    columns = [  # noqa: RUF012 - nobody changes it
+    columns = [  # noqa: RUF012 - never changed
         "phone_number",
         "first_name",
         "last_name",

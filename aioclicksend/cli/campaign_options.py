@@ -318,7 +318,7 @@ class Sending:
     store: Annotated[
         Path | None,
         Parameter(
-            help="The inbox of 'webhook serve': whoever replies STOP during the run is left out."
+            help="The inbox of 'webhook serve': people who reply STOP during the run are left out."
         ),
     ] = None
     stop_if_failed: Annotated[

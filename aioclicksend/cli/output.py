@@ -154,7 +154,7 @@ class Output:
         self.note(f"{event.reason}: trying again in {event.delay:.1f} s")
 
     def _note_hold(self, event: HoldEvent) -> None:
-        if not event.everything:  # else it is a retry, which has a note of its own
+        if not event.everything:  # else it is a retry, which is noted separately
             self.note(f"the server asks for a pause of {event.seconds:.0f} s")
 
 
