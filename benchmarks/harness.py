@@ -1,6 +1,6 @@
-"""Running contestants side by side, and telling how they fared.
+"""Running contestants side by side, and reporting their results.
 
-Each contestant runs in a process of its own, so that its memory and its processor seconds are its
+Each contestant runs in a separate process, so that its memory and its processor seconds are its
 own; where two are compared they take turns, so that a machine that is busy or warm is so for both.
 """
 

@@ -1,7 +1,7 @@
 """What pricing costs, against the same posts made by other means.
 
 The official SDK is left out: its models want the dates of a price reply as text, and refuse the
-numbers that this sink, like the API's documentation of sends, tells.
+numbers that this sink returns, like the API's documentation of sends.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ $ python -m benchmarks --quick      # a short run
 $ python -m benchmarks.throughput   # one question alone
 ```
 
-- The server is `benchmarks/sink.py`, a process of its own that answers full rows, checks nothing.
+- The server is `benchmarks/sink.py`, a separate process that answers full rows, checks nothing.
 - Every contestant runs in a fresh process. They take turns; ratios are made round by round, and
   what is shown is their median, with the least and the greatest in parentheses.
 - Processor seconds are those of the client's process, all its threads together. Throughput is

@@ -1,6 +1,6 @@
 """How fast pushes are acknowledged: ``python -m benchmarks.webhook``.
 
-An app with a `Webhook` runs in a process of its own. Pushes arrive at a steady pace, each on time
+An app with a `Webhook` runs in a separate process. Pushes arrive at a steady pace, each on time
 whether or not the one before was answered, as from a sender that does not wait. What is measured is
 from the moment a push was due until its answer: queueing counts.
 """

@@ -7,7 +7,7 @@
                        grows until                  admit    └─▶ Batch, one for each request
                        it is taken, at most `size`
 
-Batching is adaptive: a gathering stands in the queue from its first message on and goes on growing
+Batching is adaptive: a gathering stands in the queue from its first message on and keeps growing
 until a lane takes it. A lane does so when the pace lets its request start. So a message never waits
 while a lane and the pace are free; what is handed over in the same turn of the event loop leaves
 together; and under load batches fill up by themselves. A `linger` keeps a gathering out of the
@@ -217,7 +217,7 @@ class Queue(Protocol):
         ...
 
     def await_elsewhere(self, batch: Batch) -> None:
-        """Let messages that somebody else sends settle when their outcome is known."""
+        """Settle messages that another task or process sends, when their outcome is known."""
         ...
 
 
@@ -727,7 +727,7 @@ class Intake:
             )
         if not to_send:
             return []
-        # Sent word for word as they were entered, also where the message was encoded anew.
+        # The bytes that were entered, even if the message was just encoded again.
         chosen = [entries[it] for it in to_send]
         encoded = _encoded_of(chosen, [messages[it] for it in to_send])
         return self._batches(

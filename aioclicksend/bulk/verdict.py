@@ -8,7 +8,7 @@
     no verdict ──────────▶ in doubt ─▶ looked up in the history (`reconcile`)
 
 One rule stands above the table: **after an attempt without a verdict nothing is NotSent any more**.
-Whatever a further attempt ends in, the first may have been taken (`never_sent`).
+However a further attempt ends, the first may have been taken (`never_sent`).
 """
 
 from __future__ import annotations

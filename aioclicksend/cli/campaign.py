@@ -407,7 +407,7 @@ def _print_complete(job: _Job, record: Record) -> int:
     else:
         show_standing(stands, reasons=True)
     job.out.note(
-        f"complete since {date}: all people on the list were sent this already, so nothing was sent. "
+        f"complete since {date}: the whole list was sent this already, so nothing was sent. "
         "To send it again, to the same people, give another --journal"
     )
     return campaign_journal.code_of(stands)

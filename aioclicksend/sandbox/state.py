@@ -256,7 +256,7 @@ class State:
     def settle(self) -> None:
         """Send what was scheduled for a time that has come, and make the receipts that are due."""
         now = self.clock()
-        # Called at every look at the account; `Sandbox` adds a timer only where a receipt needs one.
+        # Called at every look at the account; `Sandbox` has a timer only where receipts need one.
         while self._scheduled and self._scheduled[0][0] <= now:
             record = self.by_id.get(heapq.heappop(self._scheduled)[1])
             # It may have been cancelled or forgotten; the heap keeps its entry.

@@ -427,8 +427,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(db: sqlite3.Connection, path: Path) -> None:
-    # Judged before anything is changed: it may be another program's database. In one transaction, as
-    # another process may be creating the tables.
+    # Judged before anything is changed: it may be another program's database. In one transaction,
+    # as another process may be creating the tables.
     db.execute("begin")
     ((application,),) = db.execute("pragma application_id").fetchall()
     ((tables,),) = db.execute("select count(*) from sqlite_master").fetchall()
