@@ -63,7 +63,7 @@ class Line(Struct, frozen=True):
         return f"{self.bar} {'✓' if self.bar.met(self.ratio) else '✗'}"
 
     @property
-    def told_ratio(self) -> str:
+    def ratio_text(self) -> str:
         """The ratio and its spread."""
         if self.ratio is None:
             return ""
@@ -75,7 +75,7 @@ class Line(Struct, frozen=True):
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """Return the cells of the table."""
-        return self.what, self.ours, self.other, self.told_ratio, self.verdict
+        return self.what, self.ours, self.other, self.ratio_text, self.verdict
 
 
 class Sink:
@@ -111,8 +111,8 @@ class Sink:
     def stats(self) -> dict[str, Any]:
         """Return what has arrived."""
         with urllib.request.urlopen(f"{self.url}/stats") as reply:  # noqa: S310 - loopback
-            told: dict[str, Any] = json.load(reply)
-        return told
+            values: dict[str, Any] = json.load(reply)
+        return values
 
 
 def fresh(contestant: str, url: str = "", **options: Any) -> Result:
@@ -151,15 +151,15 @@ def compared(
     ours: Sequence[Result],
     other: Sequence[Result],
     *,
-    tell: Callable[[float], str],
+    as_text: Callable[[float], str],
     bar: Bar | None = None,
 ) -> Line:
     """Return the line that compares a measure of two contestants."""
     each = ratios(ours, other, name)
     return Line(
         what,
-        tell(median(ours, name)),
-        tell(median(other, name)),
+        as_text(median(ours, name)),
+        as_text(median(other, name)),
         statistics.median(each),
         (min(each), max(each)),
         bar,

@@ -24,7 +24,7 @@ def measure(*, quick: bool) -> list[Line]:
             ],
         )
     of = f"`price`, {spaced(count)} SMS: a CPU second, against"
-    line = partial(compared, name="per_cpu_second", ours=ours, tell=per_second)
+    line = partial(compared, name="per_cpu_second", ours=ours, as_text=per_second)
     return [
         line(f"{of} the floor", other=floor),
         line(f"{of} httpx + pydantic", other=usual),

@@ -87,8 +87,8 @@ def _thrice(runs: Sequence[Mapping[str, Line]]) -> Iterator[str]:
         lines = [run[what] for run in runs if what in run]
         if first.bar is not None and len(lines) == len(runs):
             marks = "".join(line.verdict[-1] for line in lines)
-            told = " | ".join(line.told_ratio for line in lines)
-            yield f"| {what} | {told} | {first.bar} {marks} |"
+            values = " | ".join(line.ratio_text for line in lines)
+            yield f"| {what} | {values} | {first.bar} {marks} |"
 
 
 def machine() -> str:

@@ -85,8 +85,8 @@ async def _latency(url: str, count: int) -> dict[str, float]:
                 await send(copy)
                 if number >= count // 10:  # the first ones warm up
                     taken.append(time.perf_counter() - began)
-    told = {f"raw_{name}": value for name, value in _percentiles(times[raw]).items()}
-    return told | _percentiles(times[mine])
+    values = {f"raw_{name}": value for name, value in _percentiles(times[raw]).items()}
+    return values | _percentiles(times[mine])
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:

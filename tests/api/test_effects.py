@@ -133,7 +133,7 @@ def test_a_truth_travels_as_the_number_the_api_wants() -> None:
     assert request.body == '{"first_name":"Zoë","access_sms":1,"access_users":0}'.encode()
 
 
-def test_no_repr_tells_a_credential() -> None:
+def test_no_repr_shows_a_credential() -> None:
     secret = "a-key-that-nobody-may-see"
     session = FakeSession({"http_code": 200, "data": {"api_key": secret, "subaccount_id": 7}})
     subaccounts = Subaccounts(session)

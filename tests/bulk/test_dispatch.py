@@ -49,7 +49,7 @@ async def test_without_settle_there_is_no_search_to_pause_for() -> None:
         assert (report.accepted, report.unknown) == (20, 10)
 
 
-async def test_a_sender_that_is_not_to_pause_goes_on_while_the_history_is_read() -> None:
+async def test_without_pause_sending_continues_while_the_history_is_read() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")
         sandbox.fail_next("slow", path="/sms/history", delay=0.3)

@@ -186,7 +186,7 @@ async def test_an_old_message_with_the_same_ref_and_number_is_no_proof() -> None
         assert accepts(sandbox) == {"ref-1": 1}
 
 
-async def test_messages_that_share_a_ref_are_told_apart_by_number() -> None:
+async def test_messages_that_share_a_ref_are_distinguished_by_number() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")
         messages = [sms(number, custom_string="spring") for number in range(20)]
@@ -290,7 +290,7 @@ async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None
 
 @pytest.mark.parametrize("status", [400, 401, 429])
 async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(status: int) -> None:
-    """The first was taken unseen: whatever becomes of the second, NotSent would be wrong."""
+    """The first was taken unseen: however the second ends, NotSent would be wrong."""
     (outcome,), _ = await second_attempts(lambda line, _: line.reply(status), sms(1))
     assert isinstance(outcome, ac.Unknown)
 

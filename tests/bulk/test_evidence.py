@@ -128,7 +128,7 @@ async def test_reading_ends_where_nothing_is_missing() -> None:
         assert len(it.arrivals) <= 2, "the next page may be on its way already"
 
 
-async def test_reading_goes_on_where_only_other_doubts_are_found() -> None:
+async def test_reading_continues_where_only_other_doubts_are_found() -> None:
     async with scene() as it:
         it.doubt(1)
         await it.search(0)

@@ -150,7 +150,7 @@ async def test_a_bad_request_is_not_sent_and_does_not_hold() -> None:
         assert (report.not_sent, report.accepted) == (10, 20)
 
 
-async def test_a_server_that_is_gone_gets_no_storm() -> None:
+async def test_an_unreachable_server_gets_no_storm() -> None:
     async with Sandbox() as sandbox:
         url = sandbox.url
     auth = ac.BasicAuth("sandbox", "sandbox")
@@ -423,7 +423,7 @@ async def test_a_budget_holds_across_the_runs_of_a_journal(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("is_found", [True, False])
-async def test_what_was_sent_without_a_budget_and_is_in_doubt_is_priced_anew(
+async def test_doubts_without_a_reservation_are_priced_again(
     tmp_path: Path,
     is_found: bool,  # noqa: FBT001
 ) -> None:
@@ -499,7 +499,7 @@ async def test_an_opt_out_that_comes_during_a_run_counts_from_the_next_request_o
 
 async def test_a_suppression_list_that_cannot_be_read_holds_the_run() -> None:
     stops = Stops()
-    stops.failure = OSError("the disk is gone")
+    stops.failure = OSError("the disk was removed")
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(suppress=stops) as bulk:
             report = await bulk.run(many(20))

@@ -68,9 +68,9 @@ async def test_a_media_file_travels_beside_the_messages_of_its_request(
         async with api.mms.bulk(ramp=None, journal=journal) as bulk:
             assert (await bulk.run([mms(1), mms(2)])).accepted == 2
         (request,) = sandbox.requests
-        told = json.loads(request.body)
-        assert told["media_file"] == "https://example.org/0.jpg"
-        assert not [it for it in told["messages"] if "media_file" in it]
+        request_json = json.loads(request.body)
+        assert request_json["media_file"] == "https://example.org/0.jpg"
+        assert not [it for it in request_json["messages"] if "media_file" in it]
 
 
 async def test_an_mms_is_the_same_beside_any_other(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_a_field_of_a_wrong_type_is_resumed_as_it_was(tmp_path: Path) -> N
 
 
 class BrokenJournal(ac.Journal):
-    """A journal that cannot tell what it holds back."""
+    """A journal that cannot list what it holds back."""
 
     async def claim(self, state: State, limit: int, after: int = 0) -> list[Entry]:  # noqa: ARG002
         if state is State.IN_DOUBT:
@@ -220,13 +220,13 @@ async def test_what_stops_a_resume_is_raised(tmp_path: Path) -> None:
 
 async def test_the_journal_returns_an_outcome_as_it_was(tmp_path: Path) -> None:
     messages = [sms(1), ac.SmsMessage(to="+61000000000", body="Hi")]
-    told: list[Sequence[ac.Outcome]] = []
+    settled: list[Sequence[ac.Outcome]] = []
     async with Sandbox() as sandbox, client(sandbox) as api:
         for _ in range(2):
             async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
-                told.append(await outcomes(bulk.stream(messages)))
-        assert told[0] == told[1]
-        assert kinds(list(told[0])) == {"Accepted": 1, "Rejected": 1}
+                settled.append(await outcomes(bulk.stream(messages)))
+        assert settled[0] == settled[1]
+        assert kinds(list(settled[0])) == {"Accepted": 1, "Rejected": 1}
 
 
 @pytest.mark.parametrize("state", ["in_doubt", "unknown"])

@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    """Read the journal as anybody could, with plain sqlite3."""
+    """Read the journal as any program could, with plain sqlite3."""
     with sqlite3.connect(path) as db:
         found = db.execute(query).fetchall()
     db.close()
@@ -99,7 +99,7 @@ async def test_refusals_stay_and_what_was_not_sent_is_sent_by_the_next_run(path:
         assert posts(sandbox) == 2
 
 
-async def test_resume_goes_on_without_the_input(path: Path) -> None:
+async def test_resume_continues_without_the_input(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
         sandbox.fail_next("refuse-429", path="/sms/send", retry_after=0)
         async with api.sms.bulk(journal=path, ramp=None) as bulk:

@@ -1,4 +1,4 @@
-"""What every journal promises, whatever it is kept in.
+"""What every implementation of a journal promises.
 
 A further implementation adds its factory to `FACTORIES`.
 """
@@ -22,7 +22,7 @@ from aioclicksend.models.messages import REF_PREFIX
 from .helpers import sms
 
 Open: TypeAlias = Callable[[], Awaitable[JournalProtocol]]
-"""Returns a journal of the same contents, started; whoever had it before has closed it."""
+"""Returns a journal of the same contents, started; its previous owner has closed it."""
 
 
 async def sqlite(folder: Path, stack: AsyncExitStack) -> Open:
@@ -194,7 +194,7 @@ async def test_two_equal_refs_in_one_call_share_a_row(journal: JournalProtocol) 
 # Beginning.
 
 
-async def test_begin_wins_what_nobody_has_begun(journal: JournalProtocol) -> None:
+async def test_begin_wins_what_no_owner_has_begun(journal: JournalProtocol) -> None:
     rows = (await plan(journal, [1, 2, 3])).rows
     begun = await journal.begin(rows[:2], 1)
     assert list(begun.won) == list(rows[:2])
@@ -300,7 +300,7 @@ async def test_a_chunk_that_was_accepted_as_a_whole_is_known_as_a_whole(reopen: 
     assert {it.price for it in found} == {Decimal("0.10")}
 
 
-async def test_what_was_never_begun_is_withdrawn_unless_somebody_has_begun_it(
+async def test_planned_rows_are_withdrawn_unless_another_owner_has_begun_them(
     journal: JournalProtocol,
 ) -> None:
     rows = (await plan(journal, [1, 2, 3])).rows

@@ -93,8 +93,8 @@ async def test_mms_are_priced_with_their_own_pictures() -> None:
             await bulk.price(["text"])  # type: ignore[list-item]
 
 
-async def test_every_priced_message_has_a_ref_of_its_own() -> None:
-    """Without one the API would not tell their rows apart."""
+async def test_every_priced_message_has_its_own_ref() -> None:
+    """Without one the API's rows could not be distinguished."""
     async with Hostile(lambda line, arrival: line.ok(sent(arrival))) as server:
         async with client_of(server.url) as api, api.sms.bulk() as bulk:
             await bulk.price([sms(1), sms(2, custom_string=None), sms(3, custom_string=None)])

@@ -446,7 +446,7 @@ async def test_a_dict_is_refused_with_the_class_that_is_needed() -> None:
 # Keys and suppression.
 
 
-async def test_a_key_is_sent_once_and_gives_everybody_the_same_outcome(tmp_path: Path) -> None:
+async def test_a_key_is_sent_once_and_all_callers_get_the_same_outcome(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=tmp_path / "j.db") as bulk:
             handles = await asyncio.gather(

@@ -21,7 +21,7 @@ TEN = ac.Batching(size=10)
 
 
 def states(journal: Path, table: str) -> list[str]:
-    """Return the states in a table of a journal, as anybody could."""
+    """Return the states in a table of a journal, read with plain sqlite3."""
     with sqlite3.connect(journal) as db:
         found = [state for (state,) in db.execute(f"select state from {table} order by id")]  # noqa: S608
     db.close()
@@ -125,7 +125,7 @@ async def test_the_journal_holds_what_was_not_connected_as_not_sent(tmp_path: Pa
 async def test_a_doubt_of_an_earlier_process_is_settled_before_the_block_is_left(
     tmp_path: Path,
 ) -> None:
-    """Nobody asks for it; its window is that of its own intent, not all of the past."""
+    """No call asks for it; its window is that of its own intent, not all of the past."""
     journal = tmp_path / "x.db"
     reconcile = ac.Reconcile(settle=0.05)
     async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:

@@ -61,7 +61,7 @@ async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
 
 
 async def test_a_doubt_that_comes_after_a_cancellation_keeps_nothing_waiting() -> None:
-    """It pauses sending until it was searched for; but then nobody searches any more."""
+    """It pauses sending until it was searched for; but after a stop nothing searches any more."""
     async with Sandbox() as sandbox, client(sandbox, timeout=IMPATIENT) as api:
         sandbox.fail_next("hang-before", path="/sms/send")
         go_on = asyncio.Event()
@@ -238,7 +238,7 @@ asyncio.run(main())
 async def signalled(
     sandbox: Sandbox, journal: Path, *signals: signal.Signals
 ) -> tuple[int | None, list[str]]:
-    """Run a campaign in a process of its own and send it signals."""
+    """Run a campaign in a separate process and send it signals."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SCRIPT, sandbox.url, str(journal)),
         stdout=asyncio.subprocess.PIPE,

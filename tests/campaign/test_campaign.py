@@ -131,7 +131,7 @@ async def test_a_text_of_more_parts_than_are_sent_is_refused() -> None:
     assert await problems(made) == ["row 2: its text needs 9 parts, of which 8 would be sent"]
 
 
-async def test_landlines_are_written_to_if_told_so() -> None:
+async def test_landlines_are_sent_to_on_request() -> None:
     assert [it.row for it in await drafts(campaign(landlines=True))] == [2, 4, 7]
 
 
@@ -321,8 +321,8 @@ async def test_texts_of_errors_and_problems_hold_no_number_and_no_text() -> None
             assert "Secret" not in text
 
 
-async def test_a_plan_tells_what_the_account_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever plans sees before a cent is spent that the balance does not reach."""
+async def test_a_plan_shows_the_missing_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan shows before a cent is spent that the balance is too low."""
     async with Sandbox(balance="0.10") as poor:
         auth = BasicAuth(poor.username, poor.api_key)
         async with ClickSend(auth=auth, base_url=poor.url, rate_limit=None) as client:

@@ -33,7 +33,7 @@ PEOPLE = "name,to\nAnn,+61255501234\nBob,+447700900123\nCy,+12125550123\n"
 
 
 class Clock:
-    """A clock that moves when somebody waits."""
+    """A clock that moves when a task waits."""
 
     def __init__(self) -> None:
         self.now = START
@@ -134,7 +134,7 @@ async def test_who_opts_out_while_a_run_waits_is_left_out(
     assert "+447700900123" not in sent(sandbox)
 
 
-async def test_a_run_that_is_stopped_while_it_waits_goes_on_later(
+async def test_a_run_stopped_while_waiting_resumes_later(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     campaign = promo(clock, schedule=local("2026-12-02 09:00"))

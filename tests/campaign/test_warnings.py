@@ -140,7 +140,7 @@ async def test_a_trial_is_limited() -> None:
     assert found(await plan_of(sandbox={"trial": 200})) == {"trial_account": 2}
 
 
-async def test_a_number_of_somebody_else_is_no_sender() -> None:
+async def test_a_number_not_owned_is_no_sender() -> None:
     plan = await plan_of(text="Hi, opt out: https://a.example/stop", from_="+61499999999")
     assert found(plan) == {"sender_not_yours": 2}
 

@@ -106,7 +106,7 @@ def test_wrong_usage_is_one_line_that_repeats_nothing_private(
     assert not sandbox.requests
 
 
-def test_a_choice_is_told(cli: Cli) -> None:
+def test_a_choice_is_shown(cli: Cli) -> None:
     assert "one of ACTIVE, PENDING, FAILED" in cli("connections", "list", "--status", "X").err
 
 

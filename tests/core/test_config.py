@@ -32,7 +32,7 @@ MATON = {"MATON_API_KEY": "maton"}
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what the shell of whoever runs this has set."""
+    """Forget what the shell that runs the tests has set."""
     for name in os.environ:
         if name.startswith(("CLICKSEND_", "MATON_")):
             monkeypatch.delenv(name)

@@ -221,7 +221,7 @@ async def ask_for(client: ac.ClickSend, seconds: float) -> None:
 
 
 def limited(requests: int, per: float) -> Hostile:
-    """Return a server that refuses whatever is one too many in any window."""
+    """Return a server that refuses what is one too many in any window."""
 
     async def serve(line: Line, arrival: Arrival) -> None:
         recent = [it for it in server.arrivals if it.at > arrival.at - per]
@@ -302,7 +302,7 @@ async def test_a_429_holds_also_those_who_wait_for_a_connection() -> None:
             await asyncio.gather(*(client.account.get() for _ in range(10)))
         first, *others = server.arrivals
         assert len(others) == 10
-        assert server.lines <= 3  # nobody connects only to find that there is a pause
+        assert server.lines <= 3  # no request connects only to find that there is a pause
         assert min(it.at for it in others) >= first.at + 0.2
 
 

@@ -165,7 +165,7 @@ async def test_the_server_says_when_to_try_again(status: int) -> None:
 
 
 async def test_a_reset_of_the_limit_does_not_delay_a_retry_the_limit_did_not_cause() -> None:
-    """Live replies tell the limit whatever their status."""
+    """Live replies carry the limit with any status."""
     headers = {"x-ratelimit-remaining": "5999", "ratelimit-reset": "47"}
 
     async def at_second_try(line: Line, _: Arrival) -> None:

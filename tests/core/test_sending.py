@@ -244,7 +244,7 @@ async def test_a_message_is_not_changed_by_being_sent() -> None:
     assert one["custom_string"] != other["custom_string"]
 
 
-async def test_a_list_stands_for_rows_that_nobody_can_name() -> None:
+async def test_a_list_stands_for_rows_without_refs() -> None:
     async def serve(line: Line, _: object) -> None:
         members = [{"to": f"+6141111111{n}", "status": "SUCCESS"} for n in range(3)]
         await line.ok({"messages": members})

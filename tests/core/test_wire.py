@@ -122,7 +122,7 @@ def test_any_bytes_are_json_or_unreadable(body: bytes) -> None:
 
 
 @given(json_values)
-def test_whatever_is_json_is_read(value: object) -> None:
+def test_any_json_is_read(value: object) -> None:
     assert_same(wire.loads(json.dumps(value).encode()), value)
     assert_same(wire.loads(json.dumps(value, ensure_ascii=False).encode("utf-8-sig")), value)
 
@@ -457,10 +457,13 @@ async def test_a_reply_is_deciphered_into_its_struct() -> None:
         mocked.post(f"{ROOT}/v3/sms/send", payload={"http_code": 200, "data": data})
         async with client_of(ROOT) as client:
             result = await client.sms.send(MESSAGE)
-    (told,) = result.accepted
-    assert (told.message_price, told.date) == (Decimal("0.0770"), datetime(2026, 1, 1, tzinfo=UTC))
-    assert told.schedule is None
-    assert told.raw == row
+    (row_read,) = result.accepted
+    assert (row_read.message_price, row_read.date) == (
+        Decimal("0.0770"),
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert row_read.schedule is None
+    assert row_read.raw == row
     assert (result.total_price, result.queued_count) == (Decimal("0.077"), 1)
     assert (result.unknown, result.raw) == ((), data)
 
