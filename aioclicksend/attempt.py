@@ -9,7 +9,7 @@ aiohttp's tracing reports the phase; ``on_request_headers_sent`` fires just befo
 so an attempt that never got past it provably sent nothing. The exception's type cannot decide that:
 waiting for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the
 one place to wait with a connection in hand: an attempt that is given up in the signals before it
-would leave its connection open for ever.
+would leave its connection open forever.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ log = logging.getLogger("aioclicksend")
 
 
 class Breaker(Struct, frozen=True):
-    """Decides when so many messages fail that sending should stop: a bad list, a blocked sender.
+    """Decides when too many messages fail to go on sending: a bad list, a blocked sender.
 
     Raises:
         ValueError: a value is out of range.
@@ -99,7 +99,7 @@ class Breaker(Struct, frozen=True):
         return cls(float(percent[1]) / 100)
 
     def trips(self, delivered: int, failed: int) -> bool:
-        """Whether so many have failed, of those that are final."""
+        """Whether too many of those that are final have failed."""
         final = delivered + failed
         return final >= self.minimum and failed >= self.share * final
 

@@ -10,7 +10,7 @@ class Recharge(rest.Group):
 
     @rest.get("/v3/recharge/credit-card")
     async def credit_card(self) -> CreditCard:
-        """Return the card credit is paid with, but for most of its number."""
+        """Return the card credit is paid with; its number is masked."""
         ...
 
     @rest.put("/v3/recharge/credit-card")

@@ -657,7 +657,7 @@ class Dispatcher:
             self._urgent.append(batch_of(group))
         self.wake()
 
-    async def price_anew(self, batch: Batch) -> list[Decimal | None]:
+    async def price_again(self, batch: Batch) -> list[Decimal | None]:
         """Return what messages may cost that are in doubt and carry no reservation."""
         try:
             return self._quoted(batch, (await self._channel.price(batch.body)).rows)

@@ -166,7 +166,7 @@ class Reconciler:
         """How long the last witness took to show, at most."""
         self._changed = asyncio.Event()
         self._searching: anyio.CancelScope | None = None
-        lifecycle.on_change(self._hear_of_the_end)
+        lifecycle.on_change(self._on_phase_change)
 
     def __len__(self) -> int:
         return len(self._doubts)
@@ -260,7 +260,7 @@ class Reconciler:
             with anyio.move_on_after(None if wait == float("inf") else wait):
                 await self._changed.wait()
 
-    def _hear_of_the_end(self) -> None:
+    def _on_phase_change(self) -> None:
         self._changed.set()
         # What the search has not found by now ends as Unknown, in `run`.
         if self._lifecycle.phase >= Phase.HURRIED and self._searching is not None:
@@ -288,7 +288,7 @@ class Reconciler:
             skew=self._policy.skew,
             wall_offset=self._wall() - started,
         )
-        # A history without an end, or of a million rows, must not hold the sender for ever.
+        # A history without an end, or of a million rows, must not hold the sender forever.
         bound = max(10.0, 2 * self._policy.settle)
         try:
             with anyio.move_on_after(bound) as limit:

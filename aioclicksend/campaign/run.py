@@ -160,7 +160,7 @@ class Run:
                     self._left_out[it.reason] = self._left_out.get(it.reason, 0) + 1
                     continue
                 message = it.message
-                # By number, not by row: a corrected or extended list must reach nobody twice.
+                # By number, not by row: a corrected or extended list must send nothing twice.
                 match = self._recipients.match(message.to or "", message.body)
                 if match.is_sent:
                     if self._is_reported(match):

@@ -128,7 +128,7 @@ def check(message: Message, *, single: bool = False) -> None:
 
 
 def freeze(message: Message) -> bytes:
-    """Return the JSON of a message as it will travel, but for a ref it lacks.
+    """Return the JSON of a message as it is sent, without a generated ref.
 
     Raises:
         ValueError: a text holds a lone surrogate, which no encoding can carry.
@@ -147,7 +147,7 @@ def freeze(message: Message) -> bytes:
 
 
 def thaw(frozen: bytes, kind: type[AnyMessage], media_file: str | None = None) -> AnyMessage:
-    """Return the message that a JSON came from; what it is given beside its JSON is `media_file`.
+    """Return the message that a JSON came from; its `media_file` is stored separately.
 
     A field of the wrong type, which only the API judges, comes back as it was.
     """

@@ -71,7 +71,7 @@ class Front:
         self.log.clear()
 
     def limit(self, rate_limit: tuple[int, float] | None) -> None:
-        """Answer so many requests in any window of so many seconds, or any number."""
+        """Set how many requests are answered in any window of how many seconds; None: all."""
         self.window = RateWindow(*rate_limit) if rate_limit else None
 
     async def answer(self, request: web.Request, base: str) -> web.StreamResponse:

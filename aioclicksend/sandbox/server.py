@@ -328,7 +328,7 @@ class Sandbox:
 
     @property
     def rate_limit(self) -> tuple[int, float] | None:
-        """How many requests are answered in any window of so many seconds; None for any."""
+        """How many requests are answered in any window of how many seconds; None for all."""
         return self._rate_limit
 
     @rate_limit.setter

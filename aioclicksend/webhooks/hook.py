@@ -226,7 +226,7 @@ class Webhook:
         Args:
             to: a number, for all that came from it; or the id or the `custom_string` of a message
                 of ours, for the replies to it.
-            limit: at most so many.
+            limit: at most this many.
 
         """
         return await self.store.replies(to, limit)

@@ -211,7 +211,7 @@ class Inbox(Ledger, Protocol):
         Args:
             to: a number: what its owner sent; else the id or the `custom_string` of a message of
                 ours: what answered it.
-            limit: at most so many.
+            limit: at most this many.
 
         """
         ...

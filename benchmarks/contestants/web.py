@@ -24,7 +24,7 @@ def burst(url: str, count: int) -> dict[str, float]:
 
 
 def steady(url: str, count: int, each_second: float) -> dict[str, float]:
-    """Send messages one by one, so many a second, and return how long each waited."""
+    """Send messages one by one, at this rate a second, and return how long each waited."""
     return asyncio.run(_steady(url, count, each_second))
 
 

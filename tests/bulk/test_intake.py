@@ -205,13 +205,13 @@ class BrokenJournal(ac.Journal):
     async def claim(self, state: State, limit: int, after: int = 0) -> list[Entry]:  # noqa: ARG002
         if state is State.IN_DOUBT:
             return []
-        raise OSError("the disk is gone")
+        raise OSError("the disk was removed")
 
 
 async def test_what_stops_a_resume_is_raised(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=BrokenJournal(tmp_path / "x.db")) as bulk:
-            with pytest.raises(OSError, match="the disk is gone"):
+            with pytest.raises(OSError, match="the disk was removed"):
                 await asyncio.wait_for(bulk.resume(), 2)
 
 

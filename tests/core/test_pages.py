@@ -39,7 +39,7 @@ def pager(page: int, last: int, **more: Any) -> dict[str, Any]:
 
 
 def listing(last: int) -> Hostile:
-    """Return a server with so many full pages."""
+    """Return a server with this many full pages."""
     return Hostile(lambda line, it: line.ok(pager(it.page, last)))
 
 

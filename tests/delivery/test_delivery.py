@@ -76,7 +76,7 @@ async def push(hook: Webhook, message_id: str, code: int = 201) -> None:
 
 
 async def finals(changes: AsyncIterator[Change], count: int) -> dict[str, str]:
-    """Read changes until so many messages are final."""
+    """Read changes until this many messages are final."""
     ended = dict[str, str]()
     with anyio.fail_after(50):
         async for change in changes:
