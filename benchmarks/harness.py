@@ -118,7 +118,7 @@ class Sink:
 def fresh(contestant: str, url: str = "", **options: Any) -> Result:
     """Run a contestant, ``module.function``, in a fresh process and return what it measured.
 
-    With `warm_up` it first runs unmeasured with this many messages, which loads what is loaded late.
+    With `warm_up` it first runs unmeasured with this many messages, to load what is loaded late.
     """
     command = [sys.executable, "-m", "benchmarks.client", contestant, url, json.dumps(options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603

@@ -223,6 +223,6 @@ Moment = Annotated[datetime | None, Parameter(converter=_moment)]
 Limit = Annotated[
     int | None,
     Parameter(
-        name="--limit-items", help="Stop after this many.", validator=validators.Number(gte=1)
+        name="--limit-items", help="Stop after N items.", validator=validators.Number(gte=1)
     ),
 ]
