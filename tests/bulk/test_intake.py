@@ -202,7 +202,7 @@ async def test_a_field_of_a_wrong_type_is_resumed_as_it_was(tmp_path: Path) -> N
 class BrokenJournal(ac.Journal):
     """A journal that cannot tell what it holds back."""
 
-    async def claim(self, state: State, limit: int, after: int = 0) -> list[Entry]:  # type: ignore[override]  # noqa: ARG002
+    async def claim(self, state: State, limit: int, after: int = 0) -> list[Entry]:  # noqa: ARG002
         if state is State.IN_DOUBT:
             return []
         raise OSError("the disk is gone")
