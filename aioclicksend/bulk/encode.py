@@ -226,7 +226,10 @@ def encode_one(message: Any, *, kind: type[Message], single: bool = True) -> byt
             f"hand in {kind.__name__}(to=..., body=...)"
         )
     check(message, single=single)
-    return freeze(message)
+    try:
+        return freeze(message)
+    except TypeError:
+        raise ValueError("a field holds something that JSON cannot hold") from None
 
 
 def encode(
