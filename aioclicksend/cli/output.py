@@ -222,7 +222,5 @@ def _moment(_kind: object, tokens: Sequence[Token]) -> datetime:
 Moment = Annotated[datetime | None, Parameter(converter=_moment)]
 Limit = Annotated[
     int | None,
-    Parameter(
-        name="--limit-items", help="Stop after N items.", validator=validators.Number(gte=1)
-    ),
+    Parameter(name="--limit-items", help="Stop after N items.", validator=validators.Number(gte=1)),
 ]

@@ -271,7 +271,7 @@ def all_rows(**fields: Any) -> Callable[[Line, Request], Awaitable[None]]:
 
 
 @pytest.mark.parametrize("status", ["THROTTLED", "INSUFFICIENT_CREDIT"])
-async def test_a_retry_refused_in_a_way_that_hints_at_the_first_attempt_is_unknown(
+async def test_a_throttled_or_account_refusal_of_a_retry_is_unknown(
     status: str,
 ) -> None:
     """The first attempt was taken unseen; the refusal of its copy must not be taken for its own."""
@@ -282,7 +282,7 @@ async def test_a_retry_refused_in_a_way_that_hints_at_the_first_attempt_is_unkno
     assert sends == 3
 
 
-async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None:
+async def test_a_retry_refused_for_its_message_is_rejected() -> None:
     """Its first attempt would have been refused as well."""
     (outcome,), _ = await second_attempts(all_rows(status="INVALID_RECIPIENT"), sms(1))
     assert isinstance(outcome, ac.Rejected)
@@ -413,7 +413,7 @@ async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> No
 
 
 @pytest.mark.slow
-async def test_without_resend_nothing_goes_twice_and_all_that_was_taken_is_reported() -> None:
+async def test_without_resend_nothing_is_sent_twice_and_all_accepted_is_reported() -> None:
     async with (
         Sandbox(balance="100000", history_lag=1.0) as sandbox,
         client(sandbox, timeout=IMPATIENT) as api,

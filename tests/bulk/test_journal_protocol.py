@@ -413,7 +413,7 @@ async def test_a_ref_does_not_matter_to_a_key(journal: JournalProtocol) -> None:
 
 
 @pytest.mark.parametrize("end", [accepted, unknown])
-async def test_a_key_is_kept_by_what_may_have_been_taken(
+async def test_a_key_is_kept_by_accepted_rejected_and_unknown(
     journal: JournalProtocol, end: Callable[[int], list[ac.Outcome]]
 ) -> None:
     first = await plan(journal, [1], 0, keys=["k"])
@@ -432,7 +432,7 @@ async def test_a_key_is_freed_by_what_was_not_sent(journal: JournalProtocol) -> 
     assert list((await journal.begin(other.rows, 1)).won) == list(other.rows)
 
 
-async def test_a_message_without_a_key_beside_one_with_is_as_any_other(
+async def test_messages_with_and_without_keys_mix_in_one_batch(
     journal: JournalProtocol,
 ) -> None:
     """Also where the key was there before, and the message beside it comes with a ref."""

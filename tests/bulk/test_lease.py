@@ -103,7 +103,7 @@ async def test_a_process_of_another_user_is_alive(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("age", "free"), [(25, False), (35, True)])
-async def test_a_process_elsewhere_is_given_half_a_minute(
+async def test_a_lease_of_another_host_expires_after_half_a_minute(
     path: Path,
     age: float,
     free: bool,  # noqa: FBT001

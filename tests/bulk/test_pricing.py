@@ -105,7 +105,7 @@ async def test_every_priced_message_has_its_own_ref() -> None:
     assert arrival.body.count(b'"custom_string"') == 3
 
 
-async def test_a_price_that_cannot_be_had_stops_the_asking() -> None:
+async def test_a_failed_price_request_ends_the_pricing() -> None:
     """The other lanes are not waited for, nor is the source read on."""
     taken = 0
 

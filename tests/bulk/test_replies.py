@@ -216,7 +216,7 @@ def test_a_reply_with_broken_text_in_a_row_is_read_all_the_same() -> None:
     )
 
 
-def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
+def test_rows_with_equal_refs_are_not_matched_by_position() -> None:
     messages = [sms(it, custom_string="spring") for it in range(2)]
     body = reply_of([row(it, custom_string="spring", date=7) for it in (1, 0)])
     refs = ["spring", "spring"]

@@ -77,7 +77,7 @@ async def test_every_odd_row_is_counted() -> None:
         assert bulk.statistics().odd_rows == 2
 
 
-async def test_what_the_history_shows_to_be_refused_is_not_counted_as_found() -> None:
+async def test_a_refusal_found_in_the_history_is_not_counted_as_found() -> None:
     async def script(line: Line, arrival: Arrival) -> None:
         if arrival.path.endswith("/send"):
             line.reset()
@@ -112,7 +112,7 @@ async def test_the_journal_has_the_outcome_of_each_part_of_a_request(
     assert states(journal, "outcome") == ["accepted"] * 4 + ["rejected"]
 
 
-async def test_the_journal_holds_what_was_not_connected_as_not_sent(tmp_path: Path) -> None:
+async def test_a_failed_connection_is_recorded_as_not_sent(tmp_path: Path) -> None:
     journal = tmp_path / "x.db"
     async with refused_url() as url, client_of(url) as api:
         async with api.sms.bulk(journal=journal) as bulk:

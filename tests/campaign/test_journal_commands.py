@@ -43,7 +43,7 @@ def test_a_preview_shows_the_texts_and_sends_nothing(
     assert not sandbox.requests
 
 
-def test_a_test_goes_to_yourself_alone(campaign: Command, sandbox: Sandbox) -> None:  # noqa: F811
+def test_test_messages_go_to_the_given_number_only(campaign: Command, sandbox: Sandbox) -> None:  # noqa: F811
     args = ("test", "guests.csv", "--text", "Hi {name|friend}", "--country", "AU", "--yes")
     assert campaign(*args, "--to", "+61411111111", "--count", "2").code == 0
     assert [(it.to, it.body) for it in sandbox.messages] == [

@@ -309,7 +309,7 @@ async def test_a_mark_that_fails_is_made_up_for(
     assert stored(journal) == [(ids(sandbox)[0], "201")]
 
 
-async def test_a_look_that_breaks_off_between_storing_and_marking_loses_nothing(
+async def test_an_interrupted_poll_loses_no_receipt(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     sandbox.deliver(ids(sandbox)[0])

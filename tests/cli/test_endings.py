@@ -184,7 +184,7 @@ def test_ctrl_c_is_one_line(sandbox: Sandbox) -> None:
     assert (process.returncode, out, err) == (130, "", "aioclicksend: interrupted\n")
 
 
-def test_a_signal_is_heard_though_it_does_not_end_the_wait_for_the_network() -> None:
+def test_a_signal_is_handled_during_a_network_wait() -> None:
     """As one that comes just before that wait; here it is another thread that takes it."""
     began = threading.Event()
 

@@ -156,7 +156,7 @@ async def test_a_call_cancelled_while_it_waits_for_a_connection_leaves_nothing()
         assert len(server.arrivals) == 1
 
 
-async def test_a_call_cancelled_while_it_connects_leaves_nothing_not_even_a_doubt(
+async def test_a_call_cancelled_while_connecting_leaves_no_doubt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Hostile(greet=Line.hang) as server, client_of(server.tls_url) as client:

@@ -236,7 +236,7 @@ def shows_a_canary(text: str) -> list[str]:
     st.booleans(),
 )
 @settings(max_examples=150)
-def test_nothing_a_server_says_reaches_a_text_of_ours(
+def test_no_server_text_reaches_an_error_text(
     document: dict[str, Any],
     status: int,
     repeatable: bool,  # noqa: FBT001

@@ -216,7 +216,7 @@ async def test_defaults_do_not_travel() -> None:
     }
 
 
-async def test_the_picture_of_an_mms_stands_beside_the_messages() -> None:
+async def test_the_media_file_of_an_mms_is_a_top_level_field() -> None:
     async with rows() as server, client_of(server.url) as client:
         await client.mms.send([mms(custom_string="a"), mms(custom_string="b")])
     request = server.arrivals[0].json

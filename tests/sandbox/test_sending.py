@@ -80,9 +80,7 @@ async def test_a_blocked_country_is_counted(call: Caller) -> None:
         ({"from": "Shop"}, "SUCCESS"),
     ],
 )
-async def test_the_verdict_stands_in_the_row(
-    call: Caller, change: dict[str, Any], status: str
-) -> None:
+async def test_the_verdict_is_in_the_row(call: Caller, change: dict[str, Any], status: str) -> None:
     data = await call.send(sms(**change))
     assert data["messages"][0]["status"] == status
 
