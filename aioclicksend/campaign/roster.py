@@ -1,4 +1,4 @@
-"""The rows of a campaign's list, kept beside its messages so that a report can name them.
+"""The rows of a campaign's list, stored with its messages so that a report can name them.
 
 They are kept in a separate table of the journal's file, written when a run begins::
 

@@ -125,7 +125,7 @@ async def test_a_failed_connection_is_recorded_as_not_sent(tmp_path: Path) -> No
 async def test_a_doubt_of_an_earlier_process_is_settled_before_the_block_is_left(
     tmp_path: Path,
 ) -> None:
-    """No call asks for it; its window is that of its own intent, not all of the past."""
+    """No call asks for it; its window begins at its intent, not earlier."""
     journal = tmp_path / "x.db"
     reconcile = ac.Reconcile(settle=0.05)
     async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:

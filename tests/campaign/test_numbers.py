@@ -85,7 +85,7 @@ def test_a_trunk_zero_is_taken_off_where_there_is_none(text: str, number: str) -
     assert Numbers("DE").read(text).number == number
 
 
-def test_a_number_with_its_country_code_but_no_plus_is_read_as_the_mobile_it_can_be() -> None:
+def test_a_mobile_with_country_code_but_without_plus_is_read() -> None:
     reader = Numbers("DE")
     phone = reader.read("4917139200123")
     assert (phone.number, phone.is_landline) == ("+4917139200123", False)
@@ -103,7 +103,7 @@ def test_all_german_mobiles_are_read_without_a_plus() -> None:
             assert reader.read(digits).number == f"+{digits}"
 
 
-def test_two_mobiles_that_a_cell_can_be_are_not_guessed_between(
+def test_a_cell_that_can_be_two_mobiles_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader = Numbers("DE")

@@ -178,7 +178,7 @@ async def test_receipts_are_marked_at_a_look_after_they_were_stored(
     assert len(marks(sandbox)) == 1
 
 
-async def test_what_came_since_is_not_marked_with_what_is_older(
+async def test_newer_receipts_are_not_marked_with_older_ones(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     first, second, third, *_ = ids(sandbox)

@@ -197,7 +197,7 @@ def test_a_column_of_times_is_never_ignored_silently(clock: Clock) -> None:
         promo(clock, source, columns={"shcedule": "Schedule"})
 
 
-async def test_what_is_handed_to_the_server_is_sent_to_it_at_once(
+async def test_at_server_messages_are_posted_at_once(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     when = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
@@ -213,7 +213,7 @@ async def test_what_is_handed_to_the_server_is_sent_to_it_at_once(
 CHANGED = "name,to\r\nDi,+61255501239\r\nAnna,+61255501234\r\nCy,+12125550123\r\n"
 
 
-async def test_a_list_that_was_changed_reaches_only_those_who_were_not_reached(
+async def test_a_changed_list_is_sent_to_new_recipients_only(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     assert (await send(promo(clock), client, journal, clock)).report.accepted == 3
@@ -229,7 +229,7 @@ async def test_a_list_that_was_changed_reaches_only_those_who_were_not_reached(
     assert [message.body for message in sandbox.messages][-1] == "Hi Di"
 
 
-async def test_a_row_that_was_corrected_before_it_was_sent_goes_out_corrected(
+async def test_a_row_corrected_before_it_was_sent_is_sent_corrected(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     from decimal import Decimal  # noqa: PLC0415

@@ -88,7 +88,7 @@ async def test_texts_are_looked_at(text: str, codes: set[str]) -> None:
     assert all(it.first_rows == [2, 3] and it.action for it in plan.warnings)
 
 
-async def test_rows_with_texts_of_their_own_are_looked_at_one_by_one() -> None:
+async def test_rows_with_different_texts_are_checked_one_by_one() -> None:
     source = (
         "to,body\n+61412345678,See bit.ly/x STOP to end\n+61412345679,Hi\n"
         "+61412345670,Bye. Unsubscribe: a.example\n"

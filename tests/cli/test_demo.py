@@ -122,7 +122,7 @@ def test_the_judge_counts_what_is_nowhere() -> None:
     assert judged([A], [WRONG], [taken(A), taken(B), REFUSED]) == (0, 1, 1)
 
 
-def test_the_judge_does_not_call_lost_what_is_admitted() -> None:
+def test_unknown_messages_do_not_count_as_lost() -> None:
     unknown, not_sent = (kind(MESSAGE, B, ac.Reason.STOPPED) for kind in (ac.Unknown, ac.NotSent))
     assert judged([A], [WRONG], [taken(A), unknown, REFUSED]) == (0, 0, 0)
     assert judged([A], [WRONG], [taken(A), not_sent, REFUSED]) == (0, 0, 0)

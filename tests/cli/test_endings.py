@@ -165,7 +165,7 @@ def test_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
     assert (process.returncode, err) == (141, "")
 
 
-def test_a_table_for_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
+def test_a_closed_output_pipe_is_no_error(sandbox: Sandbox) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = start("account", env=account(sandbox), stdout=writing)

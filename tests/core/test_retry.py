@@ -96,7 +96,7 @@ async def test_attempts_count_the_first_try(attempts: int) -> None:
     assert len(server.arrivals) == attempts
 
 
-async def test_a_call_that_may_be_repeated_gets_through_a_short_trouble() -> None:
+async def test_a_repeatable_call_survives_a_short_outage() -> None:
     async def at_third_try(line: Line, _: Arrival) -> None:
         if len(server.arrivals) < 3:
             line.reset()

@@ -127,7 +127,7 @@ async def test_a_refused_connection_shows_no_secret(caplog: pytest.LogCaptureFix
     assert_tells_nothing(caplog.text)
 
 
-async def test_what_the_server_said_is_there_for_those_who_ask() -> None:
+async def test_server_text_is_in_response_msg_and_raw() -> None:
     async with Hostile(echo(400)) as server, client_of(server.url) as client:
         error = await failure_of(client.sms.send(MESSAGE))
     assert isinstance(error, ac.BadRequest)

@@ -259,7 +259,7 @@ async def test_a_list_stands_for_rows_without_refs() -> None:
 # Against the sandbox
 
 
-async def test_rows_tell_what_was_accepted_and_what_was_refused_and_why() -> None:
+async def test_rows_show_acceptances_and_refusals_with_reasons() -> None:
     async with Sandbox() as sandbox:
         auth = ac.BasicAuth(sandbox.username, sandbox.api_key)
         async with client_of(sandbox.url, auth=auth) as client:

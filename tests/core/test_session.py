@@ -223,7 +223,7 @@ async def test_cookies_of_the_api_are_not_kept() -> None:
 # What is sent
 
 
-async def test_every_request_carries_credentials_and_says_who_asks() -> None:
+async def test_every_request_carries_credentials_and_user_agent() -> None:
     async with well() as server, client_of(server.url) as client:
         await client.account.get()
         await client.lists.update(7, list_name="friends")

@@ -193,7 +193,7 @@ def test_an_empty_reply_is_enough_only_where_nothing_is_returned() -> None:
 
 
 @given(json_values)
-def test_no_envelope_is_odd_enough_to_break_the_decoder(value: object) -> None:
+def test_any_envelope_is_read_or_unreadable(value: object) -> None:
     body = json.dumps({"http_code": value, "data": 1}).encode()
     with suppress(Unreadable):
         assert wire.data_of(REQUEST, Reply(200, {}, body)) == 1
@@ -207,7 +207,7 @@ def test_no_envelope_is_odd_enough_to_break_the_decoder(value: object) -> None:
     st.binary() | json_values.map(lambda it: json.dumps(it).encode()),
     st.dictionaries(st.sampled_from(["Retry-After", "ratelimit-reset"]), st.text()),
 )
-def test_no_refusal_is_odd_enough_to_break_its_error(
+def test_any_refusal_becomes_a_reply_error(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     error = wire.refusal(REQUEST, Reply(status, headers, body), 1.8e9)
@@ -264,7 +264,7 @@ def test_an_error_shows_the_code_and_keeps_the_servers_words(
         "",
     ],
 )
-def test_what_is_no_code_is_replaced_by_that_of_the_status(code: object) -> None:
+def test_a_bad_response_code_is_replaced_by_that_of_the_status(code: object) -> None:
     assert code_in(code) == ""
     reply = Reply(400, {}, msgspec.json.encode({"response_code": code, "data": None}))
     error = wire.refusal(REQUEST, reply)

@@ -136,7 +136,9 @@ async def test_dates_are_written_otherwise(
         assert (row["date"], row["schedule"]) == (written, written)
 
 
-async def test_a_million_foreign_rows_stand_around_our_own(http: aiohttp.ClientSession) -> None:
+async def test_a_million_foreign_rows_surround_the_sandbox_rows(
+    http: aiohttp.ClientSession,
+) -> None:
     clock = Clock()
     many = HistoryBehaviour(foreign_rows=1_000_000)
     async with Sandbox(clock=clock, history=many, min_limit=1) as sandbox:

@@ -296,7 +296,7 @@ async def test_a_test_item_is_pushed_to_its_address(
     assert (await call.data("GET", path))["total"] == 0
 
 
-async def test_a_sandbox_that_stops_lets_go_of_its_pushes(
+async def test_stopping_the_sandbox_ends_its_pushes(
     http: aiohttp.ClientSession, hook: Hook
 ) -> None:
     before = asyncio.all_tasks()
