@@ -159,7 +159,7 @@ async def follow(
 
     It yields what the store knows already, then new changes without an end. Each message is final
     in one change, see `Change.is_final`. A poll that fails for the network or the server is logged
-    and made up for by the next.
+    and the next one reads what it missed.
 
     ::
 

@@ -50,7 +50,7 @@ class Messages(rest.Group, Generic[M, R]):
     _send: Operation
     _price: Operation
     _by_text = True
-    """Whether its history may lack refs, so that number and text must do."""
+    """Whether its history may lack refs, so that number and text are compared instead."""
     _memory: Memory | None = None
     """What bulk senders of this client have learned of the server."""
 

@@ -74,7 +74,7 @@ class Channel(Struct, frozen=True):
     history: History
     lookup: Lookup | None
     has_refs: bool
-    """Whether its history shows refs; else number, text and date must do."""
+    """Whether its history shows refs; else messages are found by number, text and date."""
     memory: Memory
     """What was learned of the server, shared by the senders of one client."""
     on_batch: Callable[..., object] | None = None

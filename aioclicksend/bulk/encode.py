@@ -60,7 +60,7 @@ _split = msgspec.json.Decoder(_Bodies).decode
 
 
 def bodies_of(request: str | bytes) -> list[bytes]:
-    """Return the JSON of each message of a request body, word for word."""
+    """Return the JSON of each message of a request body, byte for byte."""
     return [bytes(it) for it in _split(request).messages]
 
 

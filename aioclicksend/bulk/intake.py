@@ -469,7 +469,7 @@ class Intake:
     ) -> None:
         gathering: Gathering | None = None
         with anyio.CancelScope() as scope:
-            # A source may be idle forever: only a cancellation lets it hear of the end.
+            # A source may be idle forever: only a cancellation can end it.
             forget = self._lifecycle.on_change(scope.cancel)
             stream.on_close = scope.cancel
             try:

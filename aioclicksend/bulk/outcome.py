@@ -268,4 +268,4 @@ class Statistics(Struct, kw_only=True):
     odd_rows: int
     """Rows of replies that belong to no message, or to one that has its row already."""
     held: str | None
-    """Why sending stopped for good, such as ``INSUFFICIENT_CREDIT``; None while it continues."""
+    """Why sending stopped permanently, such as ``INSUFFICIENT_CREDIT``; None while it continues."""

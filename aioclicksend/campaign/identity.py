@@ -24,7 +24,7 @@ from msgspec import Struct
 from .number_set import NumberSet, as_integer, message_hash
 
 NEVER_SENT = frozenset({"planned", "not_sent", "held"})
-"""States of messages in a journal that no server has seen, or was seen to refuse for good."""
+"""States of messages in a journal that the server provably did not take."""
 
 
 class Entry(NamedTuple):

@@ -42,7 +42,7 @@ class Subaccount(Model):
 
 
 class Referrer(Model):
-    """How the account heard of ClickSend."""
+    """How the account's owner found ClickSend."""
 
     id: int | None = None
     name: str | None = None

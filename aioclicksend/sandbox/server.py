@@ -191,7 +191,7 @@ class Sandbox:
         self._tick_if_needed()
 
     async def stop(self) -> None:
-        """Stop listening and let go of every request, also of those that hang."""
+        """Stop listening and end every request, also those that hang."""
         runner, self._runner, self._port = self._runner, None, None
         if runner is None:
             return

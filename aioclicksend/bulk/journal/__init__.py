@@ -16,7 +16,7 @@ Invariants, whichever implementation:
 2. `begin` returns after intent, claim and reservation are durable together.
 3. `fence` is checked just before the first byte: an owner that lost its lease sends nothing.
 4. What a silent owner left is in doubt. It is never planned again by itself.
-5. A key belongs to one message for good, unless that message ends as not sent.
+5. A key belongs to one message permanently, unless that message ends as not sent.
 
 `SqliteJournal` (`aioclicksend.Journal`) serves one process, `aioclicksend.cluster` any number.
 Everything that reads a journal uses these methods or its reader, never its tables.
@@ -51,7 +51,7 @@ class State(StrEnum):
     NOT_SENT = "not_sent"
     """Provably not taken: the next run sends it."""
     HELD = "held"
-    """Refused for the account's sake (no credit, not activated): the next run sends it."""
+    """Refused because of the account (no credit, not activated): the next run sends it."""
     KEY_CONFLICT = "key_conflict"
     """Not entered: its key belongs to another message."""
 
@@ -68,7 +68,7 @@ class Entry(Struct, kw_only=True):
     """The journal's own number of the message."""
     ref: str
     body: bytes
-    """Its JSON, frozen: sent word for word at every attempt."""
+    """Its JSON, frozen: every attempt sends the same bytes."""
     media_file: str | None = None
     """Travels beside the messages of an MMS request."""
     state: State

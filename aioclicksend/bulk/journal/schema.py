@@ -8,7 +8,7 @@ Times are unix seconds, UTC::
                     silent: its owner went silent and may still be alive: never sent again
     chunk           first, size, media_file, body
                     Messages that were handed in together; their ids are ``first`` and the next
-                    ones. ``body`` is {"messages": [...]}, frozen: sent word for word.
+                    ones. ``body`` is {"messages": [...]}, frozen: sent byte for byte.
     chunk_result    chunk, size, then the columns of a result
                     What became of a chunk, as long as its messages go the same way. A column
                     holds what they share, or a JSON array: what each of them has.
