@@ -49,7 +49,7 @@ class OptOuts:
         if self.unread:
             more = f" and {len(self.unread) - 1:,} more" if len(self.unread) > 1 else ""
             raise CampaignError(
-                f"opt-outs: no number could be read in {self.unread[0]}{more}: mend it, or go on "
+                f"opt-outs: no number could be read in {self.unread[0]}{more}: correct it, or continue "
                 "with --ignore-unread-opt-outs"
             )
 
@@ -76,6 +76,7 @@ class OptOuts:
         unread: list[int] = []
         any_read = False
         for row in source:
+            # Even a broken row may name the number of a person who opted out.
             if row.problem and not row.is_hidden:
                 self._take_all(row.texts)
                 unread.append(row.number)
@@ -95,6 +96,7 @@ class OptOuts:
             if not text:
                 continue
             is_read = self._take(text)
+            # A date can look like a number: outside the columns of numbers it proves nothing.
             if is_read and (expected.has(column) or not is_date(text)):
                 understood = True
             elif expected.is_known and expected.has(column):
@@ -119,6 +121,7 @@ class OptOuts:
     def _take(self, text: str, country: str = "") -> bool:
         """Take every number that a cell can mean in, and return whether it was understood."""
         numbers, is_read = self._numbers.every(text, country)
+        # All readings: leaving out one person too many is better than writing to one who opted out.
         for number in numbers:
             self._known.add(as_integer(number))
         return is_read
@@ -148,6 +151,7 @@ async def account_opt_outs(client: ClickSend) -> list[ContactList]:
     Each account is given an "Opt-Out List". ClickSend obeys it in campaigns of its dashboard, but
     not in what is sent through the API, so it has to be obeyed here.
     """
+    # By name, as the API does not mark such a list in any other way.
     return [
         ContactList(it.list_id)
         async for it in client.lists.walk()

@@ -129,6 +129,7 @@ class QuietHours:
 
         None if its zones are unknown, or are never open together.
         """
+        # Answers are kept per minute: a list has thousands of numbers in the same few zones.
         minute = moment.replace(second=0, microsecond=0)
         if minute != self._minute:
             self._minute = minute
@@ -155,6 +156,7 @@ def _opening(week: Week, clocks: Sequence[ZoneInfo], moment: datetime) -> dateti
         closed = [it for it in clocks if not _is_open(week, moment.astimezone(it))]
         if not closed:
             return moment
+        # To the latest of these openings: before it at least one zone is closed.
         moment = max(_next_opening(week, it, moment) for it in closed)
         if moment > limit:
             break
@@ -166,6 +168,7 @@ def _is_open(week: Week, local: datetime) -> bool:
     clock = local.time()
     if today and today.opens <= clock and (clock < today.closes or today.closes < today.opens):
         return True
+    # Hours that pass midnight belong to the day on which they began.
     return yesterday is not None and yesterday.closes < yesterday.opens and clock < yesterday.closes
 
 
@@ -177,6 +180,7 @@ def _next_opening(week: Week, clock: ZoneInfo, moment: datetime) -> datetime:
         hours = week[date.weekday()]
         if hours is None:
             continue
+        # On the local clock and then in UTC, so that a change of the clocks in between is counted.
         opening = datetime.combine(date, hours.opens, clock).astimezone(UTC)
         if opening > moment:
             return opening

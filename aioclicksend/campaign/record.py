@@ -57,6 +57,8 @@ class Record:
             if name.startswith(_PREFIX)
         }
         """What was entered about the campaign; nothing if it broke off before that."""
+        # Without facts but empty, a run was killed before it entered them: that journal can be
+        # used.
         if not self.facts and not reader.is_empty and self.counts():
             raise ConfigurationError(f"{self.path} is a journal, but not of a campaign")
 
@@ -85,6 +87,7 @@ class Record:
 
     def cancelled(self) -> datetime | None:
         """Return when the campaign was cancelled; None if it was not."""
+        # Read again: the campaign may be cancelled by another process at any time.
         at = JournalReader(self.path).meta.get(f"{_PREFIX}cancelled")
         return datetime.fromisoformat(at) if at else None
 
@@ -96,6 +99,7 @@ class Record:
         if self._reader.is_empty:
             return {}
         counts = self._reader.counts()
+        # A corrected text is a second message of its number, and only the last one counts.
         if self.facts.get("unique") == "number" and counts.keys() & NEVER_SENT:
             counts = self._reader.latest_counts()
         return counts
@@ -156,6 +160,7 @@ async def resolve(
         ConfigurationError: it is no journal of a campaign, or in use.
 
     """
+    # Through the journal itself, not its reader: a run that is in progress must not be changed.
     channel = Record(path).facts.get("channel", "sms")
     journal = Journal(path)
     await journal.start(channel)

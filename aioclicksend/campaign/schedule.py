@@ -88,6 +88,7 @@ class Schedule:
         if self._home is None:
             raise BadTime("needs --zone, such as Australia/Sydney, or --local")
         first, second = (moment.replace(tzinfo=self._home, fold=fold) for fold in (0, 1))
+        # Both readings have one offset except around a change of the clocks.
         if first.utcoffset() != second.utcoffset():
             if first.astimezone(UTC) > second.astimezone(UTC):
                 raise BadTime(f"does not exist in {self._home.key}: the clocks go forward")
@@ -103,6 +104,8 @@ class Schedule:
             if self._home is None:
                 raise BadTime("cannot be placed: the recipient's time zone is unknown, give --zone")
             clocks = [self._home]
+        # A number may be in several zones: the message waits until all of them have reached the
+        # time.
         return max(_reached(moment, it) for it in clocks)
 
 

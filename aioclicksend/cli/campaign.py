@@ -106,6 +106,7 @@ def plan(
     """
     chosen = options.with_input(source).with_text()
     path = journal or (None if source == "-" else chosen.journal())
+    # With a journal the plan shows what a run would add, not what is sent already.
     record = Record(path) if path is not None and path.exists() else None
     campaign = chosen.campaign(_start_of(record))
     recipients = _recipients(record, campaign)
@@ -306,6 +307,7 @@ async def _go(job: _Job) -> int:
     if record is not None:
         record.check(campaign.settings)
         campaign_journal.check_not_cancelled(record)
+    # A contact list may change between the answer and the run: only what was shown is sent.
     agreed = NumberSet() if job.options.list_id is not None else None
     async with _client(job.out, job.sending.rate_limit) as client:
         recipients = _recipients(record, campaign)
@@ -326,6 +328,7 @@ async def _go(job: _Job) -> int:
         if not job.yes and made.messages:
             require_answer(yes=False, stdin_used=job.stdin_used)
             confirm(question(made), yes=False)
+            # The file may have been saved while the question waited.
             job.options.check_unchanged(campaign.fingerprint)
         return await _send(job, campaign, client, made, agreed)
 
@@ -333,6 +336,7 @@ async def _go(job: _Job) -> int:
 async def _send(
     job: _Job, campaign: Campaign, client: ClickSend, made: Plan, agreed: NumberSet | None
 ) -> int:
+    # The first run's start: a local time that has passed since is late, not wrong.
     start = campaign.clock() if not job.journal.exists() else _start_of(Record(job.journal))
     before = standing(job.journal) if job.journal.exists() else None
     budget = _budget(job)
@@ -362,6 +366,7 @@ async def _send(
             watch(sending.bulk, left, job.out, lambda: sending.waits_for),
         ):
             ending = await sending.send()
+    # Only a whole run ends a campaign: a stopped one is to be resumed.
     if ending.is_whole:
         enter(job.journal, {"ended": _now().isoformat()})
     return _print_ending(job, ending)
@@ -384,6 +389,7 @@ def _check_warnings(job: _Job, made: Plan) -> None:
         raise Refused(f"--strict: nothing was sent, because of {codes}")
     budget = _budget(job)
     needed = made.price.total if made.price else Decimal(0)
+    # A budget below the price is never passed, so no more credit is needed.
     needed = needed if budget is None else min(needed, budget)
     if made.balance is not None and needed > made.balance and not job.yes:
         raise Refused(
@@ -407,7 +413,7 @@ def _print_complete(job: _Job, record: Record) -> int:
     else:
         show_standing(stands, reasons=True)
     job.out.note(
-        f"complete since {date}: the whole list was sent this already, so nothing was sent. "
+        f"complete since {date}: all people on the list were sent this, so nothing was sent. "
         "To send it again, to the same people, give another --journal"
     )
     return campaign_journal.code_of(stands)
