@@ -49,8 +49,8 @@ class OptOuts:
         if self.unread:
             more = f" and {len(self.unread) - 1:,} more" if len(self.unread) > 1 else ""
             raise CampaignError(
-                f"opt-outs: no number could be read in {self.unread[0]}{more}: correct it, or continue "
-                "with --ignore-unread-opt-outs"
+                f"opt-outs: no number could be read in {self.unread[0]}{more}: correct it, or "
+                "continue with --ignore-unread-opt-outs"
             )
 
     async def read(self, source: Table | ContactList, client: ClickSend | None) -> None:
