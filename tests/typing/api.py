@@ -22,7 +22,7 @@ class OwnPace:
     async def at_wire(self) -> None: ...
     def hold(self, seconds: float, operation: str | None = None) -> None: ...
     def held_for(self, operation: str) -> float:
-        return 0.0
+        raise NotImplementedError(operation)
 
 
 class NoPace:
