@@ -56,7 +56,7 @@ Exit codes: 0 all settled well, 1 refused, not sent or declined, 2 usage, 3 some
 unknown, 4 configuration, credentials or input, 130 interrupted.
 """
 
-app = cyclopts.App(
+app: cyclopts.App = cyclopts.App(
     "aioclicksend",
     help=_HELP,
     help_format="markdown",
@@ -68,8 +68,14 @@ app = cyclopts.App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for place, (name, (target, line)) in enumerate(FAMILIES.items()):
-    app.command(f"{__package__}.{target}", name=name, help=line, sort_key=place)
+
+
+def _register_families() -> None:
+    for place, (name, (target, line)) in enumerate(FAMILIES.items()):
+        app.command(f"{__package__}.{target}", name=name, help=line, sort_key=place)
+
+
+_register_families()
 app.register_install_completion_command(help="Install completion for your shell, and exit.")
 
 

@@ -40,7 +40,7 @@ from .output import PLAIN, Output, cell, console
 from .progress import watch
 from .stopping import stop_on_ctrl_c
 
-app = App(
+app: App = App(
     "campaign", help="A text to everybody on a list: plan, test, run, resume, status, report."
 )
 
@@ -293,8 +293,10 @@ def preview(
 
 
 app.command(receipts)
-for command in campaign_journal.COMMANDS:
-    app.command(command)
+app.command(campaign_journal.status)
+app.command(campaign_journal.report)
+app.command(campaign_journal.resolve)
+app.command(campaign_journal.cancel)
 app.command(campaign_journal.list_campaigns, name="list")
 
 

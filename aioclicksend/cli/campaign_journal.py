@@ -203,9 +203,6 @@ def list_campaigns(
     return Exit.OK
 
 
-COMMANDS = (status, report, resolve, cancel)
-
-
 def code_of(stands: Standing) -> int:
     """Return the exit code of a campaign that stands so."""
     if stands.unknown or stands.in_doubt:
