@@ -9,7 +9,7 @@ aiohttp's tracing reports the phase; ``on_request_headers_sent`` fires just befo
 so an attempt that never got past it provably sent nothing. The exception's type cannot decide that:
 waiting for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the
 one place to wait with a connection in hand: an attempt that is given up in the signals before it
-would leave its connection open for ever.
+would leave its connection open forever.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Attempt:
         self.turn_left: float | None = turn_left
         self.phase: str = "pool"
         self.connection: object | None = None
-        """What tells its connection from others."""
+        """Identifies its connection."""
         self.is_answered: bool = False
         """Whether its reply was read to the end."""
         self.opened: bool = False
@@ -85,7 +85,7 @@ class Attempt:
         self.sent_at: float | None = None
 
     def __deepcopy__(self, _memo: object) -> Attempt:
-        return self  # aioresponses copies whatever a request is made with
+        return self  # aioresponses copies all arguments of a request
 
     def connects(self) -> None:
         """Begin to open a connection."""
@@ -193,7 +193,7 @@ def explained(error: Exception, progress: Attempt | None) -> Exception:
     if isinstance(error, TimeoutError) and progress is not None and progress.clock.expired():
         return progress.timed_out()
     if sent or isinstance(error, aiohttp.ClientError | OSError):
-        # After bytes left whatever goes wrong leaves the outcome open, even an internal error.
+        # Once bytes have left, any failure leaves the outcome open, even an internal error.
         return Failure(rule.fate(sent=sent), _cause(error))
     return error
 

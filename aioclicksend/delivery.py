@@ -6,11 +6,11 @@
     polls  ─► look ─────►   │
                             └──counts──► report
 
-Pushes can be lost, and polling needs a rule with the action POLL and is shared with everybody else
-who polls the account. With both, a message ends as soon as one of them says so. Receipts of
-messages that this store did not send are kept there as well, for whoever asks by their ids.
+Pushes can be lost, and polling needs a rule with the action POLL and is shared with all others who
+poll the account. With both, a message ends as soon as one of them says so. Receipts of messages
+that this store did not send are kept there as well and can be read by their ids.
 
-The API lists the receipts of all messages of an account that nobody marked read, and marks them by
+The API lists the unread receipts of all messages of an account, and marks them by
 time alone. So a look stores all of them before it marks any; what is interrupted in between is read
 once more, and counted once.
 """
@@ -49,10 +49,9 @@ __all__ = [
 Mark: TypeAlias = Literal["own", "all", "none"]
 """Which receipts a poll marks read.
 
-Marking takes them from everybody else who polls the account, and goes by time. ``own`` stops before
-the oldest unread receipt of a message that this store did not send. As long as nobody reads that
-one, all later ones stay unread: they are read at every look and counted once. ``all`` marks those,
-too.
+Marking takes them from all others who poll the account, and goes by time. ``own`` stops before the
+oldest unread receipt of a message that this store did not send. Until its owner reads that one, all
+later ones stay unread: they are read at every look and counted once. ``all`` marks those, too.
 """
 
 TRANSIENT = (NotSentError, UnknownOutcomeError, ServerError)
@@ -68,7 +67,7 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 class Breaker(Struct, frozen=True):
-    """Decides when so many messages fail that sending should stop: a bad list, a blocked sender.
+    """Decides when too many messages fail to go on sending: a bad list, a blocked sender.
 
     Raises:
         ValueError: a value is out of range.
@@ -100,7 +99,7 @@ class Breaker(Struct, frozen=True):
         return cls(float(percent[1]) / 100)
 
     def trips(self, delivered: int, failed: int) -> bool:
-        """Whether so many have failed, of those that are final."""
+        """Whether too many of those that are final have failed."""
         final = delivered + failed
         return final >= self.minimum and failed >= self.share * final
 
@@ -158,7 +157,7 @@ async def follow(
 ) -> AsyncGenerator[Change]:
     """Yield every step in the delivery of every message, as pushes and polls make it known.
 
-    It yields what the store knows already, then goes on without an end. Each message becomes final
+    It yields what the store knows already, then new changes without an end. Each message is final
     in one change, see `Change.is_final`. A poll that fails for the network or the server is logged
     and made up for by the next.
 
@@ -244,7 +243,7 @@ async def _pages(
         totals.add(page.total)
         is_whole = is_whole and len(receipts) == len(page.items)
         yield await ledger.record(receipts, began)
-    # Somebody who marks meanwhile shifts the pages, and with them what was not seen.
+    # If another client marks meanwhile, the pages shift and some receipts may not be seen.
     if mark != "none" and is_whole and totals <= {read}:
         await _mark(client, ledger, began, grace, others=mark == "all")
 

@@ -80,7 +80,7 @@ def _stored(file: BinaryIO) -> None:
 
 
 class _Writer:
-    """Takes the body of a reply into a file; each attempt begins it anew."""
+    """Takes the body of a reply into a file; each attempt starts it again."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -72,7 +72,7 @@ class HoldEvent(Struct, frozen=True):
 
 
 class EndEvent(Struct, frozen=True):
-    """A call ended, in whatever way; there is exactly one for each call."""
+    """A call ended, with or without success; there is exactly one for each call."""
 
     id: str
     operation: str

@@ -94,7 +94,7 @@ class Page(Struct, Generic[T], kw_only=True):
 class Pages(Generic[T]):
     """A list that is fetched as it is read: ``async for item in pages``.
 
-    Every ``async for`` starts anew from the first page.
+    Every ``async for`` starts again from the first page.
     """
 
     def __init__(

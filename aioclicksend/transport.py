@@ -47,7 +47,7 @@ ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
 class Transport:
-    """Opens a session at the first request, on a connector of its own or a lent one."""
+    """Opens a session at the first request, on its own connector or a lent one."""
 
     def __init__(self, lent: ClientSession | None, trace: TraceConfig) -> None:
         self._lent = lent

@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _again(number: str) -> dict[str, Line]:
-    """Measure bars anew, and nothing that has none."""
+    """Measure bars again, and nothing that has none."""
     print(f"\nThe bars, {number} run", flush=True)
     lines = [line for question in REPEATED for line in question.measure(quick=question is walking)]
     bars = _bars(lines)

@@ -17,7 +17,7 @@ def measure(*, quick: bool) -> list[Line]:
             for name in ("bulk", "send", "floor", "plain", "with_pydantic")
         ],
     )
-    line = partial(compared, name="cpu_each", tell=seconds)
+    line = partial(compared, name="cpu_each", as_text=seconds)
     return [
         line("read 1000 rows in `bulk`, against a lean msgspec struct", ours=lean, other=floor),
         line("read 1000 rows in `bulk`, against json + dict", ours=lean, other=plain),

@@ -1,6 +1,6 @@
-"""Running contestants side by side, and telling how they fared.
+"""Running contestants side by side, and reporting their results.
 
-Each contestant runs in a process of its own, so that its memory and its processor seconds are its
+Each contestant runs in a separate process, so that its memory and its processor seconds are its
 own; where two are compared they take turns, so that a machine that is busy or warm is so for both.
 """
 
@@ -63,7 +63,7 @@ class Line(Struct, frozen=True):
         return f"{self.bar} {'✓' if self.bar.met(self.ratio) else '✗'}"
 
     @property
-    def told_ratio(self) -> str:
+    def ratio_text(self) -> str:
         """The ratio and its spread."""
         if self.ratio is None:
             return ""
@@ -75,7 +75,7 @@ class Line(Struct, frozen=True):
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """Return the cells of the table."""
-        return self.what, self.ours, self.other, self.told_ratio, self.verdict
+        return self.what, self.ours, self.other, self.ratio_text, self.verdict
 
 
 class Sink:
@@ -111,14 +111,14 @@ class Sink:
     def stats(self) -> dict[str, Any]:
         """Return what has arrived."""
         with urllib.request.urlopen(f"{self.url}/stats") as reply:  # noqa: S310 - loopback
-            told: dict[str, Any] = json.load(reply)
-        return told
+            values: dict[str, Any] = json.load(reply)
+        return values
 
 
 def fresh(contestant: str, url: str = "", **options: Any) -> Result:
     """Run a contestant, ``module.function``, in a fresh process and return what it measured.
 
-    With `warm_up` it first runs unmeasured with so many messages, which loads what is loaded late.
+    With `warm_up` it first runs unmeasured with this many messages, to load what is loaded late.
     """
     command = [sys.executable, "-m", "benchmarks.client", contestant, url, json.dumps(options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
@@ -151,15 +151,15 @@ def compared(
     ours: Sequence[Result],
     other: Sequence[Result],
     *,
-    tell: Callable[[float], str],
+    as_text: Callable[[float], str],
     bar: Bar | None = None,
 ) -> Line:
     """Return the line that compares a measure of two contestants."""
     each = ratios(ours, other, name)
     return Line(
         what,
-        tell(median(ours, name)),
-        tell(median(other, name)),
+        as_text(median(ours, name)),
+        as_text(median(other, name)),
         statistics.median(each),
         (min(each), max(each)),
         bar,

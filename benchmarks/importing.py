@@ -14,7 +14,7 @@ def measure(*, quick: bool) -> list[Line]:
         7 if quick else 21,
         [partial(fresh, "contestants.imports.load", name=name) for name in modules],
     )
-    line = partial(compared, name="cpu", ours=ours, tell=seconds)
+    line = partial(compared, name="cpu", ours=ours, as_text=seconds)
     return [
         line("`import aioclicksend`, against aiohttp", other=aiohttp, bar=Bar(1.3, most=True)),
         line("`import aioclicksend`, against clicksend-client 6", other=official),

@@ -22,7 +22,7 @@ def measure(*, quick: bool) -> list[Line]:
                 ],
             )
         of = f"journalled `run`, {spaced(count)} SMS"
-        line = partial(compared, ours=kept, other=plain, tell=per_second)
+        line = partial(compared, ours=kept, other=plain, as_text=per_second)
         lines += [
             line(f"{of}: a second, against plain", "per_second", bar=Bar(0.5)),
             line(f"{of}: a CPU second, against plain", "per_cpu_second"),

@@ -35,7 +35,7 @@ class Meter:
         self.cpu += cpu_seconds()
 
     def result(self, count: int) -> dict[str, float]:
-        """Return what a run over so many messages measured."""
+        """Return what a run over this many messages measured."""
         return {
             "count": count,
             "wall": self.wall,

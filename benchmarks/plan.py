@@ -20,7 +20,7 @@ def measure(*, quick: bool) -> list[Line]:
             partial(fresh, "contestants.planned.parse_only", count=count),
         ],
     )
-    line = partial(compared, name="cpu", ours=ours, tell=seconds)
+    line = partial(compared, name="cpu", ours=ours, as_text=seconds)
     most = fresh("contestants.planned.plan", count=large)
     return [
         line(

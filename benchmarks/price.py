@@ -1,7 +1,7 @@
 """What pricing costs, against the same posts made by other means.
 
 The official SDK is left out: its models want the dates of a price reply as text, and refuse the
-numbers that this sink, like the API's documentation of sends, tells.
+numbers that this sink returns, like the API's documentation of sends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def measure(*, quick: bool) -> list[Line]:
             ],
         )
     of = f"`price`, {spaced(count)} SMS: a CPU second, against"
-    line = partial(compared, name="per_cpu_second", ours=ours, tell=per_second)
+    line = partial(compared, name="per_cpu_second", ours=ours, as_text=per_second)
     return [
         line(f"{of} the floor", other=floor),
         line(f"{of} httpx + pydantic", other=usual),

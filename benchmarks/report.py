@@ -36,7 +36,7 @@ $ python -m benchmarks --quick      # a short run
 $ python -m benchmarks.throughput   # one question alone
 ```
 
-- The server is `benchmarks/sink.py`, a process of its own that answers full rows, checks nothing.
+- The server is `benchmarks/sink.py`, a separate process that answers full rows, checks nothing.
 - Every contestant runs in a fresh process. They take turns; ratios are made round by round, and
   what is shown is their median, with the least and the greatest in parentheses.
 - Processor seconds are those of the client's process, all its threads together. Throughput is
@@ -87,8 +87,8 @@ def _thrice(runs: Sequence[Mapping[str, Line]]) -> Iterator[str]:
         lines = [run[what] for run in runs if what in run]
         if first.bar is not None and len(lines) == len(runs):
             marks = "".join(line.verdict[-1] for line in lines)
-            told = " | ".join(line.told_ratio for line in lines)
-            yield f"| {what} | {told} | {first.bar} {marks} |"
+            values = " | ".join(line.ratio_text for line in lines)
+            yield f"| {what} | {values} | {first.bar} {marks} |"
 
 
 def machine() -> str:

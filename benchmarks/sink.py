@@ -1,10 +1,10 @@
-"""A stand-in for the API that costs as little as can be, in a process of its own.
+"""A stand-in for the API that costs as little as can be, in a separate process.
 
 It parses what must be echoed, answers in the shapes of the live API and checks nothing, so that a
 benchmark measures its client. For behaviour there is `aioclicksend.sandbox`.
 
 ``python -m benchmarks.sink --rows 10000 --delay 0.05`` prints its address and serves until its
-standard input ends. `GET /stats` tells what has arrived.
+standard input ends. `GET /stats` returns what has arrived.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FROM_ON = msgspec.Raw(
 
 
 class Row(Struct, gc=False):
-    """A row of a reply as the live API tells it of a message it took."""
+    """A row of a reply as the live API writes it for a message it took."""
 
     direction: str
     date: int

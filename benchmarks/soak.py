@@ -18,31 +18,33 @@ def measure(*, quick: bool, length: float | None = None) -> list[Line]:
     """Stream messages into a sink with 1 % faults, and compare the samples early and late."""
     length = length or (QUICK if quick else FULL)
     with Sink(Settings(faults=1.0)) as sink:
-        told = fresh("contestants.soaked.soak", sink.url, seconds=length)
+        result = fresh("contestants.soaked.soak", sink.url, seconds=length)
         stats = sink.stats()
-    samples: dict[str, list[float]] = told["samples"]
-    outcomes = ", ".join(f"{value:,} {name}".replace(",", " ") for name, value in told["outcomes"])
+    samples: dict[str, list[float]] = result["samples"]
+    outcomes = ", ".join(
+        f"{value:,} {name}".replace(",", " ") for name, value in result["outcomes"]
+    )
     lines = [
         Line(
             f"soak of {seconds(length)} with {stats['faulty']} faults: {outcomes}",
-            per_second(told["count"] / told["wall"]),
+            per_second(result["count"] / result["wall"]),
         ),
         Line(
             "soak: messages without exactly one outcome",
-            f"{told['count'] - told['settled']}",
-            ratio=abs(told["count"] - told["settled"]),
+            f"{result['count'] - result['settled']}",
+            ratio=abs(result["count"] - result["settled"]),
             bar=Bar(0, most=True, unit="messages"),
         ),
     ]
     allowed = {"memory": 8.0, "tasks": 2.0, "descriptors": 4.0, "connections": 4.0}
     for name, limit in allowed.items():
         early, late = early_and_late(samples[name])
-        tell = megabytes if name == "memory" else "{:g}".format
+        as_text = megabytes if name == "memory" else "{:g}".format
         lines.append(
             Line(
                 f"soak: {name}, last third over the third before",
-                tell(late),
-                tell(early),
+                as_text(late),
+                as_text(early),
                 late - early,
                 bar=Bar(limit, most=True, unit="MB" if name == "memory" else "more"),
             )

@@ -43,7 +43,7 @@ def measure(*, quick: bool) -> list[Line]:
         )
     of = f"{spaced(count)} SMS"
     cpu, wall = "per_cpu_second", "per_second"
-    line = partial(compared, tell=per_second)
+    line = partial(compared, as_text=per_second)
     return [
         line(f"`run`, {of}: a CPU second, against the floor", cpu, run, floor, bar=Bar(0.8)),
         line(f"`stream`, {of}: a CPU second, against the floor", cpu, stream, floor),
@@ -54,7 +54,7 @@ def measure(*, quick: bool) -> list[Line]:
         line("`stream`: a second, against the floor", wall, stream, floor),
         line("`run`: a second, against clicksend-client 6", wall, run, official),
         line("`run`: a second, against httpx + pydantic", wall, run, usual),
-        compared("`run`: peak memory, against the floor", "memory", run, floor, tell=megabytes),
+        compared("`run`: peak memory, against the floor", "memory", run, floor, as_text=megabytes),
     ]
 
 

@@ -71,7 +71,7 @@ def _inbound(sink: Sink, rounds: int) -> Line:
         [partial(fresh, walk, sink.url, prefetch=8, kind=it) for it in ("history", "inbound")],
     )
     what = "walk the same of inbound, prefetch=8, against history"
-    return compared(what, "wall", inbound, history, tell=seconds)
+    return compared(what, "wall", inbound, history, as_text=seconds)
 
 
 if __name__ == "__main__":

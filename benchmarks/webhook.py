@@ -1,6 +1,6 @@
 """How fast pushes are acknowledged: ``python -m benchmarks.webhook``.
 
-An app with a `Webhook` runs in a process of its own. Pushes arrive at a steady pace, each on time
+An app with a `Webhook` runs in a separate process. Pushes arrive at a steady pace, each on time
 whether or not the one before was answered, as from a sender that does not wait. What is measured is
 from the moment a push was due until its answer: queueing counts.
 """
@@ -86,8 +86,8 @@ def main() -> None:
             server.terminate()
             server.wait()
     parts = statistics.quantiles(times, n=1000)
-    told = {"p50": parts[499], "p99": parts[989], "p99.9": parts[998], "max": max(times)}
-    print(json.dumps({name: f"{1000 * it:.1f} ms" for name, it in told.items()}))
+    values = {"p50": parts[499], "p99": parts[989], "p99.9": parts[998], "max": max(times)}
+    print(json.dumps({name: f"{1000 * it:.1f} ms" for name, it in values.items()}))
 
 
 if __name__ == "__main__":

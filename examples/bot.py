@@ -22,14 +22,14 @@ async def answer(client: ClickSend) -> None:
         if not text.from_ or not text.message_id:
             continue
         body = "We open at 9." if "open" in (text.body or "").lower() else "Ask me when we open."
-        # Marked first: if this ends in between, somebody waits for an answer and nobody gets two.
+        # Marked first: if this ends in between, a person gets no answer, but never two.
         await client.sms.mark_inbound_message_read(text.message_id)
         result = await client.sms.send(SmsMessage(to=text.from_, body=body))
         print(f"{text.message_id} answered with {result.accepted[0].message_id}", flush=True)
 
 
 async def main() -> None:
-    """Ask and answer until somebody ends it."""
+    """Ask and answer until it is interrupted."""
     async with connect() as client:
         if "--sandbox" in sys.argv:
             await client.sms.create_test_inbound(url="poll")

@@ -1,4 +1,4 @@
-"""Send a text to everybody in a CSV, once, however often this is begun.
+"""Send a text to all people in a CSV, once, however often this is run.
 
 ``python examples/campaign.py --sandbox``
 """

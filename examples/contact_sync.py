@@ -59,7 +59,7 @@ async def sync(client: ClickSend) -> dict[str, int]:
 
 
 async def main() -> None:
-    """Synchronise, and tell what that took."""
+    """Synchronise, and print what that took."""
     async with connect() as client:
         print(await sync(client))
 

@@ -41,7 +41,7 @@ async def state(message_id: str) -> dict[str, str | None]:
 
 @app.get("/opted-out/{number}")
 async def opted_out(number: str) -> bool:
-    """Return whether somebody asked not to be written to."""
+    """Return whether a person has opted out."""
     return bool(await hook.store.blocked([number]))
 
 

@@ -93,12 +93,12 @@ class Line:
     ) -> None:
         """Answer; `content` is JSON unless it is bytes, `length` a lie about it."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        told = {
+        fields = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body) if length is None else length),
             **(headers or {}),
         }
-        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         await self.write(f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode("latin-1"), body)
 
     async def ok(self, data: Any = None) -> None:
@@ -193,7 +193,7 @@ class Hostile:
         self.open += 1
         line = Line(self.lines, reader, writer)
         try:
-            await self._tell()
+            await self._announce()
             await self._converse(line)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -204,7 +204,7 @@ class Hostile:
             self._tasks.discard(task)
             self.open -= 1
             with suppress(asyncio.CancelledError):
-                await self._tell()
+                await self._announce()
 
     async def _converse(self, line: Line) -> None:
         if self._greet is not None:
@@ -212,13 +212,13 @@ class Hostile:
             return
         while (arrival := await line.read(body=not self._heads_only)) is not None:
             self.arrivals.append(arrival)
-            await self._tell()
+            await self._announce()
             if self.script is not None:
                 await self.script(line, arrival)
             if line.writer.is_closing():
                 return
 
-    async def _tell(self) -> None:
+    async def _announce(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
@@ -256,7 +256,7 @@ def sent(arrival: Arrival) -> dict[str, Any]:
 
 @asynccontextmanager
 async def refused_url() -> AsyncIterator[str]:
-    """Tell an address at which every connection is refused; nobody else can take its port."""
+    """Yield an address at which every connection is refused; its port stays taken."""
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{unheard.getsockname()[1]}"

@@ -35,7 +35,7 @@ LAYERS = (
     {"config", "hooks"},
     {"errors", "printable", "version"},
 )
-"""Each may import those below it, and the modules of its own package."""
+"""Each may import those below it, and the other modules of its package."""
 
 ALONE = {"text", "sandbox"}
 """They import nothing of the others."""

@@ -136,7 +136,7 @@ def test_the_parts_hold_the_units_and_no_part_is_empty(body: str) -> None:
     assert [body[it.at] for it in counted.forced_by] == [it.character for it in counted.forced_by]
 
 
-def test_typography_is_replaced_and_told() -> None:
+def test_typography_is_replaced_and_listed() -> None:
     encoded = smart_encode("“Hi” – it’s\u00a0me…")
     assert encoded.body == '"Hi" - it\'s me...'
     assert encoded.replaced[0] == (0, "“", '"')

@@ -77,7 +77,7 @@ class Lists(rest.Group):
 
         Args:
             list_id: the list.
-            poll: seconds between two looks; the first is after as many, lest it comes too early.
+            poll: seconds before each look, also before the first.
             progress: called with the list, whose `contacts_count` grows, at every look.
 
         """

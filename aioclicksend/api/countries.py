@@ -39,5 +39,5 @@ class Countries(rest.Group):
 
     @rest.get("/v3/timezones")
     async def timezones(self, *, page: int | None = None, limit: int | None = None) -> list[str]:
-        """Return the names of the time zones; they come as a bare list, whatever `page` says."""
+        """Return the names of the time zones; they come as a bare list; `page` has no effect."""
         ...

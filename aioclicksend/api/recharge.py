@@ -10,7 +10,7 @@ class Recharge(rest.Group):
 
     @rest.get("/v3/recharge/credit-card")
     async def credit_card(self) -> CreditCard:
-        """Return the card credit is paid with, but for most of its number."""
+        """Return the card credit is paid with; its number is masked."""
         ...
 
     @rest.put("/v3/recharge/credit-card")
@@ -26,7 +26,7 @@ class Recharge(rest.Group):
     ) -> CardToken:
         """Replace the card credit is paid with. This cannot be undone.
 
-        The API calls `cvc` an int, which cannot tell ``012``: a text is sent as it is.
+        The API calls `cvc` an int, which would lose the zero of ``012``: a text is sent as it is.
         """
         ...
 

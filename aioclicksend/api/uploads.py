@@ -110,7 +110,7 @@ def _beginning(path: Path, size: int) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file; a pipe or a device could block for ever.
+        ValueError: it is no regular file; a pipe or a device could block forever.
 
     """
     # Without waiting: to open a pipe waits until something opens its other end.

@@ -1,6 +1,6 @@
 """What travels: a batch is the messages of one request, a doubt one message without a verdict.
 
-A batch is never mixed anew: it is sent as it is, or in parts of itself (a request that was too
+A batch is never mixed with others: it is sent as it is, or in parts (a request that was too
 large, messages that a budget or another owner left out). Outcomes of a part go through its parent,
 so the parent knows when all of its messages are settled.
 """
@@ -148,7 +148,7 @@ class Batch:
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Pass outcomes on, and count them."""
-        # Passed on before it is counted: who waits for the batch finds every outcome in place.
+        # Passed on before it is counted: a task that waits for the batch finds all outcomes set.
         self.sink.settle(tokens, outcomes)
         self.open -= len(outcomes)
         if self.open == 0:
@@ -162,7 +162,7 @@ class Batch:
         self._on_settled = callback
 
     def on_answered(self, callback: Callable[[], object]) -> None:
-        """Have something called once its request has ended, whatever came of it."""
+        """Have something called once its request has ended, with or without a reply."""
         self._on_answered = callback
 
     def answered(self) -> None:

@@ -124,8 +124,8 @@ class Dispatcher:
         self._urgent: deque[Batch] = deque()
         """What goes out even while new messages are paused: further attempts, and probes."""
         self._changed = asyncio.Event()
-        # Its holder waits for the pace. Without it every lane would take a batch of its own
-        # with the few messages there are, and wait with that.
+        # Its holder waits for the pace. Without it every lane would take one of the few messages
+        # there are, and wait with that.
         self._turnstile = asyncio.Lock()
         self._probing = False
         """Whether what a lane takes next, or has taken, goes out small, during a pause."""
@@ -202,7 +202,7 @@ class Dispatcher:
 
     async def withdraw_on_stop(self) -> None:
         """Settle what is queued as soon as nothing more is sent, also while all lanes are busy."""
-        # A task of its own, as every lane may be busy for as long as a request can take.
+        # A separate task, as every lane may be busy for as long as a request can take.
         while True:
             while self._lifecycle.phase < Phase.STOPPED or not (self._queue or self._urgent):
                 self._changed.clear()
@@ -505,7 +505,7 @@ class Dispatcher:
 
     async def _split(self, batch: Batch) -> None:
         """Send a request that was too large in two halves."""
-        # The claim ends here: each half begins again with an intent of its own.
+        # The claim ends here: each half begins again with its own intent.
         if self._journal is not None and batch.journal_batch is not None:
             await self._journal.finish(
                 batch.rows, never_sent(batch, Reason.REFUSED, "too large"), batch.journal_batch
@@ -540,9 +540,9 @@ class Dispatcher:
         # Never begun here, so another process may have begun it: the journal decides.
         if self._journal is not None and batch.rows and batch.journal_batch is None:
             if batch.attempt == 1:
-                # The journal writes NotSent only where nobody has begun the row meanwhile.
+                # The journal writes NotSent only where no other owner has begun the row meanwhile.
                 lost = set(await self._record(batch.rows, outcomes, None))
-                if lost:  # somebody else has begun these: their outcome is not ours to declare
+                if lost:  # another owner has begun these and reports their outcome
                     places = [it for it, row in enumerate(batch.rows) if row in lost]
                     self.await_elsewhere(batch.part(places))
                     batch = batch.part([it for it, row in enumerate(batch.rows) if row not in lost])
@@ -593,10 +593,10 @@ class Dispatcher:
         self._lifecycle.hold(Reason.JOURNAL, detail)
         return detail
 
-    # Messages that somebody else sends.
+    # Messages that another task or process sends.
 
     def await_elsewhere(self, batch: Batch) -> None:
-        """Let messages that somebody else sends settle when their outcome is known."""
+        """Settle messages that another task or process sends, when their outcome is known."""
         self._tasks.start_soon(self._await_elsewhere, batch)
 
     async def _await_elsewhere(self, batch: Batch) -> None:
@@ -657,7 +657,7 @@ class Dispatcher:
             self._urgent.append(batch_of(group))
         self.wake()
 
-    async def price_anew(self, batch: Batch) -> list[Decimal | None]:
+    async def price_again(self, batch: Batch) -> list[Decimal | None]:
         """Return what messages may cost that are in doubt and carry no reservation."""
         try:
             return self._quoted(batch, (await self._channel.price(batch.body)).rows)

@@ -13,7 +13,7 @@ id                    held by no other message of this journal or client
 
 A row with the ref that fails number or text, or whose time is unclear, may be the message or not.
 It proves nothing, and it forbids another attempt: the message ends as Unknown. Rows that are
-provably older, or whose id is taken, are somebody else's and say nothing at all.
+provably older, or whose id is taken, are other messages and prove nothing at all.
 
 Absence proves nothing by itself, as the history lags: see `reconcile` for what it takes.
 """
@@ -84,7 +84,7 @@ class Memory:
     def take(self, ids: list[str | None], now: float) -> None:
         """Remember ids of accepted messages whose refs may come again."""
         self._taken.append((now, ids))
-        # A long run with refs of its own would keep every id otherwise.
+        # A long run with the caller's refs would keep every id otherwise.
         while self._taken and self._taken[0][0] < now - _TAKEN_FOR:
             self._taken.popleft()
 
@@ -241,7 +241,7 @@ class Pass:
                 return self._settle(doubt, row)
         named = [it for it in self._by_ref.get(ref, ()) if ref]
         similar = [it for it in self._by_tail.get(_tail(row.to), ()) if _may_be(it, row)]
-        # By ref first: it tells messages with equal number and text apart.
+        # By ref first: it distinguishes messages with equal number and text.
         for doubt in [*named, *similar]:
             if self._proves(doubt, row, ref):
                 return self._settle(doubt, row)

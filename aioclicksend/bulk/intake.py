@@ -7,7 +7,7 @@
                        grows until                  admit    └─▶ Batch, one for each request
                        it is taken, at most `size`
 
-Batching is adaptive: a gathering stands in the queue from its first message on and goes on growing
+Batching is adaptive: a gathering stands in the queue from its first message on and keeps growing
 until a lane takes it. A lane does so when the pace lets its request start. So a message never waits
 while a lane and the pace are free; what is handed over in the same turn of the event loop leaves
 together; and under load batches fill up by themselves. A `linger` keeps a gathering out of the
@@ -120,7 +120,7 @@ class OutcomeStream:
         self.failure: BaseException | None = None
         """What the source of the messages raised."""
         self.on_close: Callable[[], object] | None = None
-        """Called when the reader leaves: a source may be idle for ever."""
+        """Called when the reader leaves: a source may be idle forever."""
         self.room: asyncio.Semaphore = asyncio.Semaphore(ahead)
         self._ready: deque[Sequence[Outcome] | None] = deque()
         self._changed = asyncio.Event()
@@ -217,7 +217,7 @@ class Queue(Protocol):
         ...
 
     def await_elsewhere(self, batch: Batch) -> None:
-        """Let messages that somebody else sends settle when their outcome is known."""
+        """Settle messages that another task or process sends, when their outcome is known."""
         ...
 
 
@@ -336,7 +336,7 @@ class _Room:
             try:
                 await waiter
             except asyncio.CancelledError:
-                # A wake-up that is lost here would leave room unused for ever.
+                # A wake-up that is lost here would leave room unused forever.
                 if waiter.done() and not waiter.cancelled():
                     self._wake(1)  # pass the room on to the next waiter
                 raise
@@ -460,7 +460,7 @@ class Intake:
             gathering.open = len(chunk)
             stream.expect(len(chunk))
             self._submit(gathering)
-            await self._climb(gathering)
+            await self._wait_for_ramp(gathering)
         if failure is not None:
             raise failure
 
@@ -469,7 +469,7 @@ class Intake:
     ) -> None:
         gathering: Gathering | None = None
         with anyio.CancelScope() as scope:
-            # A source may be idle for ever: only a cancellation lets it hear of the end.
+            # A source may be idle forever: only a cancellation lets it hear of the end.
             forget = self._lifecycle.on_change(scope.cancel)
             stream.on_close = scope.cancel
             try:
@@ -483,7 +483,7 @@ class Intake:
                     gathering.append(message)
                     if fresh:
                         if before is not None:
-                            await self._climb(before)
+                            await self._wait_for_ramp(before)
                         if not await self._make_room(stream):
                             return
                     self._offer(gathering, step)
@@ -543,7 +543,7 @@ class Intake:
         if stream.report is not None:
             stream.report.stopped = True
 
-    async def _climb(self, gathering: Gathering) -> None:
+    async def _wait_for_ramp(self, gathering: Gathering) -> None:
         """At the beginning of a sender: wait until a gathering is answered before the next one."""
         if self._ramp:
             # A wrong text or sender is to be noticed at the first message, not at the thousandth.
@@ -727,7 +727,7 @@ class Intake:
             )
         if not to_send:
             return []
-        # Sent word for word as they were entered, also where the message was encoded anew.
+        # The bytes that were entered, even if the message was just encoded again.
         chosen = [entries[it] for it in to_send]
         encoded = _encoded_of(chosen, [messages[it] for it in to_send])
         return self._batches(

@@ -7,7 +7,7 @@
                        it has              is not on the wire     up any more          is on it
 
 It only moves to the right. Beside it stands `held`: the account was refused or the journal is lost,
-so nothing more is sent, whatever the phase.
+so nothing more is sent, in any phase.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lifecycle:
     @property
     def refusal(self) -> tuple[Reason, str] | None:
         """Why a message would not be sent now, None if it would."""
-        # A stop comes first: somebody asked for it.
+        # A stop comes first: the caller asked for it.
         if self.phase >= Phase.STOPPED:
             return Reason.STOPPED, self.detail
         return self.held

@@ -182,7 +182,7 @@ class Acceptances(Sequence[Accepted]):
 
 
 class Report(Struct, kw_only=True):
-    """The outcomes of a run, counted. A sender counts all of its own in one, too."""
+    """The outcomes of a run, counted. A sender also has one for all that it has sent."""
 
     accepted: int = 0
     rejected: int = 0
@@ -268,4 +268,4 @@ class Statistics(Struct, kw_only=True):
     odd_rows: int
     """Rows of replies that belong to no message, or to one that has its row already."""
     held: str | None
-    """Why sending stopped for good, such as ``INSUFFICIENT_CREDIT``; None while it goes on."""
+    """Why sending stopped for good, such as ``INSUFFICIENT_CREDIT``; None while it continues."""

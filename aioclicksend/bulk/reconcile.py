@@ -166,7 +166,7 @@ class Reconciler:
         """How long the last witness took to show, at most."""
         self._changed = asyncio.Event()
         self._searching: anyio.CancelScope | None = None
-        lifecycle.on_change(self._hear_of_the_end)
+        lifecycle.on_change(self._on_phase_change)
 
     def __len__(self) -> int:
         return len(self._doubts)
@@ -176,7 +176,7 @@ class Reconciler:
         """Whether new messages should wait: a doubt was not searched for, or windows would grow."""
         if not self._doubts or self._policy.settle == 0:
             return False
-        # One look first: mostly it shows that the request was taken, and the run goes on at once.
+        # One look first: mostly it shows that the request was taken, and the run continues.
         if any(it.passes == 0 for it in self._doubts.values()):
             return True
         # A window holds everything sent since; each second of sending costs a hundred pages of it.
@@ -218,7 +218,7 @@ class Reconciler:
             first, last = positions[0], positions[-1]
         now = self._now()
         if not batch.has_unique_refs:
-            # A ref of the caller's may come again: then the ids tell messages apart.
+            # A ref of the caller's may come again: then the ids distinguish the messages.
             ids = [it.message_id for it in outcomes if isinstance(it, Accepted)]
             self._channel.memory.take(ids, now)
         for place in {first, last}:
@@ -260,7 +260,7 @@ class Reconciler:
             with anyio.move_on_after(None if wait == float("inf") else wait):
                 await self._changed.wait()
 
-    def _hear_of_the_end(self) -> None:
+    def _on_phase_change(self) -> None:
         self._changed.set()
         # What the search has not found by now ends as Unknown, in `run`.
         if self._lifecycle.phase >= Phase.HURRIED and self._searching is not None:
@@ -288,7 +288,7 @@ class Reconciler:
             skew=self._policy.skew,
             wall_offset=self._wall() - started,
         )
-        # A history without an end, or of a million rows, must not hold the sender for ever.
+        # A history without an end, or of a million rows, must not hold the sender forever.
         bound = max(10.0, 2 * self._policy.settle)
         try:
             with anyio.move_on_after(bound) as limit:
@@ -374,8 +374,8 @@ class Reconciler:
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
-                    # Some people do get ten messages in five minutes; a hundred thousand rows are
-                    # everybody's.
+                    # A number may well have ten rows in a few minutes. More than that shows that
+                    # the filter has no effect.
                     if page.number == 1 and (page.total or 0) > 10 * len(asked) + 100:
                         memory.filter_is_broken = True  # it shows everything there is
                         return False
@@ -400,7 +400,7 @@ class Reconciler:
     ) -> bool:
         """Whether some pages show two witnesses; they are read until they do."""
         wanted = {first.ref, last.ref}
-        # These pages must show them, whatever was seen before.
+        # These pages must show them; what earlier ones showed does not count.
         one.seen -= wanted
         walk = pages.by_page()
         try:

@@ -121,7 +121,7 @@ class _SentRow(Struct, gc=False):
 
 
 class _ListedRow(Struct, gc=False):
-    """An acceptance whose id somebody may ask for."""
+    """An acceptance whose id may be needed."""
 
     custom_string: str
     status: Literal["SUCCESS"]
@@ -225,7 +225,7 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
         pass
     else:
         rows = fast.data.messages
-        # Where refs repeat, only the numbers can tell the rows apart; these were not read.
+        # Where refs repeat, only the numbers distinguish the rows; these were not read.
         distinct = counted or len(set(refs)) == len(refs)
         if fast.http_code < 400 and distinct and [it.custom_string for it in rows] == refs:
             # As a field of the type it would be read for every row, and the first one is enough.
@@ -379,7 +379,7 @@ def _pair(
     """Return each message's row, how many rows belong to none, and whether refs were altered."""
     by_ref: dict[str, deque[int]] = defaultdict(deque)
     by_both: dict[tuple[str, object], deque[int]] = defaultdict(deque)
-    # Refs of the caller's may repeat: number and text tell such messages apart.
+    # Refs of the caller's may repeat: number and text distinguish such messages.
     for index, ref in enumerate(refs):
         by_ref[ref].append(index)
         by_both[ref, messages[index].to].append(index)

@@ -314,16 +314,16 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         for group in group_by_batch(parts.taken_over):
             doubts, batch = self._doubts_of(group, now)
             if self._budget is not None and not all(it.reserved for it in doubts):
-                await self._reserve_anew(self._budget, parts.dispatcher, doubts, batch)
+                await self._reserve_for_doubts(self._budget, parts.dispatcher, doubts, batch)
             # The block does not end before these are settled either.
             parts.dispatcher.track(batch)
             parts.dispatcher.reconciler.add(doubts)
 
-    async def _reserve_anew(
+    async def _reserve_for_doubts(
         self, budget: Budget, dispatcher: Dispatcher, doubts: Sequence[Doubt], batch: Batch
     ) -> None:
         """Reserve for messages in doubt that were sent without a budget."""
-        for doubt, amount in zip(doubts, await dispatcher.price_anew(batch), strict=True):
+        for doubt, amount in zip(doubts, await dispatcher.price_again(batch), strict=True):
             if doubt.reserved:
                 continue
             if amount is None:

@@ -19,8 +19,8 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 async def stop_on_signals(bulk: BulkSender[Any]) -> AsyncGenerator[None]:
     """Stop a bulk sender on SIGINT and SIGTERM instead of interrupting the program.
 
-    The first signal takes in nothing more, finishes what is on the wire and goes on settling what
-    is in doubt; the second makes that Unknown and leaves. Where the event loop has no signal
+    The first signal takes in nothing more, finishes what is on the wire and looks up what is in
+    doubt; the second makes that Unknown and leaves. Where the event loop has no signal
     handlers (Windows) this does nothing.
     """
     loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@
     no verdict ──────────▶ in doubt ─▶ looked up in the history (`reconcile`)
 
 One rule stands above the table: **after an attempt without a verdict nothing is NotSent any more**.
-Whatever a further attempt ends in, the first may have been taken (`never_sent`).
+However a further attempt ends, the first may have been taken (`never_sent`).
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def of_error(batch: Batch, error: Exception, *, sent: bool) -> Verdict:
 
 def never_sent(batch: Batch, reason: Reason, detail: str) -> list[Outcome]:
     """Return the outcomes of messages that are not sent now, and will not be."""
-    kind = Unknown if batch.attempt > 1 else NotSent
+    outcome_type = Unknown if batch.attempt > 1 else NotSent
     return [
-        kind(message, ref, reason, detail)
+        outcome_type(message, ref, reason, detail)
         for message, ref in zip(batch.messages, batch.refs, strict=True)
     ]
 

@@ -77,8 +77,8 @@ class Campaign:
         channel: what is sent: `Sms`, `Mms` or `Voice`.
         smart_encoding: whether typographic characters are replaced where that saves Unicode.
         landlines: whether numbers of landlines are written to.
-        service_numbers: whether toll-free, premium-rate, shared-cost and pager numbers and the like
-            are, which take no SMS, or cost extra.
+        service_numbers: whether toll-free, premium-rate, shared-cost and pager numbers are, which
+            take no SMS, or cost extra.
         unique: what is not sent twice: anything to the same ``number``, or only the same
             ``message`` to it.
         clock: returns the present time.
@@ -126,6 +126,7 @@ class Campaign:
         self._service_numbers = service_numbers
         self._numbers = Numbers(country)
         mapping = dict(columns or {})
+        # An empty column means that the field is not to be taken from any.
         ignored = {field for field, column in mapping.items() if not column}
         mapping = {field: column for field, column in mapping.items() if column}
         if isinstance(self.source, ContactList):
@@ -134,6 +135,7 @@ class Campaign:
         found = Columns(self.source.columns, mapping, rows)
         self._to = _needed(found, "to", self.source.name, "phone numbers")
         self._country = found.find("country") if "country" in mapping else None
+        # A country per row needs the numbering plans of all countries.
         if self._country and not isinstance(self.source, ContactList):
             self._numbers.require_library()
         self._template = Template(body, found) if body is not None else None
@@ -239,6 +241,8 @@ class Campaign:
                 message = counting.add(it)
                 if message is not None:
                     yield message
+                # Without price requests nothing else awaits here, and a long list would block the
+                # event loop.
                 if client is None and counting.plan.rows % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
 
@@ -256,6 +260,7 @@ class Campaign:
 
         """
         opt_outs = await self._read_opt_outs(client)
+        # Fail closed: a number on a list that cannot be read may be one of these.
         if to_send and not self._ignore_unread_opt_outs:
             opt_outs.check()
         async with aclosing(self._rows(opt_outs, client)) as rows:
@@ -277,6 +282,7 @@ class Campaign:
     async def _ask_account(self, plan: Plan, client: ClickSend) -> None:
         account = await client.account.get()
         plan.account = account.username or ""
+        # An account that recharges itself does not run out, so its balance says nothing.
         plan.balance = None if account.auto_recharge else account.balance
         if isinstance(self.channel, Sms):
             asking = AccountChecks(client, self.sender, plan.countries)
@@ -330,18 +336,21 @@ class Campaign:
         phone = self._phone(row)
         if isinstance(phone, Problem):
             return phone
+        # Before the text: an opted-out row must be reported as that, even if it is broken as well.
         if phone.number in opt_outs:
             return self._problem(row, "opted out", "has opted out")
         text = self._text(row)
         if isinstance(text, Problem):
             return text
         body, counted, replaced = text
+        # The first row of a number wins, in every pass and every run.
         key = message_hash(phone.number, body) if self.by_message else as_integer(phone.number)
         if not seen.add(key):
             return self._problem(row, "duplicate", "repeats an earlier row")
         due = self._due(row, phone)
         if isinstance(due, Problem):
             return due
+        # Without `at_server` the run itself waits, so that an opt-out until then is still obeyed.
         schedule = due if self.at_server else None
         message = self.channel.message(phone.number, body, self.sender, schedule)
         name, written = self._name_in(row), row.cells.get(self._to, "")
@@ -356,6 +365,7 @@ class Campaign:
         country = ""
         if self._country and (given := row.cells.get(self._country, "")):
             country = self._numbers.known(given)
+            # Contacts hold free text there; in a file a wrong country is a mistake in the list.
             if not country and not isinstance(self.source, ContactList):
                 meant = self._numbers.meant(given)
                 detail = f"{meant}is no ISO code of a country"
@@ -402,6 +412,7 @@ class Campaign:
             return due
         now = self.clock()
         wanted = max(due, now) if due is not None else now
+        # In the recipient's zones, not the sender's.
         opening = self._quiet.opening(phone.number, wanted)
         if opening is None:
             known = self._quiet.knows(phone.number)
@@ -472,6 +483,7 @@ class _Counting:
     def finish(self) -> None:
         """Add what is known once all rows were counted."""
         plan = self.plan
+        # Never below 0: two rows of the list may match one number.
         if self._recipients is not None:
             it = plan.comparison
             matched = it.unchanged + it.changed + it.unsent + it.corrected

@@ -3,7 +3,7 @@
 A cell holds a number and a format code such as ``0.00%`` or ``dd.mm.yyyy hh:mm``. A person writes a
 text with what the cell shows in mind, so that is what has to go out. What depends on the language
 of the program (the "short date") is written as ISO 8601 has it; fractions and exponents, which
-nobody sends, are shown as plain numbers.
+no message needs, are shown as plain numbers.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def general(value: float) -> str:
 
 @lru_cache(1024)
 def _pieces(section: str) -> tuple[_Piece, ...]:
-    """Return the parts of a format; minutes and months are told apart."""
+    """Return the parts of a format; minutes and months are distinguished."""
     pieces: list[_Piece] = []
     for found in _token.finditer(section):
         kind, text = found.lastgroup or "", found.group(found.lastgroup or 0)

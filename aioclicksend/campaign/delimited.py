@@ -1,8 +1,8 @@
 """CSV files: how their cells are divided, and what to do where quotes are broken.
 
-An unclosed quote takes in whatever follows, up to the next quote: other people's rows become part
-of one cell, silently. So a record over several lines is looked at twice, as the one row it is and
-as the lines it stands in. Where lines read as rows of their own, or the quotes do not fit, none of
+An unclosed quote takes in everything up to the next quote: other people's rows become part of one
+cell, silently. So a record over several lines is looked at twice, as the one row it is and as the
+lines it stands in. Where lines read as separate rows, or the quotes do not fit, none of
 those lines is trusted, and each is reported under its own number.
 """
 
@@ -162,7 +162,7 @@ class Delimited:
         if "field limit" in error and lines == 1:
             return f"a cell is too large: it has more than {csv.field_size_limit():,} characters"
         if "expected after" not in error:
-            # Whatever follows stands within those quotes.
+            # What follows stands within those quotes.
             far = f" within {csv.field_size_limit():,} characters" if "field limit" in error else ""
             raise CampaignError(
                 f"{self._file.name}, row {number}: a quote opened in line {line - lines + 1} is "

@@ -68,7 +68,7 @@ class Unclear(ValueError):
 
 
 def by_first_bytes(head: bytes) -> Encoding | None:
-    """Return the encoding that the first bytes of a file tell, if they do."""
+    """Return the encoding that the first bytes of a file show, if they do."""
     for bom, name in _BOMS:
         if head.startswith(bom):
             return Encoding(name)

@@ -1,7 +1,7 @@
 """Who is who when a campaign is run again: rows of its list against the messages of its journal.
 
 A journal is one campaign, and within it a recipient is a number. So a list may be saved again,
-corrected or extended: each row is found again by its number, whatever else of it changed::
+corrected or extended: each row is found again by its number alone::
 
     number not in the journal                        new         is sent
     number in the journal, never sent, same text     unsent      is sent, as the same message
@@ -78,10 +78,12 @@ class Recipients:
         self._never_sent = NumberSet()
         self._messages = NumberSet()
         self._count = 0
+        # As hashes and integers: a journal may hold millions, and this is kept for the whole run.
         for entry in entries:
             message = message_hash(entry.to, entry.body)
             key = message if by_message else as_integer(entry.to)
             self._messages.add(message)
+            # Once per recipient, though a corrected text is a second message to the same number.
             self._count += key not in self._sent and key not in self._never_sent
             (self._never_sent if entry.state in NEVER_SENT else self._sent).add(key)
 
@@ -94,6 +96,7 @@ class Recipients:
         message = message_hash(number, body)
         key = message if self._by_message else as_integer(number)
         is_same = message in self._messages
+        # Sent before never sent: after a correction a number may be in both.
         if key in self._sent:
             return Match.UNCHANGED if is_same else Match.CHANGED
         if key in self._never_sent:

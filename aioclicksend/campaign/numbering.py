@@ -6,7 +6,7 @@ function of the country code, the length and the digits, so it can be compiled o
     +61412345678 ─ plan of 61 ─ pattern for 9 digits ─ first alternative that matches = (AU, mobile)
 
 Alternatives stand in the library's own order: regions of a code as it tries them, in each region
-the kinds of number as it tries them. Whatever the patterns cannot decide alone is None here, and
+the kinds of number as it tries them. What the patterns alone cannot decide is None here, and
 goes to the library: leading zeros, national prefixes behind a country code, prefixes that are
 rewritten, impossible lengths. Tests hold both against each other over all regions.
 """

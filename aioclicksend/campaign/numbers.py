@@ -109,7 +109,7 @@ class Numbers:
                 )
 
     def require_library(self) -> None:
-        """Make sure that countries can be told apart.
+        """Make sure that numbers of all countries can be read.
 
         Raises:
             CampaignError: there is no `phonenumbers`.
@@ -330,7 +330,7 @@ class _Ambiguous(BadNumber):
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether a cell would be read as a phone number, in whatever country."""
+    """Whether a cell would be read as a phone number, in any country."""
     if not text or len(text) > _LONGEST_CELL:
         return False
     text = tidied(text)
@@ -384,7 +384,7 @@ def _candidates(text: str, code: str, *, also_foreign: bool = False) -> Iterator
     """
     digits = text.lstrip("(")
     if digits.startswith("00"):
-        # Not every country dials 00 for abroad, but everybody writes it.
+        # Not every country dials 00 for abroad, but it is written everywhere.
         yield from _candidates(f"+{digits[2:]}", code)
     if _is_international(text) or digits.startswith("00"):
         if _trunk_zero(text):

@@ -1,8 +1,8 @@
 """Who is not written to. What an opt-out means is never decided in favour of sending.
 
 A list needs one number from a row, an opt-out list all of them: every cell counts, with every
-number it can mean, and also where the row is broken. Whatever does not yield a number where one is
-expected is reported as unread, since a person stands behind it who asked to be left alone.
+number it can mean, and also where the row is broken. A row that yields no number where one is
+expected is reported as unread, since it stands for a person who asked to be left alone.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ async def look(
     The account needs an automation rule with the action POLL. A run may write the journal
     meanwhile.
 
-    Marking takes receipts from everybody else who polls this account, and goes by time, not by
+    Marking takes receipts from all others who poll this account, and goes by time, not by
     message. ``own`` stops before the oldest unread receipt of a message that is not of this
-    journal. As long as nobody reads that one, all that come later stay unread: they are read at
+    journal. Until its owner reads that one, all that come later stay unread: they are read at
     every look and counted once. ``all`` marks those, too; they are kept in this journal alone.
 
     Args:
@@ -52,6 +52,7 @@ async def look(
         ClickSendError: the receipts could not be read.
 
     """
+    # Refuses a missing or foreign file before anything is marked read.
     Record(journal)
     return await _look(client, JournalLedger(Path(journal)), journal, store, mark, grace)
 
@@ -113,7 +114,7 @@ async def stop_if_failed(
 ) -> Delivery:
     """Follow the receipts beside a run, call `stop` when too many fail, and return how it stands.
 
-    It goes on until then: run it in a task of its own, and cancel that when the run has ended.
+    Until then it runs on: give it a separate task, and cancel that when the run has ended.
 
     Args:
         client: the client of the account.
@@ -142,6 +143,7 @@ async def _look(  # noqa: PLR0917
 ) -> Delivery:
     await ledger.prepare()
     copied = 0
+    # Pushes first: a receipt that was pushed as well is not new any more when it is polled.
     if store is not None:
         inbox = inbox_of(store)
         await inbox.open()

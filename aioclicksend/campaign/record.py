@@ -2,7 +2,7 @@
 
 A journal knows messages; facts about their campaign are in its table ``meta``, as
 ``campaign.text``, ``campaign.spec`` and so on. They are entered once the journal's lease is held
-and before anything is sent; later runs replace what they know anew, such as the list.
+and before anything is sent; later runs update what has changed, such as the list.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Record:
         raise ConfigurationError(
             f"{self.path} is the journal of a campaign with another {what}, which {got:,} people "
             f"got or may have got. To go on with that: aioclicksend campaign resume {self.path}. "
-            "To send this one as a campaign of its own, to those people, too: --journal with a new "
+            "To send this one as a separate campaign, to those people, too: --journal with a new "
             "name"
         )
 
@@ -149,7 +149,7 @@ async def resolve(
     Args:
         path: the journal.
         verdict: ``sent`` if they are known to have gone out; ``resend`` to have the next run send
-            them, at the risk that somebody gets them twice.
+            them, at the risk that people get them twice.
         refs: only these; all if absent.
 
     Raises:

@@ -16,7 +16,7 @@ _MESSAGES = "create table message (key integer, place integer primary key, line 
 
 
 class ReportRow(NamedTuple):
-    """One row of the list; or a message whose row is gone from it."""
+    """One row of the list; or a message whose row was removed from it."""
 
     row: int | None
     """Its number in the list."""

@@ -1,6 +1,6 @@
-"""The rows of a campaign's list, kept beside its messages so that a report can name them.
+"""The rows of a campaign's list, stored with its messages so that a report can name them.
 
-They stand in a table of their own in the journal's file, written when a run begins::
+They are kept in a separate table of the journal's file, written when a run begins::
 
     list_row  row      its number in the list
               key      the message it became: `key_of` of number and text; null if it was left out

@@ -91,6 +91,7 @@ class Run:
         self._agreed = agreed
         self._store = store
         self._breaker = breaker
+        # Read once for each pass: an equal row further down must not find the run's own messages.
         self._recipients = Recipients(record.entries(), by_message=campaign.by_message)
         self._left_out: dict[str, int] = {}
         self._waiting = 0
@@ -107,6 +108,7 @@ class Run:
             while not self._stopped:
                 report = await self.bulk.run(self._messages())
                 _add(whole, report)
+                # A later pass must not count again what the first one has reported.
                 self._is_first = False
                 if self._is_withdrawn(report):
                     break
@@ -141,6 +143,7 @@ class Run:
         await asyncio.to_thread(roster.begin, path)
         async with aclosing(self._campaign.rows(self._client, to_send=True)) as found:
             async for it in found:
+                # A contact list can change between the plan and the run; nothing has been sent yet.
                 if isinstance(it, Draft) and not self._is_agreed(it):
                     raise CampaignError("the list changed since it was read: nothing was sent")
                 rows.append(self._list_row(it))
@@ -157,6 +160,7 @@ class Run:
                     self._left_out[it.reason] = self._left_out.get(it.reason, 0) + 1
                     continue
                 message = it.message
+                # By number, not by row: a corrected or extended list must send nothing twice.
                 match = self._recipients.match(message.to or "", message.body)
                 if match.is_sent:
                     if self._is_reported(match):
@@ -172,7 +176,7 @@ class Run:
     def _is_reported(self, match: Match) -> bool:
         """Return whether a message that is in the journal is handed in for its outcome alone.
 
-        The journal knows it only if it is the same to the letter: without a schedule of its own.
+        The journal recognises it only if it is exactly the same: without a `schedule` for the API.
         """
         return match is Match.UNCHANGED and self._is_first and not self._campaign.at_server
 
@@ -184,6 +188,7 @@ class Run:
     def _is_later(self, it: Draft) -> bool:
         if it.due is None or self._campaign.at_server or it.due <= self._campaign.clock():
             return False
+        # The pass ends first, so that rows that are due are not kept waiting by one that is not.
         self._next_due = min(self._next_due or it.due, it.due)
         return True
 
@@ -193,11 +198,13 @@ class Run:
             left = (due - self._campaign.clock()).total_seconds()
             if left <= 0:
                 break
+            # In short steps: a cancelled campaign or a stop ends the wait, and so does a clock that
+            # is set.
             await self._sleep(min(left, _LOOK_EVERY))
         self.waits_for = None
 
     async def _watch(self) -> None:
-        """Stop the run when the campaign is cancelled, from whatever process."""
+        """Stop the run when the campaign is cancelled, also by another process."""
         while True:
             if await asyncio.to_thread(self._record.cancelled) is not None:
                 self._cancelled = True
@@ -262,7 +269,7 @@ async def running(
         agreed: whether a message was in the plan, for lists that can change after it: contact
             lists of the account.
         store: an inbox, or the path of one: numbers on its suppression list are left out of every
-            request, so that whoever replies STOP during the run is written to no more.
+            request, also those who reply STOP during the run.
         breaker: stops the run when too many messages are not delivered, by polled receipts and by
             those that were pushed to `store`.
 
@@ -272,6 +279,7 @@ async def running(
 
     """
     path = Path(journal)
+    # Before the journal is opened: another campaign's file must not be changed.
     _check(path, campaign)
     group = campaign.channel.group(client)
     async with (
@@ -341,6 +349,7 @@ async def _watched(*watchers: Callable[[], Coroutine[Any, Any, None]]) -> AsyncG
     finally:
         for task in tasks:
             task.cancel()
+        # A watcher that fails does not stop the run; its messages are settled all the same.
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.warning("a watcher of the run failed: %s", type(outcome).__name__)

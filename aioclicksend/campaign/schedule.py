@@ -75,7 +75,7 @@ class Schedule:
     def _read_at(self, text: str) -> datetime:
         moment = _read(text)
         if moment.tzinfo is not None and self._local:
-            raise BadTime("has an offset of its own, which --local contradicts")
+            raise BadTime("has an offset, which --local contradicts")
         if moment.tzinfo is None and not self._local:
             moment = self._home_time(moment)
         # The last zone of the world to reach a local time is UTC-12.
@@ -107,7 +107,7 @@ class Schedule:
 
 
 def _reached(moment: datetime, clock: ZoneInfo) -> datetime:
-    """Return the first moment, in UTC, at which a clock has reached a time of its own."""
+    """Return the first moment, in UTC, at which a local clock has reached a time."""
     first, second = (moment.replace(tzinfo=clock, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first <= second:
         return first

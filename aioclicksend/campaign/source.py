@@ -64,7 +64,7 @@ def open_table(
 
 
 class ContactList:
-    """The contacts of a list of the account, walked anew in each iteration."""
+    """The contacts of a list of the account, read again in each iteration."""
 
     columns: ClassVar[list[str]] = [
         "phone_number",

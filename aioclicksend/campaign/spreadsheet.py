@@ -1,9 +1,9 @@
 """Spreadsheets as a person sees them: what the cells of the visible sheet show.
 
-XLSX files are read here, row by row, since no reader tells how a number is shown and which rows are
-hidden while keeping its memory flat. Older and rarer kinds (XLS, XLSB, ODS) go through `calamine`,
-which holds a sheet whole and aborts the process on a sheet that claims to be huge: so a process of
-its own, with a limit to its memory, tries first.
+XLSX files are read here, row by row, since no reader reports how a number is shown and which rows
+are hidden while keeping its memory flat. Older and rarer formats (XLS, XLSB, ODS) go through
+`calamine`, which holds a sheet whole and aborts the process on a sheet that claims to be huge: so a
+separate process with limited memory tries first.
 
 A file is hostile until proven otherwise: nothing is unpacked beyond a limit, document types and
 entities are refused, and a stray cell far away from the rest refuses the sheet.

@@ -1,4 +1,4 @@
-"""Rows of cells below a heading, whatever kind of file they stand in.
+"""Rows of cells below a heading, from any type of file.
 
 One reader serves the list and the opt-outs. Its promise: each row of a file comes out of it, as
 cells or as a problem with the row's number and its raw texts, or the file is refused. Nothing is

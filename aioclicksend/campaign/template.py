@@ -52,7 +52,7 @@ class Template:
 
     ``{field|default}`` is for rows whose cell is empty, ``{{`` and ``}}`` are braces. There is
     nothing else to it. A column's name in the placeholders of other programs, as ``[name]`` or
-    ``{{name}}``, is taken for a mistake: it would go out as it stands, to everybody.
+    ``{{name}}``, is taken for a mistake: it would be sent as it stands, to all recipients.
 
     Args:
         text: the text; a byte order mark before it and the carriage returns of Windows are dropped.

@@ -103,7 +103,7 @@ class RowChecks:
     Args:
         sender: the sender of the campaign, if it names one.
         text: the campaign's text with its fields; None if each row has its own.
-        quiet: whether the campaign keeps quiet hours of its own.
+        quiet: whether the campaign keeps its own quiet hours.
         is_sms: whether it sends SMS; calls and MMS have other rules.
 
     """
@@ -419,7 +419,7 @@ class AccountChecks:
         except ConfigurationError:
             raise
         except ClickSendError:
-            # A login may be barred from these; the plan goes on without them.
+            # A login may be barred from these; the plan is made without them.
             self._refused.append(what)
             return None
 

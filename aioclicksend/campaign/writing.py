@@ -20,6 +20,7 @@ from typing import Any, Protocol, TextIO
 
 from .errors import CampaignError
 
+# Spreadsheets run a cell that begins so, also after blanks and in full-width forms.
 _begins_formula = re.compile(r"\s*[=@+\-\t\r|%\uff1d\uff0b\uff0d\uff20]").match
 _is_number = re.compile(r"[+-]?[0-9][0-9 ().,-]*").fullmatch
 
@@ -50,6 +51,7 @@ def replacing(path: Path, inputs: Iterable[Path | str | None] = ()) -> Iterator[
         CampaignError: the file is one of the `inputs`, or cannot be written.
 
     """
+    # Compared as files, so that a link to the list is recognised as well.
     for it in inputs:
         if it is not None and _is_same(path, Path(it)):
             raise CampaignError(f"{path} is one of the files this is made from: choose another")
@@ -63,6 +65,7 @@ def replacing(path: Path, inputs: Iterable[Path | str | None] = ()) -> Iterator[
     made = Path(name)  # mkstemp makes it 0600
     try:
         yield made
+        # In the same folder, so that this is atomic: readers see the old file or the new one.
         made.replace(path)
     except OSError as error:
         raise CampaignError(f"{path} cannot be written: {error.strerror}") from None

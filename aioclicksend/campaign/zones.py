@@ -32,7 +32,7 @@ _STATES = {f"+1{code}": state for state, codes in _AREA_CODES.items() for code i
 
 
 def state_of(number: str) -> str:
-    """Return the US state of an E.164 number if it has hours of its own, else an empty text.
+    """Return the US state of an E.164 number if it has its own hours, else an empty text.
 
     People keep a number when they move: the area code is where it was given out.
     """

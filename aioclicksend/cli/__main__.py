@@ -1,6 +1,6 @@
 """The command line: `aioclicksend`, or `python -m aioclicksend`.
 
-A family of commands is a module with an `App` of its own, listed in `FAMILIES` and imported when
+A family of commands is a module with its own `App`, listed in `FAMILIES` and imported when
 one of its commands runs: `--version` and shell completion wait for neither aiohttp nor the client.
 Commands print results through an `Output` and report failures by raising.
 """
@@ -28,7 +28,7 @@ FAMILIES = {
     "sms": ("sms:app", "SMS: send, price, history, inbound, receipts, cancel."),
     "campaign": (
         "campaign:app",
-        "A text to everybody on a list: plan, test, run, resume, status, report.",
+        "Send a text to a list of people: plan, test, run, resume, status, report.",
     ),
     "receipts": ("receipts:app", "Delivery receipts: install rules, follow, report."),
     "webhook": (

@@ -41,7 +41,7 @@ from .progress import watch
 from .stopping import stop_on_ctrl_c
 
 app: App = App(
-    "campaign", help="A text to everybody on a list: plan, test, run, resume, status, report."
+    "campaign", help="Send a text to a list of people: plan, test, run, resume, status, report."
 )
 
 _Input = Annotated[
@@ -76,7 +76,7 @@ class _Job:
 
     @property
     def resume(self) -> str:
-        """The command that goes on with it."""
+        """The command that continues it."""
         return f"aioclicksend campaign resume {shlex.quote(str(self.journal))}"
 
 
@@ -142,8 +142,8 @@ def run(
 ) -> int:
     """Plan a campaign, ask, and send it; everything is recorded in its journal.
 
-    Run again, it goes on where it stopped, also with a list that was corrected or extended: whoever
-    got the message does not get it again.
+    Run again, it continues where it stopped, also with a list that was corrected or extended:
+    people who got the message do not get it again.
     """
     chosen = options.with_input(source)
     job = _Job(
@@ -215,7 +215,7 @@ def send_test(
 ) -> int:
     """Send the first messages of a campaign to yourself, as its recipients would get them.
 
-    Nothing is recorded: the campaign itself sends to everybody on its list afterwards.
+    Nothing is recorded: the campaign itself sends to its whole list afterwards.
     """
     chosen = options.with_input(source)
     campaign = chosen.with_text().campaign(_now())
@@ -301,7 +301,7 @@ app.command(campaign_journal.list_campaigns, name="list")
 
 
 async def _go(job: _Job) -> int:
-    """Plan, ask, and send a campaign that is new or goes on."""
+    """Plan, ask, and send a campaign that is new or continued."""
     _ = job.sending.breaker  # a wrong share is an error before anything is asked
     record = Record(job.journal) if job.journal.exists() else None
     campaign = job.options.campaign(_start_of(record), frozen=True)
@@ -409,7 +409,7 @@ def _print_complete(job: _Job, record: Record) -> int:
     else:
         show_standing(stands, reasons=True)
     job.out.note(
-        f"complete since {date}: everybody on the list was sent this already, so nothing was sent. "
+        f"complete since {date}: the whole list was sent this already, so nothing was sent. "
         "To send it again, to the same people, give another --journal"
     )
     return campaign_journal.code_of(stands)

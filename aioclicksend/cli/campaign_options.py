@@ -124,7 +124,7 @@ class Options:
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
     service_numbers: Annotated[
         bool,
-        Parameter(help="Write to toll-free, premium-rate and pager numbers and the like, too."),
+        Parameter(help="Write to toll-free, premium-rate, shared-cost and pager numbers, too."),
     ] = False
     unique: Annotated[
         Literal["number", "message"],
@@ -318,12 +318,12 @@ class Sending:
     store: Annotated[
         Path | None,
         Parameter(
-            help="The inbox of 'webhook serve': whoever replies STOP during the run is left out."
+            help="The inbox of 'webhook serve': people who reply STOP during the run are left out."
         ),
     ] = None
     stop_if_failed: Annotated[
         str | None,
-        Parameter(help="Stop when so many messages are not delivered, such as 20%."),
+        Parameter(help="Stop when this many messages are not delivered, such as 20%."),
     ] = None
 
     @property

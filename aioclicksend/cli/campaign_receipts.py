@@ -43,7 +43,7 @@ def receipts(
     `aioclicksend receipts install` makes one.
 
     Receipts are marked read a minute after they were stored, and by time, as the API knows no other
-    way: whoever else polls this account does not see them any more. Marking stops at the first
+    way: others who poll this account do not see them any more. Marking stops at the first
     receipt of a message that is not of this journal.
     """
     mark: Mark = "none" if no_mark else "all" if mark_others else "own"

@@ -121,7 +121,7 @@ def demo(
     """Send a campaign through a network that breaks, and count what came of it.
 
     Everything happens on this machine: a sandbox stands in for ClickSend, the recipients have
-    numbers that nobody has, and about every fifth request is broken on purpose.
+    numbers that are not in use, and about every fifth request is broken on purpose.
     """
     with TemporaryDirectory(prefix="aioclicksend-") as directory:
         path = csv or Path(directory, "recipients.csv")

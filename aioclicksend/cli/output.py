@@ -154,7 +154,7 @@ class Output:
         self.note(f"{event.reason}: trying again in {event.delay:.1f} s")
 
     def _note_hold(self, event: HoldEvent) -> None:
-        if not event.everything:  # else it is a retry, which has a note of its own
+        if not event.everything:  # else it is a retry, which is noted separately
             self.note(f"the server asks for a pause of {event.seconds:.0f} s")
 
 
@@ -222,5 +222,5 @@ def _moment(_kind: object, tokens: Sequence[Token]) -> datetime:
 Moment = Annotated[datetime | None, Parameter(converter=_moment)]
 Limit = Annotated[
     int | None,
-    Parameter(name="--limit-items", help="Stop after so many.", validator=validators.Number(gte=1)),
+    Parameter(name="--limit-items", help="Stop after N items.", validator=validators.Number(gte=1)),
 ]

@@ -46,7 +46,7 @@ async def watch(
         bulk: the sender.
         total: how many messages it is given.
         out: how the command prints; as JSON there is no progress.
-        waits_for: when a run that waits for its time goes on.
+        waits_for: when a run that waits for its time continues.
 
     """
     meter = Meter(bulk, total, waits_for)

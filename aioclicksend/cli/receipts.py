@@ -77,7 +77,7 @@ def follow(
     mark: Annotated[
         Mark,
         Parameter(
-            help="Which polled receipts are marked read, for everybody who polls: own, all, none.",
+            help="Which polled receipts are marked read, for all that poll: own, all, none.",
             show_default=True,
         ),
     ] = "own",

@@ -1,7 +1,7 @@
 """People who do not exist: a CSV of recipients for the demonstration.
 
 Their numbers are set aside by the regulators for films and books, or are ClickSend's own test
-numbers. Nobody has them.
+numbers. They are not in use.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def sandbox(
         _Seconds, Parameter(help="Seconds until the history shows a message.")
     ] = 0.0,
     rate: Annotated[
-        str | None, Parameter(help="N or N/SECONDS: answer 429 above so many requests.")
+        str | None, Parameter(help="N or N/SECONDS: answer 429 above N requests.")
     ] = None,
     balance: Annotated[
         Decimal, Parameter(help="What the account has to spend.", show_default=True)
@@ -79,7 +79,7 @@ def sandbox(
     trial: Annotated[
         int | None,
         Parameter(
-            help="Be a trial account: so many messages a day to a country.",
+            help="Be a trial account: at most this many messages a day to a country.",
             validator=validators.Number(gte=0),
         ),
     ] = None,
@@ -195,7 +195,7 @@ def messages(
     since: Annotated[
         str | None, Parameter(help="Unix seconds or a message id: only what came after it.")
     ] = None,
-    wait: Annotated[_Seconds, Parameter(help="Wait so many seconds for one.")] = 0.0,
+    wait: Annotated[_Seconds, Parameter(help="Seconds to wait for one.")] = 0.0,
     code: Annotated[
         bool, Parameter(help="Print only the one-time code of the last one that has one.")
     ] = False,
@@ -273,7 +273,7 @@ def faults(
     /,
     *,
     times: Annotated[
-        int, Parameter(help="For so many requests.", validator=validators.Number(gte=1))
+        int, Parameter(help="For this many requests.", validator=validators.Number(gte=1))
     ] = 1,
     method: Annotated[str | None, Parameter(help="Only this method.")] = None,
     path: Annotated[str | None, Parameter(help="Part of the path from /v3 on, or a glob.")] = None,

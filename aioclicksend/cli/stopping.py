@@ -31,7 +31,7 @@ async def stop_on_ctrl_c(
     Args:
         run: what is stopped.
         note: prints a line.
-        resume: the command that goes on with it.
+        resume: the command that continues it.
 
     """
     loop = asyncio.get_running_loop()

@@ -7,7 +7,7 @@
                                                    └─ journal                     │
     send_messages(token) again, also after a restart ◀─── the first result ───────┘
 
-What holds, whatever an agent is talked into by a text it reads:
+What holds even if an agent follows instructions in a text that it reads:
 
 - nothing is sent without the token of a preview, and a token stands for exact messages at an exact
   price: it sends them once;

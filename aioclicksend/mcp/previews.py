@@ -80,7 +80,7 @@ class Previews:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # It holds numbers and texts, so nobody else may read it.
+            # It holds numbers and texts: only its owner may read it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._transaction() as db:
                 (version,) = db.execute("pragma user_version").fetchone()

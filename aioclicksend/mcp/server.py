@@ -62,7 +62,7 @@ _SENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
 )
 
-Limit = Annotated[int, Field(ge=1, le=100, description="Return at most so many.")]
+Limit = Annotated[int, Field(ge=1, le=100, description="Return at most this many.")]
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 

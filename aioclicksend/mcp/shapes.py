@@ -154,7 +154,7 @@ class DeliveryAnswer(BaseModel):
 
 
 class ReplyText(BaseModel):
-    """One SMS that somebody sent to the account."""
+    """One SMS that was sent to the account."""
 
     message_id: str | None
     sender: From

@@ -123,7 +123,7 @@ def read_list(kind: type[M], value: Any) -> list[M]:
 def rows_of(value: Any) -> list[Any]:
     """Return the items of what should be a list.
 
-    It can be missing, stand in an object of its own under ``data``, or be an object of the items.
+    It can be missing, stand in another object under ``data``, or be an object of the items.
     """
     if isinstance(value, list):
         return value

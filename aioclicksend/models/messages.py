@@ -24,8 +24,8 @@ REF_PREFIX = "ac1-"
 class Message(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What the messages of all channels have in common. Treat it as frozen once it is handed over.
 
-    ``kw_only`` as nobody remembers an order of ten fields; ``omit_defaults`` as the API takes an
-    empty field for a value.
+    ``kw_only`` as an order of ten fields cannot be remembered; ``omit_defaults`` as the API takes
+    an empty field for a value.
     """
 
     to: str | None = None
@@ -128,10 +128,10 @@ def check(message: Message, *, single: bool = False) -> None:
 
 
 def freeze(message: Message) -> bytes:
-    """Return the JSON of a message as it will travel, but for a ref it lacks.
+    """Return the JSON of a message as it is sent, without a generated ref.
 
     Raises:
-        ValueError: a text holds half a surrogate pair, which no encoding can carry.
+        ValueError: a text holds a lone surrogate, which no encoding can carry.
 
     """
     if message.schedule.__class__ is datetime or message.custom_string == "":
@@ -143,11 +143,11 @@ def freeze(message: Message) -> bytes:
     try:
         return _encode(message)
     except UnicodeEncodeError:
-        raise ValueError("a text holds half a character (a lone surrogate)") from None
+        raise ValueError("a text holds a lone surrogate, which is not a character") from None
 
 
 def thaw(frozen: bytes, kind: type[AnyMessage], media_file: str | None = None) -> AnyMessage:
-    """Return the message that a JSON came from; what it is given beside its JSON is `media_file`.
+    """Return the message that a JSON came from; its `media_file` is stored separately.
 
     A field of the wrong type, which only the API judges, comes back as it was.
     """
@@ -155,8 +155,8 @@ def thaw(frozen: bytes, kind: type[AnyMessage], media_file: str | None = None) -
         message = msgspec.json.decode(frozen, type=kind)
     except msgspec.ValidationError:
         names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
-        told: dict[str, Any] = msgspec.json.decode(frozen)
-        message = kind(**{names[name]: value for name, value in told.items()})
+        fields: dict[str, Any] = msgspec.json.decode(frozen)
+        message = kind(**{names[name]: value for name, value in fields.items()})
     if media_file is not None:
         message = msgspec.structs.replace(message, media_file=media_file)
     return message
@@ -209,7 +209,7 @@ def _check_mms(message: MmsMessage) -> None:
         raise ValueError("subject: is empty; an MMS needs one")
     if not (message.media_file or "").startswith(("https://", "http://")):
         raise ValueError("media_file: must be the http(s) address of the picture")
-    if not (message.media_file or "").isprintable():  # half a character is not, either
+    if not (message.media_file or "").isprintable():  # a lone surrogate is not, either
         raise ValueError("media_file: holds a character that no address has")
 
 

@@ -72,7 +72,7 @@ def authenticate(state: State, method: str, path: str, headers: Mapping[str, str
 
 
 def _basic(state: State, header: str) -> str:
-    """Return who asks, or refuse: the same words whatever the method or the path."""
+    """Return the login, or refuse: with the same words for every method and path."""
     login, key = basic_login(header)
     if key == TEST_KEY and login in _TEST_LOGINS:
         if login == "notactive":

@@ -102,7 +102,7 @@ def all_countries(_call: Call) -> list[dict[str, str]]:
 
 
 def timezones(_call: Call) -> list[str]:
-    """List the time zones by their IANA names, all at once whatever page is asked for."""
+    """List the time zones by their IANA names, all at once; `page` has no effect."""
     return sorted(available_timezones())
 
 

@@ -77,7 +77,7 @@ def withdraw(call: Call, row: Record, campaign_id: int) -> None:
 
 
 def list_name(state: State, row: Mapping[str, Any]) -> str:
-    """Return the name of the list a campaign went to, empty if it is gone."""
+    """Return the name of the list a campaign went to, empty if it was deleted."""
     return str(state.lists.get(row["list_id"], {}).get("list_name", ""))
 
 

@@ -1,4 +1,4 @@
-"""What tells sms, mms and voice apart: fields, checks and the shapes of their rows."""
+"""How sms, mms and voice differ: fields, checks and the shapes of their rows."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def delete_contact(call: Call) -> None:
 
 
 def copy_contact(call: Call) -> dict[str, Any]:
-    """Add a contact to a second list, under an id of its own."""
+    """Add a contact to a second list, under a new id."""
     original = _contact(call, "from_list_id")
     target = find_list(call, "to_list_id")["list_id"]
     now = call.state.now()

@@ -38,7 +38,7 @@ _READY = {
 
 def _offer(country: str) -> list[str]:
     code = CALLING_CODES[country]
-    # An area code tells Canada from the United States.
+    # The area code distinguishes Canada from the United States.
     start = "204" if country == "CA" else "480"
     for width in (9, 10, 8, 7):
         first = int(start.ljust(width, "0")) + 100

@@ -39,7 +39,7 @@ def _master(call: Call, master: int) -> dict[str, Any]:
 
 
 def masters(call: Call) -> list[dict[str, Any]]:
-    """List the master templates: a bare list, whatever page is asked for."""
+    """List the master templates: a bare list; `page` has no effect."""
     return [_master(call, master) for master in _MASTERS]
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 _BACKLOG = 500
-"""Events a slow reader may be behind before it is asked to read everything anew."""
+"""Events a slow reader may be behind before it is asked to read everything again."""
 
 
 class Event(NamedTuple):
@@ -48,7 +48,7 @@ class Events:
             self._loop.call_soon_threadsafe(self._spread, Event(kind, data()))
 
     def reload(self) -> None:
-        """Let subscribers read everything anew."""
+        """Let subscribers read everything again."""
         self.publish(RELOAD.kind, dict)
 
     def _spread(self, event: Event) -> None:

@@ -80,7 +80,7 @@ RESETS = frozenset({Fault.RESET_BEFORE, Fault.RESET_AFTER})
 
 @dataclass(slots=True)
 class Arrival:
-    """One request that reached the sandbox, whatever became of it.
+    """One request that reached the sandbox, also if it was refused or failed.
 
     `status` is 0 while, or when, no reply went out; `at` is monotonic, `date` unix time. The body
     of a request without a login is not kept.
@@ -271,7 +271,7 @@ def _disturb(failure: Failure, reply: Reply) -> None:
 
 
 def _odd(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row with types nobody promised, yet seen in one version or another."""
+    """Return the row with types that are not documented, but were seen in some version."""
     return {
         "status": row.get("status", "SUCCESS"),
         "to": row.get("to"),

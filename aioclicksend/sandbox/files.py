@@ -49,7 +49,7 @@ def find(state: State, url: str) -> File | None:
 
 
 def serve(state: State, method: str, path: str) -> Reply:
-    """Answer a request for a file; whoever knows its address may have it."""
+    """Answer a request for a file; its address is all that is needed."""
     found = find(state, path)
     if found is None or method not in {"GET", "HEAD"}:
         raise invalid_endpoint()

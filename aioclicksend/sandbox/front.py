@@ -71,13 +71,14 @@ class Front:
         self.log.clear()
 
     def limit(self, rate_limit: tuple[int, float] | None) -> None:
-        """Answer so many requests in any window of so many seconds, or any number."""
+        """Set how many requests are answered in any window of how many seconds; None: all."""
         self.window = RateWindow(*rate_limit) if rate_limit else None
 
     async def answer(self, request: web.Request, base: str) -> web.StreamResponse:
         """Answer one request of an application; `base` is everything before `/v3`."""
         at = monotonic()
         headers = request.headers.copy()
+        # Arrivals can be listed by tests and the page: no credential may stand in them.
         headers.popall("Authorization", None)
         arrival = Arrival(request.method, request.path, dict(request.query), headers, b"", at)
         path = request.rel_url.raw_path
@@ -85,11 +86,13 @@ class Front:
         login, body = "", b""
         try:
             login = authenticate(self.state, request.method, path, request.headers)
+            # A caller without a login gets little memory.
             body = await _read(request, _LARGEST_BODY if login else _LARGEST_STRANGER)
             arrival.body = body if login or is_control_plane(path) else b""
         except (ApiError, GatewayError) as error:
             refused = error.reply()
         self.log.add(arrival)
+        # At arrival: the limit counts requests, and a latency must not shift them.
         wait = self.window.admit(at) if self.window else None
         if self.latency:
             await asyncio.sleep(self.latency)
@@ -116,6 +119,7 @@ class Front:
         reply = None if fault in UNPROCESSED else self._process(request, arrival, call)
         if fault in HANGS:
             self._publish(arrival)
+            # Until the client gives up or the sandbox stops, which cancels this task.
             await asyncio.Event().wait()
         if fault in RESETS:
             self._publish(arrival)
@@ -141,6 +145,7 @@ class Front:
 
     def _process(self, request: web.Request, arrival: Arrival, call: _Accepted) -> Reply:
         """Let a request have its effect and return the reply."""
+        # What has become due before this request must be visible to it.
         self.state.settle()
         finish_imports(self.state)
         try:

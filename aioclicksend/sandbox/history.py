@@ -1,4 +1,4 @@
-"""The history of one channel: what was sent and received, searched, and shown as told to.
+"""The history of one channel: what was sent and received, searched, and shown as configured.
 
     Log           rows in order of acceptance, with an index by recipient
      └ search     one query -> a sorted sequence of rows, our own merged with those of others
@@ -187,7 +187,7 @@ class Query:
     date: str = "date"
 
     def wants(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a row belongs to the answer."""
+        """Return whether a row belongs to the answer."""
         if not self.since <= int(row[self.date]) <= self.until:
             return False
         if not self.terms:
@@ -204,6 +204,7 @@ class Query:
         if not self.whole:
             return None
         numbers = {wanted for name, wanted in self.terms if name == "to"}
+        # With OR and another field, rows of any number can meet the query.
         if self.either and len(numbers) < len(set(self.terms)):
             return None
         return numbers or None
@@ -212,6 +213,7 @@ class Query:
 def read_query(call: Call, searchable: frozenset[str], date: str = "date") -> Query:
     """Read the time and the terms a request names; both ends of the time are included."""
     query, behaviour = call.query, call.state.settings.history
+    # Whether the live API joins a repeated field by OR is unknown, so each possibility can be set.
     terms = () if behaviour.filter == "ignore" else tuple(_terms(call, searchable))
     if behaviour.filter in {"first", "last"}:
         # A dict keeps the last of equal keys.
@@ -244,6 +246,7 @@ def _terms(call: Call, searchable: frozenset[str]) -> Iterator[tuple[str, str]]:
         name = name.strip().lower()
         if name in searchable:
             yield name, wanted.strip().lower()
+        # Whether the live API refuses a field that it does not know is undocumented.
         elif call.state.settings.strict:
             raise bad_request(f"Unknown search field: {name}")
 
@@ -280,6 +283,7 @@ def search(
     )
     if behaviour.endless:
         rows = Endless(rows)
+    # Only the walks of the moment matter; old answers would keep whole histories alive.
     if len(state.searches) > 16:
         state.searches.clear()
     state.searches[key] = (stamp, rows)
@@ -340,6 +344,7 @@ class Foreign:
         """Return the places of the rows that meet one term, `chosen` itself if all do."""
         if not query.whole:
             return [n for n in chosen if wanted in str(self.row(n)[name]).lower()]
+        # Computed from the term, so that a lookup among a million rows makes one.
         match name:
             case "to":
                 place = _whole(wanted.removeprefix(_FOREIGN), 10)
@@ -428,7 +433,7 @@ class _Rows(Sequence[Record]):
 
 
 class Merged(_Rows):
-    """Our own rows among those of others; `places` says where each of our own stands."""
+    """The sandbox's rows merged with those of others; `places` holds the position of each."""
 
     def __init__(
         self, own: list[Record], foreign: ForeignRows, places: list[int], *, backwards: bool

@@ -16,7 +16,7 @@ FILES = {
 #: Browsers ask for it by themselves; there is none.
 ICON = "/favicon.ico"
 NEVER_STORED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-# Messages hold whatever the application sent: nothing of it may run, and nothing may be fetched.
+# Messages hold what the application sent: nothing of it may run, and nothing may be fetched.
 _HEADERS = {
     **NEVER_STORED,
     "Content-Security-Policy": (

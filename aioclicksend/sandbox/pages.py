@@ -9,7 +9,7 @@ from .calls import Call, whole
 
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 15
-# The live API names a host of its own here, which no client should follow. [docs] ClickSend API v3
+# The live API names another host here, which no client should follow. [docs] ClickSend API v3
 _LINK_HOST = "https://api.clicksend.com/v3/"
 
 

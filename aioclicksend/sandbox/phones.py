@@ -74,7 +74,7 @@ def _international(digits: str) -> Phone | None:
 
 
 def parse(raw: str, country: str = "", default_country: str = "AU") -> Phone | None:
-    """Return the number in E.164 form, or None where nobody can be reached.
+    """Return the number in E.164 form, or None if it cannot be reached.
 
     A number without `+` is local to `country`, else to the account's own country.
     """

@@ -5,7 +5,7 @@
                                           ▲                    └ else: again after `backoff`
                                           └────────────────────────┘   up to `attempts`
 
-Every address has a lane of its own, so an application that hangs delays nobody else. Within a
+Every address has its own lane, so an application that hangs delays no other. Within a
 lane pushes go out one after the other in the order in which they became due. Only loopback
 addresses are called unless the sandbox was started to call any.
 

@@ -225,7 +225,7 @@ for _method, _path, _handler, _message in ROUTES:
 
 
 def read_body(content_type: str, body: bytes) -> Any:
-    """Read a form or, whatever else the header says, JSON."""
+    """Read a form if the header says so, else JSON."""
     if content_type.lower().startswith(multipart.TYPE):
         return multipart.parse(content_type, body)
     return parse(body)

@@ -12,7 +12,7 @@ _EXTENSION = frozenset(_GSM_EXTENSION)
 _GSM = _GSM_BASIC | _EXTENSION
 
 _MAX_PARTS = 8
-# Whatever the alphabet, so many characters fit one part: emoji take two units each.
+# In any alphabet so many characters fit one part: emoji take two units each.
 _SURELY_ONE = 35
 
 

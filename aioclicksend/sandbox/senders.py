@@ -200,7 +200,7 @@ def alpha_tags(call: Call) -> Reply:
 
 
 def request_alpha_tag(call: Call) -> Reply:
-    """Ask for an alpha tag; somebody at ClickSend decides later."""
+    """Ask for an alpha tag; ClickSend's staff decides later."""
     fields = call.fields(frozenset({"alpha_tag", "reason", "countries", "businesses"}))
     need(fields, "alpha_tag")
     countries = fields.get("countries")

@@ -15,7 +15,7 @@ from .senders import is_barred, shown_sender, summary
 from .state import SHARED_NUMBER, SUBACCOUNT_ID, State
 
 MAX_MESSAGES = 1000
-# Later than this and the number is not seconds: somebody sent milliseconds.
+# A later time was given in milliseconds.
 _LATEST_SCHEDULE = 100_000_000_000
 _SENDER_LENGTH = range(3, 12)
 _SUCCESS = "SUCCESS"
@@ -77,6 +77,7 @@ def _expand(state: State, kind: Kind, message: dict[str, Any]) -> Iterator[_Draf
     if not list_id:
         yield _Draft(message, text(message, "to"), country, contact_id=_contact_id(kind, message))
         return
+    # An unknown list is no error of the call: its one row is refused.
     members = state.contacts.get(int(list_id)) if list_id.isascii() and list_id.isdigit() else None
     if members is None:
         yield _Draft(message, "", country, list_id=list_id)
@@ -105,6 +106,7 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     now = state.clock()
     schedule = when(message.get("schedule"))
     test = phone is not None and phone.number in phones.TEST_NUMBERS
+    # Test numbers are free: no parts, price "0.0000". [live notes] github.com/prayantr/clicksend
     parts = 0 if test else kind.parts(body)
     country = phone.country if phone else ""
     cost = state.price(kind.name, country) * parts
@@ -154,7 +156,7 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
 
 
 def when(value: Any) -> int | None:
-    """Return when to send, 0 for now, None for a time nobody can read."""
+    """Return when to send, 0 for now, None for a time that cannot be read."""
     if value is None or value == "":
         return 0
     read = text({"schedule": value}, "schedule")
@@ -195,6 +197,7 @@ def _answer(
     present = call.state.settings.history.present_reply
     total = queued = blocked = 0
     for record in records:
+        # Row by row and in order: an earlier row of the call may have used up the credit.
         if not price_only and record["status"] == _SUCCESS:
             record["status"] = _afford(call, record)
         if record["status"] == _SUCCESS:
@@ -205,6 +208,8 @@ def _answer(
                 accept(call.state, record)
         else:
             rows.append(present(_refused(record)))
+            # Refused numbers are not counted as blocked. [live] rudderlabs/rudder-transformer
+            # fixtures
             blocked += record["status"] == "COUNTRY_NOT_ENABLED"
             if not price_only:
                 call.state.rejected.append(record)
@@ -240,6 +245,7 @@ def _afford(call: Call, record: Record) -> str:
         state.trial_sent[day] += 1
     window = state.settings.throttle_window
     if window:
+        # How long ago counts as recent is unstated, so the window is a setting. [docs] THROTTLED
         key = (record["to"], record["body"])
         now = state.clock()
         if now - state.recent.get(key, float("-inf")) < window:
@@ -250,7 +256,7 @@ def _afford(call: Call, record: Record) -> str:
 
 def accept(state: State, record: Record, *, logged: bool = True) -> None:
     """Take in one judged message; not logged, history will not show it."""
-    # A test number completes at once, whatever the schedule.
+    # A test number completes at once, even if it is scheduled.
     # [live notes] github.com/prayantr/clicksend
     if record.pop("later"):
         record["status"] = "Scheduled"

@@ -61,7 +61,7 @@ _SAVE_EVERY = 2.0
 class Sandbox:
     """The stand-in, running inside `async with`.
 
-    Times are seconds. `rate_limit=(requests, seconds)` refuses with 429 whatever arrives as one
+    Times are seconds. `rate_limit=(requests, seconds)` refuses with 429 what arrives as one
     too many in any window; `history_lag` hides a message from history for so long after
     acceptance; `latency` is waited before every request is looked at; `auto_deliver` makes the
     receipt of each message so long after it was sent. With `rules_required` receipts and inbound
@@ -114,6 +114,7 @@ class Sandbox:
         allow_hosts: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        # Anyone who reaches it can read every message and code: loopback unless asked otherwise.
         if not allow_remote and not is_loopback(host):
             raise ValueError(f"the sandbox serves loopback only, not {host!r}: see allow_remote")
         self._settings = Settings(
@@ -176,6 +177,7 @@ class Sandbox:
             raise RuntimeError("the sandbox is running already")
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
+        # A short grace: requests that hang on purpose would hold up every test's end.
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -195,6 +197,7 @@ class Sandbox:
             return
         for site in list(runner.sites):
             await site.stop()
+        # A handler that calls this must not cancel itself.
         busy = [task for task in self._busy if task is not asyncio.current_task()]
         if self._ticker is not None:
             busy.append(self._ticker)
@@ -205,6 +208,7 @@ class Sandbox:
             await asyncio.wait(busy, timeout=0.2)
         await self._pusher.stop()
         await runner.cleanup()
+        # Last: what the requests above still changed is kept as well.
         self._save()
 
     async def __aenter__(self) -> Self:
@@ -324,7 +328,7 @@ class Sandbox:
 
     @property
     def rate_limit(self) -> tuple[int, float] | None:
-        """How many requests are answered in any window of so many seconds; None for any."""
+        """How many requests are answered in any window of how many seconds; None for all."""
         return self._rate_limit
 
     @rate_limit.setter
@@ -462,11 +466,14 @@ class Sandbox:
     async def wait_for_any(self, selection: Selection, seconds: float) -> list[Record]:
         """Return the sent messages selected, as soon as there is one; none if there never is."""
         with self.events.subscribe() as subscription:
+            # After subscribing: a message between the two is seen by one of them.
             found = selection.of(self.messages)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     while not found:
                         await subscription.get()
+                        # One look for all events so far: a burst of messages must not be searched
+                        # once for each.
                         drain(subscription)
                         found = selection.of(self.messages)
             return found
@@ -551,6 +558,7 @@ class Sandbox:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._busy.add(task)
         try:
+            # A web page must not reach the sandbox by DNS rebinding.
             if not may_ask_for(request.headers.get("Host"), self._allowed, remote=self._remote):
                 return control.refuse_host()
             if control.serves(request.path):

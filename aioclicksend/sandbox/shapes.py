@@ -82,7 +82,7 @@ class Shape:
 
 @cache
 def load() -> tuple[Shape, ...]:
-    """Read the shapes. Nobody needs them before an operation is called that is not modelled."""
+    """Read the shapes. They are needed once an operation is called that is not modelled."""
     text = resources.files("aioclicksend.sandbox").joinpath("shapes.json").read_text("utf-8")
     stored = json.loads(text)
     return tuple(

@@ -1,4 +1,4 @@
-"""Everything one sandbox account holds. No HTTP, no clock of its own."""
+"""Everything one sandbox account holds. No HTTP; the clock is passed in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUBACCOUNT_ID = 119_083
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
-    """What a sandbox is told once and keeps over a reset."""
+    """The settings of a sandbox; a reset keeps them."""
 
     username: str = "sandbox"
     api_key: str = "sandbox"
@@ -192,6 +192,7 @@ class State:
             self.log[record["channel"]].add(record)
         self._last_to[record["to"]] = record
         reference = record["custom_string"]
+        # Counted on acceptance, so that `duplicates` costs nothing however many messages there are.
         if reference:
             self._refs[reference] += 1
             self._pairs[reference, record["to"]] += 1
@@ -215,6 +216,7 @@ class State:
         for message_id in gone:
             self.by_id.pop(message_id, None)
         for channel, log in self.log.items():
+            # A new log: its index holds positions, which all change.
             self.log[channel] = kept = Log()
             for row in log.rows:
                 if row["message_id"] not in gone:
@@ -227,7 +229,7 @@ class State:
         return len(gone)
 
     def index(self) -> None:
-        """Make anew what is derived from the accepted messages."""
+        """Rebuild what is derived from the accepted messages."""
         self._scheduled = [
             (row["schedule"], row["message_id"])
             for row in self.accepted
@@ -254,8 +256,10 @@ class State:
     def settle(self) -> None:
         """Send what was scheduled for a time that has come, and make the receipts that are due."""
         now = self.clock()
+        # Called at every look at the account; `Sandbox` has a timer only where receipts need one.
         while self._scheduled and self._scheduled[0][0] <= now:
             record = self.by_id.get(heapq.heappop(self._scheduled)[1])
+            # It may have been cancelled or forgotten; the heap keeps its entry.
             if record is not None and record["status"] == "Scheduled":
                 record["status"] = "Sent"
                 self._expect_receipt(record)
@@ -376,6 +380,8 @@ class State:
         rules = firing(self.table(f"automations/{queue}").values(), row)
         # [live notes] github.com/prayantr/clicksend: two POLL rules list every item twice.
         polled = sum(rule["action"] == "POLL" for rule in rules)
+        # Without rules the live API keeps nothing to poll; tests that do not care get it all the
+        # same.
         inbox.add(row, polled if self.settings.rules_required else 1)
         for rule in rules:
             if rule["action"] == "URL":

@@ -1,6 +1,6 @@
 """Keep an account in a file from one run to the next.
 
-The file is JSON, written anew beside its place and moved there, readable by its owner only. A
+The file is JSON, written under a temporary name and moved into place, readable by its owner only. A
 message stands in several places of the account at once (accepted, in a log, in a campaign), so it
 is written once and referred to by its id elsewhere.
 """

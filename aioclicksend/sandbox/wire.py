@@ -28,7 +28,7 @@ def reset(request: web.Request) -> web.Response:
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET_WITH_RST)
         transport.abort()
-    # Nobody reads this: the connection is gone.
+    # Never read: the connection is closed.
     return web.Response()
 
 

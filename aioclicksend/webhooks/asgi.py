@@ -39,7 +39,7 @@ async def serve(hook: Webhook, limit: int, scope: Scope, receive: Receive, send:
 
 async def _take(hook: Webhook, limit: int, scope: Scope, receive: Receive) -> int | None:
     """Return the status of the answer; None if the client left."""
-    # The last part whatever the mount: frameworks disagree on what of the path they leave.
+    # The last part of the path: frameworks disagree on whether they strip the mount.
     secret = scope["path"].rstrip("/").rpartition("/")[2]
     # Checked before the body is read, so that unknown callers cost no memory.
     if not hook.knows(secret):

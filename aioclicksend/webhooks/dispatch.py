@@ -125,7 +125,7 @@ class Dispatcher:
             await self._handler(event.push)
         except BaseException as failure:
             error = failure
-            # A CancelledError that a handler leaks is an error like others: nobody cancelled it.
+            # A CancelledError that a handler leaks is an ordinary error: no cancellation of ours.
             if not isinstance(failure, Exception | asyncio.CancelledError) or _is_cancelled():
                 raise
         finally:

@@ -224,9 +224,9 @@ class Webhook:
         """Return messages received, the newest first.
 
         Args:
-            to: the number of somebody: all that came from it; else the id or the `custom_string`
-                of a message of ours: what answered it.
-            limit: at most so many.
+            to: a number, for all that came from it; or the id or the `custom_string` of a message
+                of ours, for the replies to it.
+            limit: at most this many.
 
         """
         return await self.store.replies(to, limit)

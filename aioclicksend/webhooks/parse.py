@@ -65,7 +65,7 @@ def _readings(
     readers = [_read_json, _read_form]
     if not ("json" in content_type.lower() or body.lstrip().startswith((b"{", b"\xef\xbb\xbf{"))):
         readers.reverse()
-    # The query last: an address may carry parameters of its own beside a whole body.
+    # The query last: an address may carry other parameters beside a whole body.
     for read in readers:
         yield read(body)
     if isinstance(query, Mapping):
@@ -76,10 +76,10 @@ def _readings(
 
 def _read_json(body: bytes) -> Mapping[str, Any]:
     try:
-        told = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+        fields = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _read_form(body: bytes) -> Mapping[str, Any]:

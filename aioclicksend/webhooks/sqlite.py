@@ -143,7 +143,7 @@ class SqliteInbox:
             raise
 
     async def close(self) -> None:
-        """Finish what was handed in and close the file, if nobody else has it open."""
+        """Finish what was handed in and close the file, if this was its last user."""
         self._users -= 1
         if self._users == 0 and self._thread is not None:
             thread, self._thread = self._thread, None
@@ -427,8 +427,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(db: sqlite3.Connection, path: Path) -> None:
-    # Judged before anything is changed: it may be somebody else's database. In one transaction, as
-    # another process may be creating the tables.
+    # Judged before anything is changed: it may be another program's database. In one transaction,
+    # as another process may be creating the tables.
     db.execute("begin")
     ((application,),) = db.execute("pragma application_id").fetchall()
     ((tables,),) = db.execute("select count(*) from sqlite_master").fetchall()
@@ -467,7 +467,7 @@ def _transact(db: sqlite3.Connection, batch: Sequence[_Operation]) -> None:
         for operation in batch:
             answers.append(_attempt(db, operation.work))
         db.execute("commit")
-    except Exception as failure:  # nothing of it is durable, whatever the single answers were
+    except Exception as failure:  # nothing of it is durable, not even what succeeded
         with suppress(sqlite3.Error):
             db.execute("rollback")
         answers = [(None, failure)] * len(batch)
@@ -491,7 +491,7 @@ def _attempt(
 
 
 def _answer(operation: _Operation, result: Any, error: Exception | None) -> None:
-    with suppress(RuntimeError):  # the loop is closed, nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed, so no task waits any more
         operation.loop.call_soon_threadsafe(_settle, operation.future, result, error)
 
 

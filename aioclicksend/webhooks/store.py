@@ -110,7 +110,7 @@ class Ledger(Protocol):
         appears any more, and what appeared until then is stored by the present look. So the time
         is 1 s after the newest server time among receipts first seen at or before
         ``look - grace``; without `others`, at most 1 s before that of the oldest receipt of this
-        look (``last seen == look``) that belongs to somebody else. None if no receipt of this
+        look (``last seen == look``) that is not ours. None if no receipt of this
         look is older than it.
 
         Args:
@@ -147,7 +147,7 @@ class Inbox(Ledger, Protocol):
     async def claim(self, limit: int, lease: float) -> list[Claimed]:
         """Return up to `limit` events that are due, the oldest first, for `lease` seconds.
 
-        The events are not due for anybody until the lease ends; their attempts count one more.
+        No other call gets these events until the lease ends; their attempts count one more.
         """
         ...
 
@@ -211,7 +211,7 @@ class Inbox(Ledger, Protocol):
         Args:
             to: a number: what its owner sent; else the id or the `custom_string` of a message of
                 ours: what answered it.
-            limit: at most so many.
+            limit: at most this many.
 
         """
         ...

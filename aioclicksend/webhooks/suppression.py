@@ -45,9 +45,9 @@ def stored_keys(number: str) -> set[str]:
     """Return the keys under which a suppressed number is stored; none if it has no digits.
 
     A number is blocked if one of its `asked_keys` is stored: if both are the same digits, or if
-    one of the two is in a local form (``0411…``) and the digits of the other end in it. Nobody
-    knows the country of a local number here, and a message to somebody who opted out is worse than
-    one too few.
+    one of the two is in a local form (``0411…``) and the digits of the other end in it. The
+    country of a local number is unknown here, and a message to a person who opted out is worse
+    than one too few.
     """
     digits = number_key(number)
     if not digits:

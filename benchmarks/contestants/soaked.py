@@ -24,7 +24,7 @@ SETTLE = 3.0
 
 
 def soak(url: str, seconds: float) -> dict[str, Any]:
-    """Stream for so many seconds."""
+    """Stream for this many seconds."""
     logging.disable()  # the faults are meant
     return asyncio.run(_soak(url, seconds))
 

@@ -24,7 +24,7 @@ def burst(url: str, count: int) -> dict[str, float]:
 
 
 def steady(url: str, count: int, each_second: float) -> dict[str, float]:
-    """Send messages one by one, so many a second, and return how long each waited."""
+    """Send messages one by one, at this rate a second, and return how long each waited."""
     return asyncio.run(_steady(url, count, each_second))
 
 
@@ -85,8 +85,8 @@ async def _latency(url: str, count: int) -> dict[str, float]:
                 await send(copy)
                 if number >= count // 10:  # the first ones warm up
                     taken.append(time.perf_counter() - began)
-    told = {f"raw_{name}": value for name, value in _percentiles(times[raw]).items()}
-    return told | _percentiles(times[mine])
+    values = {f"raw_{name}": value for name, value in _percentiles(times[raw]).items()}
+    return values | _percentiles(times[mine])
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:

@@ -126,14 +126,14 @@ def test_everything_is_cancelled_when_asked_for(
     assert json.loads(request.body or b"null") == body
 
 
-def test_a_truth_travels_as_the_number_the_api_wants() -> None:
+def test_a_flag_is_sent_as_the_number_the_api_expects() -> None:
     session = FakeSession({"http_code": 200, "data": {}})
     run(Subaccounts(session).update(7, access_sms=True, access_users=False, first_name="Zoë"))
     (request,) = session.requests
     assert request.body == '{"first_name":"Zoë","access_sms":1,"access_users":0}'.encode()
 
 
-def test_no_repr_tells_a_credential() -> None:
+def test_no_repr_shows_a_credential() -> None:
     secret = "a-key-that-nobody-may-see"
     session = FakeSession({"http_code": 200, "data": {"api_key": secret, "subaccount_id": 7}})
     subaccounts = Subaccounts(session)

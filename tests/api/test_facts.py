@@ -26,7 +26,7 @@ each = pytest.mark.parametrize("fact", FACTS, ids=repr)
 Deviations = dict[tuple[str, str], set[str]]
 
 NOT_SENT: Deviations = {
-    # Read only, whatever the documents say.
+    # Read-only, in spite of the documentation.
     ("POST", "/v3/lists/{list_id}/contacts"): {"date_added"},
     ("PUT", "/v3/lists/{list_id}/contacts/{contact_id}"): {"date_added"},
     # A mapping: its names are the caller's.
@@ -131,7 +131,7 @@ def test_a_request_is_what_the_arguments_say(fact: Fact) -> None:
         assert value == as_text(given[stem][0] if bracket else given[stem])
     whole = as_json(given["message"]) if "message" in given else None
     for name, value in json.loads(request.body or b"{}").items():
-        if name not in ("messages", "content", "media_file"):  # of which the sending tests tell
+        if name not in ("messages", "content", "media_file"):  # which the sending tests cover
             assert value == (whole[name] if whole else as_json(given[name]))
 
 

@@ -115,7 +115,7 @@ async def test_a_file_is_read_from_its_path_or_from_a_stream(tmp_path: Path) -> 
 
 
 class FileServer:
-    """A host that has one file, and tells who asked for it."""
+    """A host that has one file, and records who asked for it."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -197,7 +197,7 @@ async def test_only_the_own_host_sees_the_credentials(
     assert not any("a-key-that-nobody-may-see" in value for value in headers.values())
 
 
-async def test_a_file_that_breaks_off_is_fetched_anew(
+async def test_a_file_that_breaks_off_is_fetched_again(
     hosts: tuple[FileServer, FileServer], target: Path
 ) -> None:
     own, _ = hosts
@@ -209,7 +209,7 @@ async def test_a_file_that_breaks_off_is_fetched_anew(
     assert len(own.seen) == 3
 
 
-async def test_a_file_may_take_long_while_it_goes_on(
+async def test_a_file_may_take_long_while_bytes_arrive(
     hosts: tuple[FileServer, FileServer], target: Path
 ) -> None:
     own, _ = hosts
@@ -253,7 +253,7 @@ async def test_a_cancelled_download_leaves_nothing(
     assert not target.exists()
 
 
-async def test_a_full_disk_is_told_as_it_is(
+async def test_a_full_disk_is_reported_as_such(
     hosts: tuple[FileServer, FileServer], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_args: object) -> None:

@@ -74,6 +74,6 @@ def test_the_documentation_has_the_table_of_operations() -> None:
 
 
 def fresh(code: str) -> str:
-    """Return what a program prints that imports the package anew."""
+    """Return what a new process prints that imports the package."""
     run = [sys.executable, "-W", "error", "-c", code]
     return subprocess.run(run, check=True, capture_output=True, text=True).stdout  # noqa: S603

@@ -79,7 +79,7 @@ async def test_a_page_is_reached_through_those_before_it() -> None:
     assert (beyond.items, beyond.last) == ([], 4)
 
 
-async def test_every_walk_starts_anew() -> None:
+async def test_every_walk_starts_at_the_first_page() -> None:
     session = Scripted(*THREE, *THREE)
     numbers = OwnNumbers(session).walk()
     assert len(await numbers.collect()) == len(await numbers.collect()) == 5

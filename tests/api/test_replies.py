@@ -37,7 +37,7 @@ NOT_TYPED = {
 def test_no_reply_is_refused(fact: Fact, data: st.DataObject) -> None:
     payload = data.draw(replies(fact.reply))
     if OPERATIONS[fact.key].name.endswith((".send", ".price")) and "messages" in str(fact.reply):
-        # A send whose reply tells nothing about messages has an unknown outcome.
+        # A send whose reply says nothing about messages has an unknown outcome.
         payload = {"messages": [], **payload} if isinstance(payload, dict) else {"messages": []}
     result_of(OPERATIONS[fact.key], enveloped(fact, payload))
 
@@ -58,7 +58,7 @@ def test_every_documented_field_has_a_home(fact: Fact) -> None:
 
 
 @each
-def test_a_repr_tells_no_text(fact: Fact) -> None:
+def test_a_repr_shows_no_text(fact: Fact) -> None:
     harmless = ("status", "status_code", "message_id", "direction", "country", "code")
     reply = sample(fact.reply, lambda name: "1" if name in harmless else "a secret")
     result = result_of(OPERATIONS[fact.key], enveloped(fact, reply))
@@ -66,7 +66,7 @@ def test_a_repr_tells_no_text(fact: Fact) -> None:
     assert "a secret" not in repr(structs)
 
 
-def test_a_list_may_stand_in_an_object_of_its_own() -> None:
+def test_a_list_may_stand_in_another_object() -> None:
     rows = [{"long_url_id": "1"}, {"long_url_id": "2"}]
     operation = OPERATIONS["GET", "/v3/short-url/statistics/{source}/{source_id}"]
     assert [it.long_url_id for it in result_of(operation, {"data": rows})] == ["1", "2"]

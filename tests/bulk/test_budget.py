@@ -44,7 +44,7 @@ def test_a_budget_can_be_spent_to_the_last_cent() -> None:
     assert Budget(Decimal(0)).reserve([Decimal(0)]) == 1
 
 
-def test_after_one_that_did_not_fit_cheaper_ones_do_not_fit_either() -> None:
+def test_a_closed_budget_refuses_cheaper_messages() -> None:
     budget = Budget(Decimal(10))
     assert budget.reserve([Decimal(6)]) == 1
     assert budget.reserve([Decimal(6)]) == 0

@@ -49,7 +49,7 @@ async def test_without_settle_there_is_no_search_to_pause_for() -> None:
         assert (report.accepted, report.unknown) == (20, 10)
 
 
-async def test_a_sender_that_is_not_to_pause_goes_on_while_the_history_is_read() -> None:
+async def test_without_pause_sending_continues_while_the_history_is_read() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")
         sandbox.fail_next("slow", path="/sms/history", delay=0.3)
@@ -233,7 +233,7 @@ async def test_an_error_while_the_history_is_searched_ends_in_unknown() -> None:
 # With a journal.
 
 
-async def test_three_streams_of_one_input_all_learn_each_outcome(tmp_path: Path) -> None:
+async def test_three_streams_of_one_input_get_the_same_outcomes(tmp_path: Path) -> None:
     messages = [*many(10), ac.SmsMessage(to="+61000000000", body="Hi")]
     async with Sandbox(latency=0.05) as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
@@ -248,7 +248,7 @@ async def test_three_streams_of_one_input_all_learn_each_outcome(tmp_path: Path)
 # Waiting.
 
 
-async def test_flush_waits_for_what_is_in_doubt_beside_other_waits() -> None:
+async def test_flush_waits_for_messages_in_doubt() -> None:
     """A reply with a gap settles most of its batch; the rest is waited for too."""
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("missing-row", path="/sms/send")

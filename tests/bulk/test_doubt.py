@@ -186,7 +186,7 @@ async def test_an_old_message_with_the_same_ref_and_number_is_no_proof() -> None
         assert accepts(sandbox) == {"ref-1": 1}
 
 
-async def test_messages_that_share_a_ref_are_told_apart_by_number() -> None:
+async def test_messages_that_share_a_ref_are_distinguished_by_number() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")
         messages = [sms(number, custom_string="spring") for number in range(20)]
@@ -271,7 +271,7 @@ def all_rows(**fields: Any) -> Callable[[Line, Request], Awaitable[None]]:
 
 
 @pytest.mark.parametrize("status", ["THROTTLED", "INSUFFICIENT_CREDIT"])
-async def test_a_retry_refused_in_a_way_that_hints_at_the_first_attempt_is_unknown(
+async def test_a_throttled_or_account_refusal_of_a_retry_is_unknown(
     status: str,
 ) -> None:
     """The first attempt was taken unseen; the refusal of its copy must not be taken for its own."""
@@ -282,7 +282,7 @@ async def test_a_retry_refused_in_a_way_that_hints_at_the_first_attempt_is_unkno
     assert sends == 3
 
 
-async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None:
+async def test_a_retry_refused_for_its_message_is_rejected() -> None:
     """Its first attempt would have been refused as well."""
     (outcome,), _ = await second_attempts(all_rows(status="INVALID_RECIPIENT"), sms(1))
     assert isinstance(outcome, ac.Rejected)
@@ -290,7 +290,7 @@ async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None
 
 @pytest.mark.parametrize("status", [400, 401, 429])
 async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(status: int) -> None:
-    """The first was taken unseen: whatever becomes of the second, NotSent would be wrong."""
+    """The first was taken unseen: however the second ends, NotSent would be wrong."""
     (outcome,), _ = await second_attempts(lambda line, _: line.reply(status), sms(1))
     assert isinstance(outcome, ac.Unknown)
 
@@ -413,7 +413,7 @@ async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> No
 
 
 @pytest.mark.slow
-async def test_without_resend_nothing_goes_twice_and_all_that_was_taken_is_reported() -> None:
+async def test_without_resend_nothing_is_sent_twice_and_all_accepted_is_reported() -> None:
     async with (
         Sandbox(balance="100000", history_lag=1.0) as sandbox,
         client(sandbox, timeout=IMPATIENT) as api,

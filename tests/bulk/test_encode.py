@@ -67,7 +67,7 @@ UNUSUAL: list[Any] = [
 
 @pytest.mark.parametrize("odd", UNUSUAL)
 @pytest.mark.parametrize("usual", [sms(0), PLAIN])
-def test_one_unusual_message_sends_all_through_the_general_way(
+def test_one_unusual_message_makes_all_take_the_general_path(
     odd: Any, usual: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for messages in ([usual, odd], [odd, usual]):
@@ -95,7 +95,7 @@ def test_both_ways_agree(items: list[tuple[str, str, str | None, str | None]]) -
         same(encoded(messages), by_the_general_way(messages, patch))
 
 
-def test_a_thousand_messages_are_given_unique_refs_and_left_as_they_are() -> None:
+def test_a_thousand_messages_get_unique_refs_and_are_not_changed() -> None:
     """They are the caller's objects: a ref that stayed on one would be taken for the caller's."""
     messages = [sms(it, custom_string=None, body="Grüße 🎉") for it in range(1000)]
     frozen = [freeze(it) for it in messages]
@@ -137,7 +137,7 @@ def test_every_field_of_a_message_is_written(
 
 
 @pytest.mark.parametrize("ref", [None, "ref"])
-def test_messages_kept_as_json_are_made_again_as_they_were(ref: str | None) -> None:
+def test_lazy_messages_equal_the_originals(ref: str | None) -> None:
     fields: list[dict[str, Any]] = [{}, {"from_": "Shop"}, {"body": "Grüße \n🎉"}]
     messages = [sms(place, custom_string=ref, **it) for place, it in enumerate(fields)]
     again = encoded(messages, compact=True).messages
@@ -147,9 +147,7 @@ def test_messages_kept_as_json_are_made_again_as_they_were(ref: str | None) -> N
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(60, 300))
-def test_requests_lose_and_reorder_nothing_and_keep_to_their_size(
-    lengths: list[int], max_bytes: int
-) -> None:
+def test_requests_keep_order_and_size_and_lose_nothing(lengths: list[int], max_bytes: int) -> None:
     result = encoded([sms(it, body="x" * length) for it, length in enumerate(lengths)])
     requests = result.requests(max_bytes)
     assert [place for places in requests for place in places] == list(range(len(lengths)))

@@ -56,7 +56,7 @@ def test_a_row_stamped_after_the_request_is_never_provably_older(
 # The window.
 
 
-async def test_until_the_server_clock_is_known_the_window_allows_for_any_skew() -> None:
+async def test_the_window_includes_the_skew_until_the_server_clock_is_known() -> None:
     async with scene(skew=300) as it:
         it.doubt(1)
         await it.search(0)
@@ -71,7 +71,7 @@ async def test_on_the_server_clock_the_window_is_narrow() -> None:
         assert it.windows == [(3, None)]  # from -0.75 + 6 - 2
 
 
-async def test_the_search_that_decides_ends_where_the_server_cannot_be_that_late() -> None:
+async def test_the_deciding_search_ends_at_the_latest_acceptance() -> None:
     """A server may take fifteen seconds to accept what it had read."""
     async with scene(settle=60) as it:
         know_the_clock(it)
@@ -80,7 +80,7 @@ async def test_the_search_that_decides_ends_where_the_server_cannot_be_that_late
         assert it.windows == [(3, 26)]  # to 0.25 + 15 + 8.25 + 2
 
 
-async def test_before_a_message_is_sent_again_all_of_its_settle_time_is_searched() -> None:
+async def test_a_resend_requires_a_search_of_the_whole_settle_time() -> None:
     async with scene(settle=60, resend=True) as it:
         know_the_clock(it)
         it.doubt(1, failed=0.25)
@@ -128,7 +128,7 @@ async def test_reading_ends_where_nothing_is_missing() -> None:
         assert len(it.arrivals) <= 2, "the next page may be on its way already"
 
 
-async def test_reading_goes_on_where_only_other_doubts_are_found() -> None:
+async def test_reading_continues_where_only_other_doubts_are_found() -> None:
     async with scene() as it:
         it.doubt(1)
         await it.search(0)
@@ -396,7 +396,7 @@ def many_rows(*numbers: int) -> list[list[dict[str, Any]]]:
     return [rows[start : start + 100] for start in range(0, len(rows), 100)]
 
 
-async def test_in_a_long_window_numbers_are_asked_for_between_two_witnesses() -> None:
+async def test_a_long_window_is_replaced_by_a_number_lookup_with_witnesses() -> None:
     async with scene(by_number=True) as it:
         it.doubt(1)
         it.doubt(2)
@@ -422,7 +422,7 @@ async def test_a_filter_that_hides_a_witness_is_not_used_again() -> None:
         assert it.id_of(1) == "ID-1", "found in the window"
 
 
-async def test_where_the_history_lags_behind_both_witnesses_nothing_is_sent_again() -> None:
+async def test_nothing_is_resent_while_both_witnesses_are_missing() -> None:
     async with scene(settle=60, resend=True, by_number=True) as it:
         it.doubt(1)
         witnesses(it)

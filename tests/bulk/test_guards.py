@@ -150,7 +150,7 @@ async def test_a_bad_request_is_not_sent_and_does_not_hold() -> None:
         assert (report.not_sent, report.accepted) == (10, 20)
 
 
-async def test_a_server_that_is_gone_gets_no_storm() -> None:
+async def test_an_unreachable_server_gets_no_storm() -> None:
     async with Sandbox() as sandbox:
         url = sandbox.url
     auth = ac.BasicAuth("sandbox", "sandbox")
@@ -293,7 +293,7 @@ async def test_once_the_budget_is_spent_nothing_more_is_priced() -> None:
         assert sum(it.path.endswith("/price") for it in sandbox.requests) == 3
 
 
-async def test_what_the_history_shows_to_be_refused_is_given_back_to_the_budget() -> None:
+async def test_a_refusal_found_in_the_history_releases_its_reservation() -> None:
     lost: list[dict[str, Any]] = []
 
     async def script(line: Line, arrival: Arrival) -> None:
@@ -330,7 +330,7 @@ async def test_abort_withdraws_what_is_being_priced() -> None:
 
 
 @pytest.mark.parametrize("end", ["stop", "abort"])
-async def test_a_price_that_does_not_come_holds_up_no_end(end: str) -> None:
+async def test_a_hanging_price_request_does_not_delay_the_end(end: str) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("hang-before", path="/sms/price")
         async with api.sms.bulk(budget=Decimal(10)) as bulk:
@@ -423,7 +423,7 @@ async def test_a_budget_holds_across_the_runs_of_a_journal(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("is_found", [True, False])
-async def test_what_was_sent_without_a_budget_and_is_in_doubt_is_priced_anew(
+async def test_doubts_without_a_reservation_are_priced_again(
     tmp_path: Path,
     is_found: bool,  # noqa: FBT001
 ) -> None:
@@ -448,7 +448,7 @@ async def test_what_was_sent_without_a_budget_and_is_in_doubt_is_priced_anew(
         assert report.reasons["budget"] == 15
 
 
-async def test_once_a_message_did_not_fit_cheaper_ones_do_not_slip_past() -> None:
+async def test_after_a_message_over_budget_cheaper_ones_are_not_sent() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         long = sms(1, body="x" * 1000)
         async with api.sms.bulk(budget=PRICE * 2, lanes=1) as bulk:
@@ -499,7 +499,7 @@ async def test_an_opt_out_that_comes_during_a_run_counts_from_the_next_request_o
 
 async def test_a_suppression_list_that_cannot_be_read_holds_the_run() -> None:
     stops = Stops()
-    stops.failure = OSError("the disk is gone")
+    stops.failure = OSError("the disk was removed")
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(suppress=stops) as bulk:
             report = await bulk.run(many(20))

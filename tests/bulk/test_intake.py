@@ -59,7 +59,7 @@ async def test_each_mms_keeps_its_own_media_file() -> None:
 
 
 @pytest.mark.parametrize("journalled", [False, True])
-async def test_a_media_file_travels_beside_the_messages_of_its_request(
+async def test_a_media_file_is_a_top_level_field_of_its_request(
     tmp_path: Path,
     journalled: bool,  # noqa: FBT001
 ) -> None:
@@ -68,9 +68,9 @@ async def test_a_media_file_travels_beside_the_messages_of_its_request(
         async with api.mms.bulk(ramp=None, journal=journal) as bulk:
             assert (await bulk.run([mms(1), mms(2)])).accepted == 2
         (request,) = sandbox.requests
-        told = json.loads(request.body)
-        assert told["media_file"] == "https://example.org/0.jpg"
-        assert not [it for it in told["messages"] if "media_file" in it]
+        request_json = json.loads(request.body)
+        assert request_json["media_file"] == "https://example.org/0.jpg"
+        assert not [it for it in request_json["messages"] if "media_file" in it]
 
 
 async def test_an_mms_is_the_same_beside_any_other(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ async def test_a_ramp_does_not_pass_the_size_of_a_request() -> None:
 # Streams that end before their time.
 
 
-async def test_leaving_a_stream_lets_go_of_an_async_source() -> None:
+async def test_leaving_a_stream_closes_an_async_source() -> None:
     closed = asyncio.Event()
 
     async def source() -> AsyncIterator[ac.SmsMessage]:
@@ -155,7 +155,7 @@ async def test_bad_messages_are_read_no_faster_than_their_outcomes() -> None:
             assert len(await outcomes(stream)) == 999
 
 
-async def test_a_message_under_way_is_joined_before_room_is_waited_for(tmp_path: Path) -> None:
+async def test_an_in_flight_message_is_joined_without_waiting_for_room(tmp_path: Path) -> None:
     two = ac.Batching(size=2)
     async with Sandbox(latency=0.2) as sandbox, client(sandbox) as api:
         async with api.sms.bulk(
@@ -186,7 +186,7 @@ async def test_a_stop_ends_what_is_being_resumed(tmp_path: Path) -> None:
         assert report.not_sent <= 20
 
 
-async def test_a_field_of_a_wrong_type_is_resumed_as_it_was(tmp_path: Path) -> None:
+async def test_resume_keeps_a_field_of_a_wrong_type(tmp_path: Path) -> None:
     """Only the API minds; it must not keep all others from being sent."""
     odd: Any = 7
     async with Sandbox() as sandbox, client(sandbox) as api:
@@ -200,18 +200,18 @@ async def test_a_field_of_a_wrong_type_is_resumed_as_it_was(tmp_path: Path) -> N
 
 
 class BrokenJournal(ac.Journal):
-    """A journal that cannot tell what it holds back."""
+    """A journal that cannot list what it holds back."""
 
     async def claim(self, state: State, limit: int, after: int = 0) -> list[Entry]:  # noqa: ARG002
         if state is State.IN_DOUBT:
             return []
-        raise OSError("the disk is gone")
+        raise OSError("the disk was removed")
 
 
 async def test_what_stops_a_resume_is_raised(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=BrokenJournal(tmp_path / "x.db")) as bulk:
-            with pytest.raises(OSError, match="the disk is gone"):
+            with pytest.raises(OSError, match="the disk was removed"):
                 await asyncio.wait_for(bulk.resume(), 2)
 
 
@@ -220,17 +220,17 @@ async def test_what_stops_a_resume_is_raised(tmp_path: Path) -> None:
 
 async def test_the_journal_returns_an_outcome_as_it_was(tmp_path: Path) -> None:
     messages = [sms(1), ac.SmsMessage(to="+61000000000", body="Hi")]
-    told: list[Sequence[ac.Outcome]] = []
+    settled: list[Sequence[ac.Outcome]] = []
     async with Sandbox() as sandbox, client(sandbox) as api:
         for _ in range(2):
             async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
-                told.append(await outcomes(bulk.stream(messages)))
-        assert told[0] == told[1]
-        assert kinds(list(told[0])) == {"Accepted": 1, "Rejected": 1}
+                settled.append(await outcomes(bulk.stream(messages)))
+        assert settled[0] == settled[1]
+        assert kinds(list(settled[0])) == {"Accepted": 1, "Rejected": 1}
 
 
 @pytest.mark.parametrize("state", ["in_doubt", "unknown"])
-def test_what_the_journal_has_in_doubt_is_never_just_sent(state: str) -> None:
+def test_a_message_in_doubt_is_looked_up_before_it_is_sent(state: str) -> None:
     entry = Entry(row=1, ref="ref-1", body=b"{}", state=State(state), detail="why")
     assert outcome_of(sms(1), entry) == ac.Unknown(sms(1), "ref-1", ac.Reason.NO_VERDICT, "why")
 
@@ -245,7 +245,7 @@ async def test_messages_that_are_all_wrong_are_not_sent_and_keep_their_refs(
         assert outcome.ref == "ref-1"
 
 
-async def test_one_that_is_wrong_is_not_sent_among_those_the_journal_knows(tmp_path: Path) -> None:
+async def test_a_bad_message_among_known_ones_is_not_sent(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         for _ in range(2):
             async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
@@ -253,7 +253,7 @@ async def test_one_that_is_wrong_is_not_sent_among_those_the_journal_knows(tmp_p
             assert kinds(settled) == {"Accepted": 1, "NotSent": 1}
 
 
-async def test_what_was_held_back_is_sent_once_by_two_streams(tmp_path: Path) -> None:
+async def test_two_streams_send_held_messages_once(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     async with Sandbox(latency=0.02) as sandbox, client(sandbox) as api:
         await held_back(api, sandbox, path, 6)
@@ -263,7 +263,7 @@ async def test_what_was_held_back_is_sent_once_by_two_streams(tmp_path: Path) ->
         assert set(accepts(sandbox).values()) == {1}
 
 
-async def test_a_stream_that_comes_while_another_is_under_way_joins_it(tmp_path: Path) -> None:
+async def test_a_stream_joins_messages_in_flight(tmp_path: Path) -> None:
     """The first one found the journal empty and looked for nothing."""
     async with Sandbox(latency=0.1) as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=tmp_path / "x.db", ramp=None) as bulk:
@@ -275,7 +275,7 @@ async def test_a_stream_that_comes_while_another_is_under_way_joins_it(tmp_path:
         assert set(accepts(sandbox).values()) == {1}
 
 
-async def test_a_stream_looks_for_what_was_sent_by_itself_meanwhile(tmp_path: Path) -> None:
+async def test_a_stream_finds_single_messages_sent_meanwhile(tmp_path: Path) -> None:
     sent = asyncio.Event()
 
     async def source() -> AsyncIterator[ac.SmsMessage]:

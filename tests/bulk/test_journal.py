@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    """Read the journal as anybody could, with plain sqlite3."""
+    """Read the journal as any program could, with plain sqlite3."""
     with sqlite3.connect(path) as db:
         found = db.execute(query).fetchall()
     db.close()
@@ -83,7 +83,7 @@ async def test_send_without_a_ref_is_a_new_message_every_time(path: Path) -> Non
         assert len(sandbox.messages) == 2
 
 
-async def test_refusals_stay_and_what_was_not_sent_is_sent_by_the_next_run(path: Path) -> None:
+async def test_the_next_run_sends_what_was_not_sent_and_keeps_refusals(path: Path) -> None:
     bad = ac.SmsMessage(to="+61000000000", body="Hi")
     async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
         sandbox.fail_next("refuse-429", path="/sms/send", retry_after=0)
@@ -99,7 +99,7 @@ async def test_refusals_stay_and_what_was_not_sent_is_sent_by_the_next_run(path:
         assert posts(sandbox) == 2
 
 
-async def test_resume_goes_on_without_the_input(path: Path) -> None:
+async def test_resume_continues_without_the_input(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
         sandbox.fail_next("refuse-429", path="/sms/send", retry_after=0)
         async with api.sms.bulk(journal=path, ramp=None) as bulk:
@@ -111,7 +111,7 @@ async def test_resume_goes_on_without_the_input(path: Path) -> None:
         assert max(accepts(sandbox).values()) == 1
 
 
-async def test_what_is_unknown_is_looked_up_again_when_reopened(path: Path) -> None:
+async def test_reopening_looks_up_unknown_messages_again(path: Path) -> None:
     async with Sandbox(history_lag=0.5) as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-after", path="/sms/send")
         async with api.sms.bulk(journal=path, reconcile=ac.Reconcile(settle=0.1)) as bulk:
@@ -146,7 +146,7 @@ async def test_the_intent_is_on_disk_before_the_request_arrives(path: Path) -> N
     assert states == [[("in_doubt", 1)]]
 
 
-async def test_an_intent_replaces_what_a_withdrawn_attempt_left(path: Path) -> None:
+async def test_an_intent_replaces_the_result_of_a_withdrawn_attempt(path: Path) -> None:
     """Were it left "not sent" beside an intent, a crash would have it sent again."""
     states: list[object] = []
 
@@ -196,7 +196,7 @@ async def test_only_the_owner_may_read_the_file(path: Path) -> None:
                 assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_message_is_sent_word_for_word_at_every_attempt(path: Path) -> None:
+async def test_every_attempt_sends_the_same_bytes(path: Path) -> None:
     odd = sms(1, body="Grüße 🎉", schedule=None)
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-before", path="/sms/send")
@@ -257,7 +257,7 @@ async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
                 pass
 
 
-async def test_a_journal_of_another_kind_of_message_is_refused(path: Path) -> None:
+async def test_a_journal_of_another_channel_is_refused(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=path):
             pass

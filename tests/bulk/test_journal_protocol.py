@@ -1,4 +1,4 @@
-"""What every journal promises, whatever it is kept in.
+"""What every implementation of a journal promises.
 
 A further implementation adds its factory to `FACTORIES`.
 """
@@ -22,7 +22,7 @@ from aioclicksend.models.messages import REF_PREFIX
 from .helpers import sms
 
 Open: TypeAlias = Callable[[], Awaitable[JournalProtocol]]
-"""Returns a journal of the same contents, started; whoever had it before has closed it."""
+"""Returns a journal of the same contents, started; its previous owner has closed it."""
 
 
 async def sqlite(folder: Path, stack: AsyncExitStack) -> Open:
@@ -194,7 +194,7 @@ async def test_two_equal_refs_in_one_call_share_a_row(journal: JournalProtocol) 
 # Beginning.
 
 
-async def test_begin_wins_what_nobody_has_begun(journal: JournalProtocol) -> None:
+async def test_begin_wins_what_no_owner_has_begun(journal: JournalProtocol) -> None:
     rows = (await plan(journal, [1, 2, 3])).rows
     begun = await journal.begin(rows[:2], 1)
     assert list(begun.won) == list(rows[:2])
@@ -300,7 +300,7 @@ async def test_a_chunk_that_was_accepted_as_a_whole_is_known_as_a_whole(reopen: 
     assert {it.price for it in found} == {Decimal("0.10")}
 
 
-async def test_what_was_never_begun_is_withdrawn_unless_somebody_has_begun_it(
+async def test_planned_rows_are_withdrawn_unless_another_owner_has_begun_them(
     journal: JournalProtocol,
 ) -> None:
     rows = (await plan(journal, [1, 2, 3])).rows
@@ -413,7 +413,7 @@ async def test_a_ref_does_not_matter_to_a_key(journal: JournalProtocol) -> None:
 
 
 @pytest.mark.parametrize("end", [accepted, unknown])
-async def test_a_key_is_kept_by_what_may_have_been_taken(
+async def test_a_key_is_kept_by_accepted_rejected_and_unknown(
     journal: JournalProtocol, end: Callable[[int], list[ac.Outcome]]
 ) -> None:
     first = await plan(journal, [1], 0, keys=["k"])
@@ -432,7 +432,7 @@ async def test_a_key_is_freed_by_what_was_not_sent(journal: JournalProtocol) -> 
     assert list((await journal.begin(other.rows, 1)).won) == list(other.rows)
 
 
-async def test_a_message_without_a_key_beside_one_with_is_as_any_other(
+async def test_messages_with_and_without_keys_mix_in_one_batch(
     journal: JournalProtocol,
 ) -> None:
     """Also where the key was there before, and the message beside it comes with a ref."""

@@ -34,7 +34,7 @@ def points() -> Iterator[Any]:
 
 
 async def die(sandbox: Sandbox, journal: Path, write: str, count: int, when: str) -> int:
-    """Run the messages in a process of its own that dies at one of its writes."""
+    """Run the messages in a separate process that dies at one of its writes."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.bulk.dying", sandbox.url, str(journal), write, str(count), when),

@@ -30,7 +30,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """Return a journal that nobody uses."""
+    """Return a journal that is not in use."""
     path = tmp_path / "promo.db"
     async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk(journal=path):
         pass
@@ -90,20 +90,20 @@ async def test_a_process_that_died_and_was_not_reaped_holds_nothing(path: Path) 
         assert await is_free(path)
 
 
-async def test_a_process_that_is_gone_holds_nothing(path: Path) -> None:
+async def test_an_exited_process_holds_nothing(path: Path) -> None:
     lend(path, 999_999_999, "999999999")
     assert await is_free(path)
 
 
 @linux
-async def test_a_process_of_somebody_else_is_alive(path: Path) -> None:
+async def test_a_process_of_another_user_is_alive(path: Path) -> None:
     """Asked whether it lives, the system refuses; it is there all the same."""
     lend(path, 1, born(1))
     assert not await is_free(path)
 
 
 @pytest.mark.parametrize(("age", "free"), [(25, False), (35, True)])
-async def test_a_process_elsewhere_is_given_half_a_minute(
+async def test_a_lease_of_another_host_expires_after_half_a_minute(
     path: Path,
     age: float,
     free: bool,  # noqa: FBT001
@@ -130,7 +130,7 @@ async def test_a_lease_that_was_taken_over_is_left_to_its_new_holder(path: Path)
         assert not sandbox.requests
 
 
-async def test_a_lease_that_somebody_took_away_is_missed(path: Path) -> None:
+async def test_a_lease_taken_by_another_owner_is_noticed(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=path) as bulk:
             change(path, "delete from lease")
@@ -181,7 +181,7 @@ async def test_what_a_silent_owner_left_is_never_sent_again_by_itself(path: Path
 
 
 def message(journal: ac.Journal) -> Encoded:
-    """Return a message of its own."""
+    """Return a new message."""
     prefix = journal.ref_prefix()
     return encode([sms(1, custom_string=prefix)], kind=ac.SmsMessage, prefix=prefix)
 

@@ -1,6 +1,6 @@
 """The promise, tried by Hypothesis over runs that fail in every way and are taken up again.
 
-I1 accepts(ref) <= 1, whatever happens.
+I1 accepts(ref) <= 1, always.
 I2 every message handed in has exactly one outcome per run, and the counts add up.
 I3 Accepted: the server accepted it. Rejected, NotSent: it did not.
 I4 what the server charged never passes the budget.
@@ -35,7 +35,7 @@ T = TypeVar("T")
 FAULTS = st.sampled_from([*TAKEN, *LOST, *ODD, "refuse-429", "slow"])
 MESSAGES = st.lists(st.integers(0, 40), min_size=1, max_size=14, unique=True)
 WRONG = 13  # these numbers are no phone numbers
-INVALID = 17  # these are, but nobody's
+INVALID = 17  # these are not numbers
 
 
 def message(number: int) -> ac.SmsMessage:
@@ -61,7 +61,7 @@ class DyingJournal(ac.Journal):
         return super()._submit(work, *args, **kwargs)
 
     async def close(self) -> None:
-        """Leave the file as a dead process does: what was not committed is gone."""
+        """Leave the file as a dead process does: what was not committed is lost."""
         if not self._is_open:
             return
         self._is_open = False
@@ -70,7 +70,7 @@ class DyingJournal(ac.Journal):
                 await asyncio.wrap_future(self._thread.submit(thing.close))
         self._thread.shutdown()
         with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from lease")  # its process is gone
+            db.execute("delete from lease")  # its process has exited
 
 
 class Campaign(RuleBasedStateMachine):

@@ -93,8 +93,8 @@ async def test_mms_are_priced_with_their_own_pictures() -> None:
             await bulk.price(["text"])  # type: ignore[list-item]
 
 
-async def test_every_priced_message_has_a_ref_of_its_own() -> None:
-    """Without one the API would not tell their rows apart."""
+async def test_every_priced_message_has_its_own_ref() -> None:
+    """Without one the API's rows could not be distinguished."""
     async with Hostile(lambda line, arrival: line.ok(sent(arrival))) as server:
         async with client_of(server.url) as api, api.sms.bulk() as bulk:
             await bulk.price([sms(1), sms(2, custom_string=None), sms(3, custom_string=None)])
@@ -105,7 +105,7 @@ async def test_every_priced_message_has_a_ref_of_its_own() -> None:
     assert arrival.body.count(b'"custom_string"') == 3
 
 
-async def test_a_price_that_cannot_be_had_stops_the_asking() -> None:
+async def test_a_failed_price_request_ends_the_pricing() -> None:
     """The other lanes are not waited for, nor is the source read on."""
     taken = 0
 

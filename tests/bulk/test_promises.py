@@ -96,7 +96,7 @@ async def test_a_server_that_alters_refs_gets_nothing_twice(refs: str) -> None:
 
 @pytest.mark.parametrize("numbers", ["digits", "zeros", "national"])
 @pytest.mark.parametrize("dates", ["unix", "us"])
-async def test_our_own_ref_proves_however_the_history_writes_number_and_date(
+async def test_a_generated_ref_proves_with_any_number_and_date_format(
     numbers: Any, dates: Any
 ) -> None:
     behaviour = HistoryBehaviour(numbers=numbers, dates=dates)
@@ -176,7 +176,7 @@ async def test_a_lagging_history_gets_nothing_twice() -> None:
 # Money.
 
 
-async def test_a_budget_holds_over_all_runs_of_a_journal(tmp_path: Path) -> None:
+async def test_a_budget_covers_all_runs_of_a_journal(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         for run in range(4):
             async with api.sms.bulk(journal=tmp_path / "j.db", budget=Decimal("1.00")) as bulk:
@@ -446,7 +446,7 @@ async def test_a_dict_is_refused_with_the_class_that_is_needed() -> None:
 # Keys and suppression.
 
 
-async def test_a_key_is_sent_once_and_gives_everybody_the_same_outcome(tmp_path: Path) -> None:
+async def test_a_key_is_sent_once_and_all_callers_get_the_same_outcome(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=tmp_path / "j.db") as bulk:
             handles = await asyncio.gather(

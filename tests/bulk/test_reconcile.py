@@ -24,7 +24,7 @@ def test_a_negative_settle_or_skew_is_refused() -> None:
 # Until the settle time is over.
 
 
-async def test_searches_grow_rarer_until_one_at_the_settle_time() -> None:
+async def test_searches_back_off_until_the_settle_time() -> None:
     """A search that would come shortly before the deciding one is left out."""
     async with scene(settle=60) as it:
         it.doubt(1)
@@ -45,7 +45,7 @@ async def test_no_two_searches_are_more_than_a_minute_apart() -> None:
         assert dues == [0, 1, 3, 7, 15, 31, 63, 123, 183, 300]
 
 
-async def test_a_walk_that_takes_long_is_followed_by_as_long_a_pause() -> None:
+async def test_a_long_search_is_followed_by_an_equal_pause() -> None:
     async with scene(settle=60) as it:
         it.doubt(1)
         it.takes = 10
@@ -74,7 +74,7 @@ async def test_doubts_that_become_due_at_nearly_the_same_time_share_a_search() -
         assert len(it.arrivals) == 2
 
 
-async def test_what_another_search_shows_of_a_doubt_is_taken_along() -> None:
+async def test_a_search_settles_doubts_that_are_not_due() -> None:
     async with scene(settle=60) as it:
         it.doubt(1)
         await it.search(0)
@@ -101,7 +101,7 @@ async def test_a_pass_that_began_before_the_settle_time_decides_nothing() -> Non
 # At the settle time and after.
 
 
-async def test_what_a_settled_search_does_not_show_is_unknown_at_once() -> None:
+async def test_not_found_after_settle_is_unknown() -> None:
     """Nothing more could be learned without asking to send again."""
     async with scene(settle=60) as it:
         it.doubt(1)
@@ -113,7 +113,7 @@ async def test_what_a_settled_search_does_not_show_is_unknown_at_once() -> None:
         )
 
 
-async def test_what_a_settled_search_does_not_show_is_sent_again_beside_a_witness() -> None:
+async def test_not_found_after_settle_is_resent_with_a_witness() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.accepted(2, sent=1)
@@ -160,7 +160,7 @@ async def test_a_pass_that_shows_something_is_repeated_before_it_decides() -> No
         assert it.again == ["ref-2"]
 
 
-async def test_what_is_found_at_the_end_of_all_patience_still_leaves_the_rest_decided() -> None:
+async def test_a_find_after_all_patience_still_decides_the_rest() -> None:
     async with scene(settle=60) as it:
         it.doubt(1)
         it.doubt(2)
@@ -170,7 +170,7 @@ async def test_what_is_found_at_the_end_of_all_patience_still_leaves_the_rest_de
         assert it.reason(2) is ac.Reason.LAGGING
 
 
-async def test_a_history_that_cannot_be_read_is_asked_every_second_for_ten_seconds() -> None:
+async def test_an_unreadable_history_is_retried_for_ten_seconds() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.status = 403
@@ -184,7 +184,7 @@ async def test_a_history_that_cannot_be_read_is_asked_every_second_for_ten_secon
         assert "the history could not be read (GET /v3/sms/history 403" in it.unknown(1).detail
 
 
-async def test_trouble_before_the_settle_time_is_forgotten() -> None:
+async def test_an_error_before_the_settle_time_has_no_effect() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.accepted(2, sent=1)
@@ -260,7 +260,7 @@ async def test_a_message_sent_before_the_failure_is_no_witness_by_itself() -> No
 
 
 @pytest.mark.parametrize(("shown_at", "is_sent_again"), [(10, True), (19, True), (25, False)])
-async def test_where_nothing_is_left_to_send_a_measured_lag_decides(
+async def test_a_measured_lag_replaces_a_witness_when_nothing_is_left_to_send(
     shown_at: float,
     is_sent_again: bool,  # noqa: FBT001
 ) -> None:
@@ -331,7 +331,7 @@ async def test_new_messages_wait_until_every_doubt_was_searched_for() -> None:
         assert not it.reconciler.wants_pause
 
 
-async def test_where_windows_are_read_and_resent_new_messages_wait_but_for_a_probe() -> None:
+async def test_with_resend_and_windows_only_a_probe_is_sent() -> None:
     """Else the window would grow with all that is sent meanwhile."""
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)

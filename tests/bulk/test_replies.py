@@ -68,7 +68,7 @@ def test_of_two_rows_for_one_message_the_acceptance_counts() -> None:
     assert read(2, row(0), row(0, message_id="again"), row(1)) == (["ID-0", "ID-1"], 1)
 
 
-def test_a_row_of_somebody_else_is_odd() -> None:
+def test_a_row_of_another_sender_is_odd() -> None:
     assert read(1, row(0), row(99)) == (["ID-0"], 1)
     assert read(1, row(99)) == ([None], 1)
 
@@ -85,7 +85,7 @@ def test_the_right_ref_with_another_number_is_not_ours() -> None:
     assert found[1] is None
 
 
-def test_equal_refs_and_numbers_are_told_apart_by_text() -> None:
+def test_equal_refs_and_numbers_are_distinguished_by_text() -> None:
     messages = [sms(1, body="One"), sms(1, body="Two")]
     for taken, refused, kinds in (
         ("One", "Two", [ac.Accepted, ac.Rejected]),
@@ -150,7 +150,7 @@ def test_a_status_that_refuses_the_account_is_pointed_out(refused: str) -> None:
 
 
 @given(st.data(), st.integers(1, 12))
-def test_whatever_order_gaps_and_repeats_every_verdict_is_the_right_one(
+def test_verdicts_are_right_in_any_order_with_gaps_and_repeats(
     data: st.DataObject, count: int
 ) -> None:
     picked = data.draw(st.lists(st.integers(0, count - 1), max_size=2 * count))
@@ -216,7 +216,7 @@ def test_a_reply_with_broken_text_in_a_row_is_read_all_the_same() -> None:
     )
 
 
-def test_rows_of_equal_refs_are_not_taken_to_stand_in_their_place() -> None:
+def test_rows_with_equal_refs_are_not_matched_by_position() -> None:
     messages = [sms(it, custom_string="spring") for it in range(2)]
     body = reply_of([row(it, custom_string="spring", date=7) for it in (1, 0)])
     refs = ["spring", "spring"]

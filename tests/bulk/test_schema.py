@@ -32,7 +32,7 @@ def of_schema_2(path: Path, channel: str) -> Path:
 
 
 def read(path: Path, query: str) -> list[tuple[Any, ...]]:
-    """Read a journal as anybody could, with plain sqlite3."""
+    """Read a journal as any program could, with plain sqlite3."""
     with closing(sqlite3.connect(path)) as db:
         return db.execute(query).fetchall()
 
@@ -95,7 +95,7 @@ async def test_the_file_says_its_new_schema_and_reads_with_plain_sqlite(tmp_path
     assert read(path, columns) == read(new, columns)
 
 
-async def test_a_migrated_run_goes_on_and_sends_nothing_twice(tmp_path: Path) -> None:
+async def test_a_migrated_run_resumes_and_sends_nothing_twice(tmp_path: Path) -> None:
     path = of_schema_2(tmp_path / "x.db", "sms")
     numbers = [0, 1, 2, 10, 20, 21, 30, 31, 50, 51, 52, 60, 61, 99]
     async with Sandbox() as sandbox, client(sandbox) as api:

@@ -312,7 +312,7 @@ async def test_requests_stay_below_the_size_in_bytes() -> None:
         assert max(len(it.body) for it in sandbox.requests) < 1100
 
 
-async def test_mms_with_different_pictures_travel_apart() -> None:
+async def test_mms_with_different_media_files_are_separate_requests() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.mms.bulk(ramp=None) as bulk:
             messages = [
@@ -375,7 +375,7 @@ async def test_messages_gather_while_the_pace_is_busy() -> None:
         assert len(sandbox.messages) == 600
 
 
-async def test_single_messages_do_not_starve_beside_a_stream() -> None:
+async def test_a_stream_does_not_starve_single_messages() -> None:
     async with Sandbox(latency=0.01) as sandbox, client(sandbox) as api:
         batching = ac.Batching(size=10, linger=0.001)
         async with api.sms.bulk(batching=batching, lanes=1, ramp=None) as bulk:

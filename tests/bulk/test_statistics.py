@@ -21,7 +21,7 @@ TEN = ac.Batching(size=10)
 
 
 def states(journal: Path, table: str) -> list[str]:
-    """Return the states in a table of a journal, as anybody could."""
+    """Return the states in a table of a journal, read with plain sqlite3."""
     with sqlite3.connect(journal) as db:
         found = [state for (state,) in db.execute(f"select state from {table} order by id")]  # noqa: S608
     db.close()
@@ -77,7 +77,7 @@ async def test_every_odd_row_is_counted() -> None:
         assert bulk.statistics().odd_rows == 2
 
 
-async def test_what_the_history_shows_to_be_refused_is_not_counted_as_found() -> None:
+async def test_a_refusal_found_in_the_history_is_not_counted_as_found() -> None:
     async def script(line: Line, arrival: Arrival) -> None:
         if arrival.path.endswith("/send"):
             line.reset()
@@ -112,7 +112,7 @@ async def test_the_journal_has_the_outcome_of_each_part_of_a_request(
     assert states(journal, "outcome") == ["accepted"] * 4 + ["rejected"]
 
 
-async def test_the_journal_holds_what_was_not_connected_as_not_sent(tmp_path: Path) -> None:
+async def test_a_failed_connection_is_recorded_as_not_sent(tmp_path: Path) -> None:
     journal = tmp_path / "x.db"
     async with refused_url() as url, client_of(url) as api:
         async with api.sms.bulk(journal=journal) as bulk:
@@ -125,7 +125,7 @@ async def test_the_journal_holds_what_was_not_connected_as_not_sent(tmp_path: Pa
 async def test_a_doubt_of_an_earlier_process_is_settled_before_the_block_is_left(
     tmp_path: Path,
 ) -> None:
-    """Nobody asks for it; its window is that of its own intent, not all of the past."""
+    """No call asks for it; its window begins at its intent, not earlier."""
     journal = tmp_path / "x.db"
     reconcile = ac.Reconcile(settle=0.05)
     async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:

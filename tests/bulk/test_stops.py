@@ -60,8 +60,8 @@ async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
         assert bulk.statistics().on_wire == 0
 
 
-async def test_a_doubt_that_comes_after_a_cancellation_keeps_nothing_waiting() -> None:
-    """It pauses sending until it was searched for; but then nobody searches any more."""
+async def test_a_doubt_after_a_cancellation_does_not_delay_the_end() -> None:
+    """It pauses sending until it was searched for; but after a stop nothing searches any more."""
     async with Sandbox() as sandbox, client(sandbox, timeout=IMPATIENT) as api:
         sandbox.fail_next("hang-before", path="/sms/send")
         go_on = asyncio.Event()
@@ -238,7 +238,7 @@ asyncio.run(main())
 async def signalled(
     sandbox: Sandbox, journal: Path, *signals: signal.Signals
 ) -> tuple[int | None, list[str]]:
-    """Run a campaign in a process of its own and send it signals."""
+    """Run a campaign in a separate process and send it signals."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SCRIPT, sandbox.url, str(journal)),
         stdout=asyncio.subprocess.PIPE,
@@ -268,7 +268,7 @@ async def test_the_first_signal_finishes_what_is_on_the_wire_and_reports(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-async def test_the_second_signal_leaves_and_the_next_run_finds_out(tmp_path: Path) -> None:
+async def test_the_second_signal_leaves_and_the_next_run_looks_up(tmp_path: Path) -> None:
     journal = tmp_path / "x.db"
     async with Sandbox(balance="100000") as sandbox:
         sandbox.fail_next("hang-after", path="/sms/send", times=2)

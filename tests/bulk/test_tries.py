@@ -57,7 +57,7 @@ async def test_messages_of_a_reply_with_gaps_are_witnesses_too() -> None:
         assert outcome.reason is ac.Reason.NOT_FOUND
 
 
-async def test_a_reply_that_comes_late_makes_no_witness_of_what_was_sent_before() -> None:
+async def test_a_late_reply_is_no_witness_for_a_later_failure() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("slow", path="/sms/send", delay=0.4)
         sandbox.fail_next("reset-before", path="/sms/send")
@@ -86,7 +86,7 @@ async def test_a_stream_is_read_on_while_earlier_requests_are_in_doubt() -> None
             bulk.abort()
 
 
-async def test_a_ref_that_comes_again_is_not_found_in_the_message_before() -> None:
+async def test_a_repeated_ref_is_not_found_in_an_earlier_message() -> None:
     """I3: a caller's ref may name two messages; `run` too must know whose row the history shows."""
     async with Sandbox() as sandbox, client(sandbox) as api:
         reconcile = ac.Reconcile(settle=0.1)

@@ -97,7 +97,7 @@ def test_no_sends_nothing(sandbox: Sandbox) -> None:  # noqa: F811
     assert not Path("guests.campaign").exists()
 
 
-def test_what_was_typed_before_the_question_is_no_answer(sandbox: Sandbox) -> None:  # noqa: F811
+def test_input_typed_before_the_question_is_ignored(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal(*RUN) as terminal:
         terminal.type("y\n")
         terminal.wait_for("[y/N] ")

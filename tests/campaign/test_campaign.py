@@ -100,7 +100,7 @@ async def test_a_refused_row_does_not_make_a_later_one_its_duplicate() -> None:
     assert [it.row for it in await drafts(campaign(source, "Hi {name}"))] == [3]
 
 
-async def test_a_number_gets_several_messages_only_if_asked_for_and_never_the_same() -> None:
+async def test_a_number_gets_several_different_messages_on_request_only() -> None:
     source = "to,body\n0412345678,one\n0412345678,two\n0412345678,one\n"
     assert len(await drafts(campaign(source, None))) == 1
     assert [it.message.body for it in await drafts(campaign(source, None, unique="message"))] == [
@@ -131,11 +131,11 @@ async def test_a_text_of_more_parts_than_are_sent_is_refused() -> None:
     assert await problems(made) == ["row 2: its text needs 9 parts, of which 8 would be sent"]
 
 
-async def test_landlines_are_written_to_if_told_so() -> None:
+async def test_landlines_are_sent_to_on_request() -> None:
     assert [it.row for it in await drafts(campaign(landlines=True))] == [2, 4, 7]
 
 
-async def test_a_column_can_tell_the_country_of_each_number() -> None:
+async def test_a_column_can_hold_the_country_of_each_number() -> None:
     source = "to,land\n07911 123456,gb\n0412345678,\n0412345679,Oz\n"
     made = campaign(source, "Hi", columns={"country": "land"})
     assert [it.message.to for it in await drafts(made)] == ["+447911123456", "+61412345678"]
@@ -202,7 +202,7 @@ async def test_rows_outside_the_hours_are_due_when_they_open() -> None:
     assert (plan.first_due, plan.last_due) == (sydney.due, london.due)
 
 
-async def test_what_is_handed_to_the_server_carries_its_time() -> None:
+async def test_at_server_messages_carry_their_schedule() -> None:
     made = campaign("to\n+447700900123\n", "Hi", quiet=OPEN, at_server=True, clock=lambda: NIGHT)
     (draft,) = await drafts(made)
     assert draft.message.schedule == draft.due == datetime(2026, 6, 4, 8, 0, tzinfo=UTC)
@@ -280,7 +280,7 @@ def test_a_plan_reckons_the_time_at_a_pace(messages: int, requests: int, seconds
     assert plan.seconds(None) == 0
 
 
-async def test_messages_run_through_a_journal_go_out_once(
+async def test_messages_of_a_journal_are_sent_once(
     client: ClickSend, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     for expected in (2, 2):
@@ -321,8 +321,8 @@ async def test_texts_of_errors_and_problems_hold_no_number_and_no_text() -> None
             assert "Secret" not in text
 
 
-async def test_a_plan_tells_what_the_account_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever plans sees before a cent is spent that the balance does not reach."""
+async def test_a_plan_shows_the_missing_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan shows before a cent is spent that the balance is too low."""
     async with Sandbox(balance="0.10") as poor:
         auth = BasicAuth(poor.username, poor.api_key)
         async with ClickSend(auth=auth, base_url=poor.url, rate_limit=None) as client:

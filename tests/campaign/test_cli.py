@@ -49,7 +49,7 @@ class Said(NamedTuple):
 
 
 class ServedSandbox:
-    """A sandbox on a thread of its own, as the commands have event loops of theirs."""
+    """A sandbox on a separate thread, as each command has its own event loop."""
 
     def __enter__(self) -> Sandbox:
         self._loop = asyncio.new_event_loop()
@@ -189,9 +189,9 @@ def test_resume_needs_nothing_but_the_journal(
 def test_a_list_from_standard_input_is_resumed_with_the_same_input(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
-    told = ("run", "-", "--text", "Hi", "--country", "AU", "--yes")
-    assert "needs a --journal" in campaign(*told, stdin=GUESTS).err
-    assert campaign(*told, "--journal", "j", stdin=GUESTS).code == 0
+    args = ("run", "-", "--text", "Hi", "--country", "AU", "--yes")
+    assert "needs a --journal" in campaign(*args, stdin=GUESTS).err
+    assert campaign(*args, "--journal", "j", stdin=GUESTS).code == 0
     assert "give it again with --input -" in campaign("resume", "j", "--yes").err
     assert campaign("resume", "j", "--input", "-", "--yes", stdin=GUESTS).code == 0
     assert campaign("resume", "j", "--input", "guests.csv", "--yes").code == 0
@@ -244,7 +244,7 @@ def test_quiet_hours_are_counted_from_the_first_run(
         (("people.csv", "--text", "Hi", "--rate", "-1"), 2, "must not be negative"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line_and_nothing_is_sent(
+def test_an_error_is_one_line_and_nothing_is_sent(
     campaign: Callable[..., Said],
     sandbox: Sandbox,
     argv: tuple[str, ...],
@@ -298,9 +298,11 @@ def test_receipts_are_followed_and_reported(
     once = campaign("receipts", "guests.campaign", "--once")
     assert once.code == 0
     assert "delivered 1 · failed 1 · pending 1 · 2 new receipts" in once.err
-    for told in (once, campaign("report", "guests.campaign")):
-        assert len(re.findall(r"^  (?:delivered|failed|pending) +1\b", told.out, re.MULTILINE)) == 3
-        assert "Error 12" in told.out
+    for shown in (once, campaign("report", "guests.campaign")):
+        assert (
+            len(re.findall(r"^  (?:delivered|failed|pending) +1\b", shown.out, re.MULTILINE)) == 3
+        )
+        assert "Error 12" in shown.out
     csv_report = campaign("report", "guests.campaign", "--csv", "-").out
     rows = list(csv.DictReader(io.StringIO(csv_report)))
     assert [(it["delivery"], it["failure"]) for it in rows] == [
@@ -319,7 +321,7 @@ def _let_a_minute_pass() -> None:
 
 
 @pytest.mark.parametrize(("option", "unread"), [("", 2), ("--mark-others", 0), ("--no-mark", 4)])
-def test_receipts_are_marked_as_told(
+def test_receipts_are_marked_by_the_mark_option(
     campaign: Callable[..., Said], sandbox: Sandbox, option: str, unread: int
 ) -> None:
     assert campaign(*RUN).code == 0
@@ -336,7 +338,7 @@ def test_receipts_are_marked_as_told(
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 @pytest.mark.parametrize("fault", [Fault.HANG_BEFORE, Fault.HANG_AFTER])
 @pytest.mark.parametrize("step", ["/sms/receipts?", "/sms/receipts-read"])
-def test_a_follower_that_is_killed_goes_on_and_counts_each_receipt_once(
+def test_a_killed_follower_restarts_and_counts_each_receipt_once(
     campaign: Callable[..., Said], sandbox: Sandbox, fault: Fault, step: str
 ) -> None:
     assert campaign(*RUN).code == 0
@@ -367,10 +369,10 @@ def test_a_follower_says_once_what_receipts_need(
     _wait_for(lambda: sum(it.path.endswith("/sms/receipts") for it in sandbox.requests) >= 2)
     for it in list(sandbox.messages):
         sandbox.deliver(it.message_id)
-    _, told = following.communicate(timeout=30)
+    _, output = following.communicate(timeout=30)
     assert following.returncode == 0
-    assert told.count("there are none yet") == 1
-    assert "delivered 3 · failed 0 · pending 0" in told
+    assert output.count("there are none yet") == 1
+    assert "delivered 3 · failed 0 · pending 0" in output
 
 
 def _start(*argv: str) -> subprocess.Popen[str]:
@@ -396,7 +398,7 @@ MANY = "to\n" + "".join(f"+614{it:08}\n" for it in range(20_000_000, 20_006_000)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_killed_goes_on_and_everybody_gets_it_once(
+def test_a_killed_run_resumes_and_sends_to_each_recipient_once(
     campaign: Callable[..., Said], sandbox: Sandbox, number: signal.Signals
 ) -> None:
     Path("many.csv").write_text(MANY)

@@ -53,7 +53,7 @@ def test_a_weak_heading_gives_way_to_doubt() -> None:
     assert column_of_numbers("Number,Name\n0411111111,Anna\n") == "Number"
 
 
-def test_a_heading_that_its_cells_contradict_gives_way_to_doubt() -> None:
+def test_a_heading_contradicted_by_its_cells_is_asked_about() -> None:
     with pytest.raises(CampaignError, match="phone numbers: to, contact; give"):
         column_of_numbers("from,to,contact\nMon,Tue,0411111111\nTue,Wed,0422222222\n")
     assert column_of_numbers("from,to\nMon,n/a\nTue,none\n") == "to"

@@ -52,7 +52,7 @@ def test_an_encoding_that_cannot_be_known_is_asked_for(name: str, encoding: str)
 @pytest.mark.parametrize(
     "name", ["Zoë", "René", "Müller", "Strauß", "José", "“Zoë”", "5 € – Zoë", "McGrégor"]
 )
-def test_what_is_the_same_in_all_pages_that_fit_is_guessed_and_noted(name: str) -> None:
+def test_an_encoding_is_guessed_where_all_candidates_agree(name: str) -> None:
     table = open_table(listed([name], "cp1252"))
     assert [it.cells["name"] for it in table] == [name]
     assert "cp1252 (guessed: check the names)" in table.format

@@ -49,6 +49,6 @@ entries = st.builds(Entry, st.integers(10**9, 10**9 + 9).map(lambda it: f"+61{it
 
 
 @given(st.lists(entries), entries)
-def test_nobody_who_may_have_got_it_gets_it_again(journal: list[Entry], row: Entry) -> None:
+def test_no_possible_recipient_is_sent_to_again(journal: list[Entry], row: Entry) -> None:
     sent = any(it.to == row.to and it.state not in ("planned", "held") for it in journal)
     assert Recipients(journal).match(row.to, row.body).is_sent == sent

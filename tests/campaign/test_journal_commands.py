@@ -29,23 +29,23 @@ def test_a_preview_shows_the_texts_and_sends_nothing(
     campaign: Command,  # noqa: F811
     sandbox: Sandbox,  # noqa: F811
 ) -> None:
-    told = ("guests.csv", "--text", "Hi {name|friend}", "--country", "AU")
-    said = campaign("preview", *told, "--csv", "-")
+    args = ("guests.csv", "--text", "Hi {name|friend}", "--country", "AU")
+    said = campaign("preview", *args, "--csv", "-")
     assert [(it["row"], it["to"], it["text"]) for it in rows(said.out)] == [
         ("2", "+61412345678", "Hi Anna"),
         ("3", "+61412345679", "Hi Bob"),
         ("4", "+61412345680", "Hi friend"),
     ]
-    assert "Hi friend" in campaign("preview", *told).out
-    assert campaign("preview", *told, "--csv", "p.csv").code == 0
+    assert "Hi friend" in campaign("preview", *args).out
+    assert campaign("preview", *args, "--csv", "p.csv").code == 0
     assert rows(Path("p.csv").read_text()) == rows(said.out)
-    assert "one of the files" in campaign("preview", *told, "--csv", "guests.csv").err
+    assert "one of the files" in campaign("preview", *args, "--csv", "guests.csv").err
     assert not sandbox.requests
 
 
-def test_a_test_goes_to_yourself_alone(campaign: Command, sandbox: Sandbox) -> None:  # noqa: F811
-    told = ("test", "guests.csv", "--text", "Hi {name|friend}", "--country", "AU", "--yes")
-    assert campaign(*told, "--to", "+61411111111", "--count", "2").code == 0
+def test_test_messages_go_to_the_given_number_only(campaign: Command, sandbox: Sandbox) -> None:  # noqa: F811
+    args = ("test", "guests.csv", "--text", "Hi {name|friend}", "--country", "AU", "--yes")
+    assert campaign(*args, "--to", "+61411111111", "--count", "2").code == 0
     assert [(it.to, it.body) for it in sandbox.messages] == [
         ("+61411111111", "Hi Anna"), ("+61411111111", "Hi Bob"),
     ]  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_complete_campaign_says_so_and_sends_nothing(
     assert sent(sandbox) == [1, 1, 1]
 
 
-def test_a_corrected_name_or_encoding_reaches_nobody_twice(
+def test_a_corrected_name_or_encoding_sends_nothing_twice(
     campaign: Command,  # noqa: F811
     sandbox: Sandbox,  # noqa: F811
 ) -> None:
@@ -221,9 +221,9 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_fields_of_column_are_in_the_help(campaign: Command) -> None:  # noqa: F811
-    told = " ".join(campaign("run", "--help").out.replace("│", " ").split())
+    output = " ".join(campaign("run", "--help").out.replace("│", " ").split())
     for field in ("to", "body", "country", "schedule", "name"):
-        assert f"{field}, " in told
+        assert f"{field}, " in output
 
 
 @pytest.mark.parametrize(

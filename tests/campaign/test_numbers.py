@@ -58,7 +58,7 @@ def test_a_number_is_read_however_it_is_written(text: str) -> None:
         ("0412345678 0412345679", "is too long"),
     ],
 )
-def test_what_cannot_be_reached_is_refused_and_told_why(text: str, why: str) -> None:
+def test_unreachable_numbers_are_refused_with_a_reason(text: str, why: str) -> None:
     with pytest.raises(BadNumber) as caught:
         Numbers("AU").read(text)
     assert str(caught.value) == why
@@ -85,7 +85,7 @@ def test_a_trunk_zero_is_taken_off_where_there_is_none(text: str, number: str) -
     assert Numbers("DE").read(text).number == number
 
 
-def test_a_number_with_its_country_code_but_no_plus_is_read_as_the_mobile_it_can_be() -> None:
+def test_a_mobile_with_country_code_but_without_plus_is_read() -> None:
     reader = Numbers("DE")
     phone = reader.read("4917139200123")
     assert (phone.number, phone.is_landline) == ("+4917139200123", False)
@@ -103,7 +103,7 @@ def test_all_german_mobiles_are_read_without_a_plus() -> None:
             assert reader.read(digits).number == f"+{digits}"
 
 
-def test_two_mobiles_that_a_cell_can_be_are_not_guessed_between(
+def test_a_cell_that_can_be_two_mobiles_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader = Numbers("DE")
@@ -209,7 +209,7 @@ def test_without_a_country_a_local_number_is_refused() -> None:
     assert Numbers().read("+61412345678").country == "AU"
 
 
-def test_another_country_can_be_told_for_a_row() -> None:
+def test_a_row_can_have_another_country() -> None:
     assert Numbers("AU").read("07911 123456", "GB").number == "+447911123456"
 
 
@@ -218,7 +218,7 @@ def test_landlines_are_recognised() -> None:
     assert not Numbers("US").read("212 555 0123").is_landline  # could be either
 
 
-def test_an_international_number_that_nobody_has_is_kept_and_marked() -> None:
+def test_an_unassigned_international_number_is_kept_and_marked() -> None:
     assert not Numbers("AU").read("+447700900123").is_assigned
 
 

@@ -88,7 +88,7 @@ async def test_both_readings_of_a_number_are_left_out() -> None:
     ]
 
 
-async def test_a_number_without_country_is_left_out_as_if_it_had_a_plus_and_yet_unread() -> None:
+async def test_an_opt_out_without_country_matches_with_a_plus_and_is_reported_unread() -> None:
     opt_outs = await read(b"number\n61411111111\n")
     assert "+61411111111" in opt_outs
     assert opt_outs.unread == ["the input, row 2"]

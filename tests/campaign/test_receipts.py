@@ -118,11 +118,11 @@ async def test_receipts_are_counted_by_what_they_say(
     sandbox.deliver(fourth, 300, 16)
     assert await look(client, journal) == Delivery(delivered=1, failed=1, pending=SIZE - 2, new=4)
     assert Record(journal).failures() == [("Error 12", 1)]
-    told = {it.message_id: (it.delivery, it.failure) for it in Record(journal).lines()}
-    assert told[first] == ("delivered", None)
-    assert told[second] == ("failed", "Error 12")
-    assert told[third] == told[fourth] == ("pending", None)
-    assert told[ids(sandbox)[5]] == (None, None)
+    found = {it.message_id: (it.delivery, it.failure) for it in Record(journal).lines()}
+    assert found[first] == ("delivered", None)
+    assert found[second] == ("failed", "Error 12")
+    assert found[third] == found[fourth] == ("pending", None)
+    assert found[ids(sandbox)[5]] == (None, None)
 
 
 async def test_a_receipt_that_comes_again_is_one(
@@ -178,7 +178,7 @@ async def test_receipts_are_marked_at_a_look_after_they_were_stored(
     assert len(marks(sandbox)) == 1
 
 
-async def test_what_came_since_is_not_marked_with_what_is_older(
+async def test_newer_receipts_are_not_marked_with_older_ones(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     first, second, third, *_ = ids(sandbox)
@@ -208,9 +208,7 @@ async def test_a_receipt_that_was_not_there_for_long_is_left_unread(
     assert len(marks(sandbox)) == 1
 
 
-async def test_nothing_is_marked_if_told_so(
-    client: ClickSend, sandbox: Sandbox, journal: Path
-) -> None:
+async def test_mark_none_marks_nothing(client: ClickSend, sandbox: Sandbox, journal: Path) -> None:
     sandbox.deliver(ids(sandbox)[0])
     for _ in range(3):
         await look(client, journal, mark="none")
@@ -236,7 +234,7 @@ async def test_receipts_of_unknown_messages_stay_for_others(  # noqa: PLR0917
     assert await unread(client) == [foreign, ours[1]][:left]
     assert (stands.delivered, stands.pending) == (2, SIZE - 2)
     assert (foreign, "201") in stored(journal)
-    # Once somebody has read it, ours are marked again.
+    # Once its owner has read it, ours are marked again.
     await client.sms.mark_receipts_read(date_before=int(clock.now))
     await look(client, journal, mark=mark)
     assert await unread(client) == []
@@ -311,7 +309,7 @@ async def test_a_mark_that_fails_is_made_up_for(
     assert stored(journal) == [(ids(sandbox)[0], "201")]
 
 
-async def test_a_look_that_breaks_off_between_storing_and_marking_loses_nothing(
+async def test_an_interrupted_poll_loses_no_receipt(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     sandbox.deliver(ids(sandbox)[0])
@@ -342,7 +340,7 @@ async def test_a_page_that_fails_marks_nothing_and_what_was_read_is_kept(
     assert Record(journal).delivery() == Delivery(delivered=SIZE)
 
 
-async def test_a_receipt_that_tells_of_no_message_stops_marking(
+async def test_a_receipt_without_a_message_stops_marking(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     first = ids(sandbox)[0]
@@ -354,7 +352,7 @@ async def test_a_receipt_that_tells_of_no_message_stops_marking(
     assert not marks(sandbox)
 
 
-async def test_following_goes_on_over_trouble_and_ends_when_told(
+async def test_following_survives_errors_and_ends_on_request(
     client: ClickSend, sandbox: Sandbox, journal: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.fail_next(Fault.ERROR_BEFORE, path=LIST)
@@ -446,7 +444,7 @@ async def test_two_receipts_of_a_ref_are_one_line(
     assert stands.delivered + stands.failed + stands.pending == SIZE
 
 
-async def test_a_journal_that_an_earlier_version_followed_goes_on(
+async def test_a_journal_of_an_earlier_version_can_be_followed(
     client: ClickSend, sandbox: Sandbox, journal: Path
 ) -> None:
     first, second, third, *_ = ids(sandbox)

@@ -126,9 +126,7 @@ async def test_a_journal_of_something_else_is_refused(
     assert len(sandbox.messages) == 1
 
 
-async def test_a_journal_in_use_is_refused_and_tells_by_whom(
-    client: ClickSend, journal: Path
-) -> None:
+async def test_a_journal_in_use_is_refused_with_its_owner(client: ClickSend, journal: Path) -> None:
     async with running(promo(), client, journal):
         assert "process" in (Record(journal).runner() or "")
         with pytest.raises(ConfigurationError, match="one runner at a time"):
@@ -194,7 +192,7 @@ async def test_a_budget_is_for_all_runs_together(
     assert sent(sandbox) == [1] * 30
 
 
-async def test_the_record_tells_each_recipient(journal: Path) -> None:
+async def test_the_record_lists_each_recipient(journal: Path) -> None:
     source = "to\n+61412345678\n+35699123456\n"
     async with Sandbox(countries={"AU"}) as sandbox:
         auth = BasicAuth("sandbox", "sandbox")

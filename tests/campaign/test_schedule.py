@@ -63,7 +63,7 @@ def test_a_time_that_can_be_read_in_two_ways_or_none_is_refused(
         due(at, **options)
 
 
-def test_a_wrong_time_of_a_row_is_its_own_problem() -> None:
+def test_a_wrong_time_leaves_out_its_row_only() -> None:
     cases: list[tuple[str, str, dict[str, Any], str]] = [
         ("soon", LONDON, {"zone": "UTC"}, "must be a time"),
         ("2026-05-01 09:00", LONDON, {"zone": "UTC"}, "lies in the past"),

@@ -81,7 +81,7 @@ def test_a_late_byte_decides_the_encoding() -> None:
     assert cells(source.encode("latin-1"))[-1]["name"] == "Zoë"
 
 
-def test_an_encoding_can_be_told() -> None:
+def test_an_encoding_can_be_given() -> None:
     table = open_table("name,to\nŁukasz,+48512345678\n".encode("cp1250"), encoding="cp1250")
     assert next(iter(table)).cells["name"] == "Łukasz"
 
@@ -138,7 +138,7 @@ def test_a_date_is_no_number_and_no_reason_to_miss_the_heading() -> None:
     assert open_table(b"name,to,2024-01-31\nAnna,+61412345678,x\n").columns[2] == "2024-01-31"
 
 
-def test_missing_and_repeated_headings_are_told_apart() -> None:
+def test_missing_and_repeated_headings_are_distinguished() -> None:
     assert open_table(b"to,,to,name,name\n").columns == ["to", "2", "to 3", "name", "name 5"]
 
 
@@ -240,7 +240,7 @@ def test_wrong_options_are_refused() -> None:
         open_table(COMMA, delimiter=";;")
 
 
-def test_an_encoding_told_wrong_shows_where_it_breaks() -> None:
+def test_a_wrong_encoding_shows_where_it_breaks() -> None:
     source = b"name,to\n" + b"Anna,1\n" * 100_000 + b"Zo\xeb,2\n"
     with pytest.raises(CampaignError, match="not in utf-8"):
         rows(source, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""No row of a file is ever silently missing, whatever its quotes, separators and encoding."""
+"""No row of a file is ever silently missing, with any quotes, separators and encoding."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_each_row_is_read_or_refused_by_its_number_or_the_file_is(
         if row.problem:
             assert not row.cells
         else:
-            # Nobody gets a text with somebody else's row in it.
+            # No recipient gets a text with another row in it.
             assert len(set(held)) <= 1, row
         found += set(held)
     assert sorted(found) == sorted(numbers)

@@ -118,7 +118,7 @@ def test_placeholders_of_other_programs_are_refused_if_there_is_such_a_column(te
         "Pay $5 or $city", "%d", "<3", "Order #12# now",
     ],
 )  # fmt: skip
-def test_what_names_no_column_goes_out_as_it_stands(text: str) -> None:
+def test_braces_without_a_column_are_sent_as_they_are(text: str) -> None:
     names = ["name", "First Name", "Mobile"]
     rendered = Template(text, Columns(names, {})).render(ROW)
     assert rendered == text.replace("{{", "{").replace("}}", "}")

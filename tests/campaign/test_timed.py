@@ -33,7 +33,7 @@ PEOPLE = "name,to\nAnn,+61255501234\nBob,+447700900123\nCy,+12125550123\n"
 
 
 class Clock:
-    """A clock that moves when somebody waits."""
+    """A clock that moves when a task waits."""
 
     def __init__(self) -> None:
         self.now = START
@@ -134,7 +134,7 @@ async def test_who_opts_out_while_a_run_waits_is_left_out(
     assert "+447700900123" not in sent(sandbox)
 
 
-async def test_a_run_that_is_stopped_while_it_waits_goes_on_later(
+async def test_a_run_stopped_while_waiting_resumes_later(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     campaign = promo(clock, schedule=local("2026-12-02 09:00"))
@@ -197,7 +197,7 @@ def test_a_column_of_times_is_never_ignored_silently(clock: Clock) -> None:
         promo(clock, source, columns={"shcedule": "Schedule"})
 
 
-async def test_what_is_handed_to_the_server_is_sent_to_it_at_once(
+async def test_at_server_messages_are_posted_at_once(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     when = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
@@ -213,7 +213,7 @@ async def test_what_is_handed_to_the_server_is_sent_to_it_at_once(
 CHANGED = "name,to\r\nDi,+61255501239\r\nAnna,+61255501234\r\nCy,+12125550123\r\n"
 
 
-async def test_a_list_that_was_changed_reaches_only_those_who_were_not_reached(
+async def test_a_changed_list_is_sent_to_new_recipients_only(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     assert (await send(promo(clock), client, journal, clock)).report.accepted == 3
@@ -229,7 +229,7 @@ async def test_a_list_that_was_changed_reaches_only_those_who_were_not_reached(
     assert [message.body for message in sandbox.messages][-1] == "Hi Di"
 
 
-async def test_a_row_that_was_corrected_before_it_was_sent_goes_out_corrected(
+async def test_a_row_corrected_before_it_was_sent_is_sent_corrected(
     client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
 ) -> None:
     from decimal import Decimal  # noqa: PLC0415

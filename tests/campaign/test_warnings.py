@@ -88,7 +88,7 @@ async def test_texts_are_looked_at(text: str, codes: set[str]) -> None:
     assert all(it.first_rows == [2, 3] and it.action for it in plan.warnings)
 
 
-async def test_rows_with_texts_of_their_own_are_looked_at_one_by_one() -> None:
+async def test_rows_with_different_texts_are_checked_one_by_one() -> None:
     source = (
         "to,body\n+61412345678,See bit.ly/x STOP to end\n+61412345679,Hi\n"
         "+61412345670,Bye. Unsubscribe: a.example\n"
@@ -140,7 +140,7 @@ async def test_a_trial_is_limited() -> None:
     assert found(await plan_of(sandbox={"trial": 200})) == {"trial_account": 2}
 
 
-async def test_a_number_of_somebody_else_is_no_sender() -> None:
+async def test_a_number_not_owned_is_no_sender() -> None:
     plan = await plan_of(text="Hi, opt out: https://a.example/stop", from_="+61499999999")
     assert found(plan) == {"sender_not_yours": 2}
 

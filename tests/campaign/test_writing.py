@@ -55,7 +55,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
-def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.touch(0o644)
     with table_file(path, ("a",)):

@@ -1,4 +1,4 @@
-"""The command line against a sandbox that runs in a thread of its own."""
+"""The command line against a sandbox that runs in a separate thread."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Result(NamedTuple):
 
 
 class Keyboard(io.StringIO):
-    """A stream at which somebody sits."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -68,7 +68,7 @@ class Cli:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Run a sandbox while commands, each with an event loop of its own, come and go."""
+    """Run a sandbox while commands, each with its own event loop, come and go."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -85,7 +85,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start without anybody's credentials, at a terminal of unknown width."""
+    """Start without credentials, at a terminal of unknown width."""
     for name in list(os.environ):
         if name.startswith(("CLICKSEND_", "MATON_")):
             monkeypatch.delenv(name)
@@ -121,7 +121,7 @@ def start(
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Start the program in a process of its own."""
+    """Start the program in a separate process."""
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "aioclicksend", *argv],
         text=True,

@@ -17,9 +17,9 @@ def test_account_leaves_keys_out(cli: Cli) -> None:
     assert shown.code == 0
     assert "1000.000000" in shown.out
     assert "AUD" in shown.out
-    told = cli.made("account")
-    assert told["balance"] == "1000.000000"
-    assert told["_subaccount"]["api_key"] is None
+    output = cli.made("account")
+    assert output["balance"] == "1000.000000"
+    assert output["_subaccount"]["api_key"] is None
 
 
 def test_a_list_from_its_creation_to_its_end(cli: Cli) -> None:
@@ -153,7 +153,7 @@ def test_the_sandbox_says_where_it_is_and_ends_well(
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_port_in_use_is_told_in_one_line(bare: Cli, sandbox: Sandbox) -> None:
+def test_a_port_in_use_is_reported_in_one_line(bare: Cli, sandbox: Sandbox) -> None:
     result = bare("sandbox", "--port", sandbox.url.rpartition(":")[2])
     assert result.code == 2
     assert result.err.count("\n") == 1

@@ -51,10 +51,10 @@ def test_the_picture_for_people(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert max(map(len, result.out.splitlines())) <= 80
     for line in ("United States", "these will be refused: 2 INVALID_RECIPIENT", "0 of 4 requests"):
         assert line in result.out
-    told = {words[0]: words[1:2] for line in result.out.splitlines() if (words := line.split())}
-    assert told["accepted"] == ["198"]
-    assert told["rejected"] == ["2"]
-    assert told["duplicates"] == told["lost"] == told["misreported"] == ["0"]
+    shown = {words[0]: words[1:2] for line in result.out.splitlines() if (words := line.split())}
+    assert shown["accepted"] == ["198"]
+    assert shown["rejected"] == ["2"]
+    assert shown["duplicates"] == shown["lost"] == shown["misreported"] == ["0"]
 
 
 def test_the_recipients_can_be_kept_but_never_overwrite(bare: Cli, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_the_judge_counts_what_is_nowhere() -> None:
     assert judged([A], [WRONG], [taken(A), taken(B), REFUSED]) == (0, 1, 1)
 
 
-def test_the_judge_does_not_call_lost_what_is_admitted() -> None:
+def test_unknown_messages_do_not_count_as_lost() -> None:
     unknown, not_sent = (kind(MESSAGE, B, ac.Reason.STOPPED) for kind in (ac.Unknown, ac.NotSent))
     assert judged([A], [WRONG], [taken(A), unknown, REFUSED]) == (0, 0, 0)
     assert judged([A], [WRONG], [taken(A), not_sent, REFUSED]) == (0, 0, 0)
@@ -228,7 +228,7 @@ async def test_progress_in_a_pipe_is_a_line_now_and_then(
     said = capsys.readouterr()
     assert logging.getLogger("aioclicksend").propagate
     await asyncio.sleep(0.03)
-    logging.getLogger("aioclicksend").info("nobody hears this")
+    logging.getLogger("aioclicksend").info("not shown")
     assert said.out == ""
     note, first, *_ = said.err.splitlines()
     assert note == "  something [odd]"
@@ -274,9 +274,9 @@ def test_the_rate_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after(4, 4100) == "1,000/s  1 s left"
 
 
-def test_long_times_are_told_in_minutes_and_hours() -> None:
-    told = [progress._span(seconds) for seconds in (0.4, 119, 121, 3599, 8000)]
-    assert told == ["0 s", "119 s", "2 min", "1 h 0 min", "2 h 13 min"]
+def test_long_times_are_shown_in_minutes_and_hours() -> None:
+    shown = [progress._span(seconds) for seconds in (0.4, 119, 121, 3599, 8000)]
+    assert shown == ["0 s", "119 s", "2 min", "1 h 0 min", "2 h 13 min"]
 
 
 async def test_a_note_on_a_screen_is_broken_between_words(

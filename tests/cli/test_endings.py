@@ -106,7 +106,7 @@ def test_wrong_usage_is_one_line_that_repeats_nothing_private(
     assert not sandbox.requests
 
 
-def test_a_choice_is_told(cli: Cli) -> None:
+def test_a_choice_is_shown(cli: Cli) -> None:
     assert "one of ACTIVE, PENDING, FAILED" in cli("connections", "list", "--status", "X").err
 
 
@@ -165,7 +165,7 @@ def test_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
     assert (process.returncode, err) == (141, "")
 
 
-def test_a_table_for_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
+def test_a_closed_output_pipe_is_no_error(sandbox: Sandbox) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = start("account", env=account(sandbox), stdout=writing)
@@ -184,7 +184,7 @@ def test_ctrl_c_is_one_line(sandbox: Sandbox) -> None:
     assert (process.returncode, out, err) == (130, "", "aioclicksend: interrupted\n")
 
 
-def test_a_signal_is_heard_though_it_does_not_end_the_wait_for_the_network() -> None:
+def test_a_signal_is_handled_during_a_network_wait() -> None:
     """As one that comes just before that wait; here it is another thread that takes it."""
     began = threading.Event()
 

@@ -94,7 +94,9 @@ def test_the_banner_points_an_application_at_it() -> None:
         ("--state", "pyproject.toml"),
     ],
 )
-def test_what_cannot_be_is_refused_before_it_listens(cli: Cli, options: tuple[str, ...]) -> None:
+def test_bad_options_are_refused_before_the_server_listens(
+    cli: Cli, options: tuple[str, ...]
+) -> None:
     result = cli("sandbox", "--port", "0", *options)
     assert result.code == 2
     assert result.err.count("\n") == 1

@@ -14,7 +14,7 @@ from .conftest import Cli, account, start
 TO = "+61411111112"
 
 
-def test_send_tells_what_the_server_said(cli: Cli, sandbox: Sandbox) -> None:
+def test_send_shows_the_reply(cli: Cli, sandbox: Sandbox) -> None:
     result = cli(
         "sms", "send", TO, "Hello there", "--from", "ACME", "--custom-string", "mine", "--yes"
     )
@@ -31,10 +31,10 @@ def test_send_tells_what_the_server_said(cli: Cli, sandbox: Sandbox) -> None:
 
 
 def test_send_as_json_is_one_document(cli: Cli, sandbox: Sandbox) -> None:
-    told = cli.made("sms", "send", TO, "Żółw", "--yes")
-    assert (told["accepted"], told["rejected"], told["unknown"]) == (1, 0, [])
-    assert told["messages"][0]["message_id"] == sandbox.messages[0].message_id
-    assert told["messages"][0]["body"] == "Żółw"
+    output = cli.made("sms", "send", TO, "Żółw", "--yes")
+    assert (output["accepted"], output["rejected"], output["unknown"]) == (1, 0, [])
+    assert output["messages"][0]["message_id"] == sandbox.messages[0].message_id
+    assert output["messages"][0]["body"] == "Żółw"
     assert cli("sms", "history", "--json").out.isascii()
 
 
@@ -74,7 +74,7 @@ def test_a_dry_run_sends_nothing(cli: Cli, sandbox: Sandbox) -> None:
     assert not sandbox.messages
 
 
-def test_a_lost_verdict_ends_with_3_and_tells_how_to_look_it_up(cli: Cli, sandbox: Sandbox) -> None:
+def test_a_lost_verdict_ends_with_3_and_shows_how_to_look_it_up(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("reset-after", path="/sms/send")
     result = cli("sms", "send", TO, "Hello", "--custom-string", "mine", "--yes")
     assert result.code == 3
@@ -106,7 +106,7 @@ def test_a_ref_that_is_not_in_the_history_stays_unknown(cli: Cli) -> None:
     assert result.err == "not in the history (yet): other\n"
 
 
-def test_a_429_is_waited_out_and_told(cli: Cli, sandbox: Sandbox) -> None:
+def test_a_429_is_waited_out_and_noted(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("refuse-429", retry_after=0.1)
     result = cli("sms", "send", TO, "Hello", "--yes")
     assert result.code == 0
@@ -135,7 +135,7 @@ def test_price_of_several_sends_nothing(cli: Cli, sandbox: Sandbox) -> None:
     assert not sandbox.messages
 
 
-def test_price_with_a_number_nobody_has_ends_with_1(cli: Cli) -> None:
+def test_price_with_a_bad_number_ends_with_1(cli: Cli) -> None:
     result = cli("sms", "price", TO, "+1555012", "--text", "Hello", "--json")
     assert result.code == 1
     assert (result.document["accepted"], result.document["rejected"]) == (1, 1)

@@ -65,7 +65,7 @@ def test_in_a_pipe_every_row_is_a_line(cli: Cli, sandbox: Sandbox) -> None:
     assert "\x1b" not in table
 
 
-def test_times_and_money_and_truth_as_people_read_them() -> None:
+def test_times_amounts_and_flags_are_printed_readably() -> None:
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
     values = [noon, Decimal("0.0770"), True, False, None, 7, Currency(name_short="AUD")]
     assert [cell(it) for it in values] == [
@@ -79,7 +79,7 @@ def test_times_and_money_and_truth_as_people_read_them() -> None:
     ]
 
 
-def test_what_strangers_write_cannot_steer_the_screen(cli: Cli, sandbox: Sandbox) -> None:
+def test_control_characters_in_inbound_texts_are_not_printed(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.receive("+61411111111", "\x1b]0;owned\x07\x1b[2J[red]\u202eoh\nno")
     shown = cli("sms", "inbound").out
     assert "\x1b" not in shown

@@ -165,6 +165,6 @@ def test_pushes_count_for_a_campaign(cli: Cli, sandbox: Sandbox) -> None:
         form = {"message_id": message.message_id, "status_code": code}
         stored(urlencode(form).encode())
     result = cli("campaign", "receipts", "p.campaign", "--once", "--store", "inbox.db", "--json")
-    told = result.document
-    assert (told["delivered"], told["failed"], told["pending"], told["new"]) == (1, 1, 0, 2)
+    output = result.document
+    assert (output["delivered"], output["failed"], output["pending"], output["new"]) == (1, 1, 0, 2)
     assert "receipts install" in cli("campaign", "receipts", "--help").out

@@ -25,7 +25,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 class Mocked(aioresponses):
-    """Answers whatever is asked of `ROOT`."""
+    """Answers every request to `ROOT`."""
 
     def add(self, url: URL | str | Pattern[str], *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("response_class", _Response)

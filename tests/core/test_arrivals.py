@@ -1,4 +1,4 @@
-"""How often a request arrives, and what the caller is told, for every way it can fail.
+"""How often a request arrives, and what its caller gets, for every way it can fail.
 
 The promise on trial: only what provably did not arrive, was refused unread, or does nothing is ever
 sent twice.
@@ -286,7 +286,7 @@ async def test_a_connection_closed_after_its_reply_is_not_used_again(kind: str) 
         async with client_of(server.url) as client:
             await call(client)
             await server.until_all_closed()
-            await asyncio.sleep(0.01)  # for the client to be told by its own socket
+            await asyncio.sleep(0.01)  # for the client to see it on its socket
             await call(client)
         assert [it.line for it in server.arrivals] == [1, 2]
 
@@ -430,7 +430,7 @@ async def test_a_reply_without_rows_leaves_a_send_unknown(data: object) -> None:
 async def test_a_mistake_in_reading_a_reply_leaves_the_call_unknown(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server took it: that must not be lost in an error of our own."""
+    """The server took it: an internal error must not hide that."""
 
     def broken(*_: object) -> None:
         raise LookupError

@@ -156,7 +156,7 @@ async def test_a_call_cancelled_while_it_waits_for_a_connection_leaves_nothing()
         assert len(server.arrivals) == 1
 
 
-async def test_a_call_cancelled_while_it_connects_leaves_nothing_not_even_a_doubt(
+async def test_a_call_cancelled_while_connecting_leaves_no_doubt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Hostile(greet=Line.hang) as server, client_of(server.tls_url) as client:
@@ -205,7 +205,7 @@ async def test_a_timeout_of_the_caller_is_a_cancellation_like_any_other() -> Non
 async def test_a_cancelled_send_is_logged_as_unknown_only_if_bytes_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = "POST /v3/sms/send cancelled after bytes left: its outcome is unknown"
+    expected = "POST /v3/sms/send cancelled after bytes left: its outcome is unknown"
     async with Hostile(lambda line, _: line.hang()) as server, client_of(server.url) as client:
         with caplog.at_level(logging.INFO, "aioclicksend"):
             client._session._pace.hold(60)
@@ -223,7 +223,7 @@ async def test_a_cancelled_send_is_logged_as_unknown_only_if_bytes_left(
             for task in (reading, sending):
                 task.cancel()
             await asyncio.wait([reading, sending])
-    assert caplog.messages == [told]
+    assert caplog.messages == [expected]
 
 
 async def test_one_cancelled_call_does_not_disturb_the_others() -> None:

@@ -32,7 +32,7 @@ MATON = {"MATON_API_KEY": "maton"}
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what the shell of whoever runs this has set."""
+    """Forget what the shell that runs the tests has set."""
     for name in os.environ:
         if name.startswith(("CLICKSEND_", "MATON_")):
             monkeypatch.delenv(name)
@@ -75,7 +75,7 @@ def test_credentials_come_from_the_environment(environ: dict[str, str], auth: ob
         ({"CLICKSEND_API_KEY": "key"} | MATON, ["both"]),
     ],
 )
-def test_missing_halved_or_doubled_credentials_are_refused(
+def test_missing_incomplete_or_ambiguous_credentials_are_refused(
     environ: dict[str, str], says: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_all(monkeypatch, environ)
@@ -86,7 +86,7 @@ def test_missing_halved_or_doubled_credentials_are_refused(
     assert "someone" not in str(raised.value)
 
 
-def test_credentials_that_are_given_go_before_the_environment(
+def test_given_credentials_take_precedence_over_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_all(monkeypatch, BASIC | MATON)
@@ -117,7 +117,7 @@ def test_what_is_no_auth_is_refused(auth: Any) -> None:
         7,
     ],
 )
-def test_what_no_header_can_carry_is_refused_and_not_shown(bad: Any) -> None:
+def test_credentials_unfit_for_a_header_are_refused_and_not_shown(bad: Any) -> None:
     for make in (
         lambda: BasicAuth(bad, "key"),
         lambda: BasicAuth("someone", bad),
@@ -259,7 +259,7 @@ def test_a_loopback_base_url_changes_nothing_for_clicksends_own_keys(
     assert ClickSend(auth=AUTH).base_url == "http://127.0.0.1:9"
 
 
-async def test_hosts_that_are_given_go_before_the_environment(
+async def test_given_hosts_take_precedence_over_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nowhere = "http://127.0.0.1:9"

@@ -1,4 +1,4 @@
-"""Every call emits one `EndEvent`, in whatever way it ends."""
+"""Every call emits one `EndEvent`, however it ends."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_server_error_is_refused_where_the_call_may_be_repeated(kind: st
     assert end.status == 503
 
 
-async def test_a_call_that_reached_nobody_ends_as_not_sent() -> None:
+async def test_a_call_without_a_connection_ends_as_not_sent() -> None:
     ends: list[EndEvent] = []
     async with refused_url() as url:
         async with client_of(url, hooks=Hooks(on_end=ends.append)) as client:

@@ -103,7 +103,7 @@ def test_limits_allow_something(bad: int) -> None:
 # Downloads
 
 
-async def test_a_download_has_a_limit_of_its_own(tmp_path: Path) -> None:
+async def test_a_download_has_its_own_limit(tmp_path: Path) -> None:
     limits = Limits(reply=10, download=MIB)
     target = tmp_path / "export.csv"
     target.write_bytes(b"before")
@@ -175,7 +175,7 @@ async def test_an_https_api_names_no_file_on_this_machine(url: str, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_lent_session_gives_nothing_of_its_own_away(tmp_path: Path) -> None:
+async def test_nothing_of_a_lent_session_leaks(tmp_path: Path) -> None:
     """Its headers, cookies and credentials are for the hosts its owner talks to."""
     jar = aiohttp.CookieJar(unsafe=True)
     headers = {"Authorization": "Bearer theirs", "X-Api-Key": "theirs", "Cookie": "a=theirs"}

@@ -21,7 +21,7 @@ from .helpers import MESSAGE, client_of
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox in a thread and an event loop of its own."""
+    """Yield a sandbox in a separate thread with its own event loop."""
     ready, end = threading.Event(), threading.Event()
     found: list[Sandbox] = []
 

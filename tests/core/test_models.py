@@ -1,4 +1,4 @@
-"""Whatever shape a reply has, it is read; and what was read has the type it is declared to have."""
+"""A reply of any shape is read, and each field has the type it is declared to have."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def fields_conform(model: Model) -> bool:
 @each
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_no_object_is_odd_enough_to_break_its_model(kind: type[Model], data: st.DataObject) -> None:
+def test_any_object_is_read_by_its_model(kind: type[Model], data: st.DataObject) -> None:
     value = data.draw(objects(kind))
     model = read(kind, value)
     assert fields_conform(model), model
@@ -153,15 +153,15 @@ def good_value(hint: Any) -> Any:
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, max_value=10**12))
 def test_money_is_exact(amount: Decimal) -> None:
-    for told in (str(amount), f" {amount} ", amount):
-        assert decimal(told) == amount
+    for wire_value in (str(amount), f" {amount} ", amount):
+        assert decimal(wire_value) == amount
     assert read(SmsRow, {"message_price": str(amount)}).message_price == amount
     assert read(SmsRow, {"message_price": str(amount), "date": {}}).message_price == amount
     assert str(read(Account, {"balance": str(amount)}).balance) == str(amount)
 
 
 @given(st.floats(1e-6, 1e6) | st.just(0.0))
-def test_money_that_came_as_a_number_is_what_the_number_says(amount: float) -> None:
+def test_an_amount_sent_as_a_number_is_exact(amount: float) -> None:
     assert read(SmsRow, {"message_price": amount}).message_price == Decimal(repr(amount))
     assert send_result(SmsRow, {"total_price": amount}).total_price == Decimal(repr(amount))
 
@@ -178,7 +178,7 @@ _NOON = int(NOON.timestamp())
 
 
 @pytest.mark.parametrize(
-    "told",
+    "wire_value",
     [
         _NOON,
         float(_NOON),
@@ -192,18 +192,20 @@ _NOON = int(NOON.timestamp())
     ],
 )
 @pytest.mark.parametrize("beside", [{}, {"message_parts": []}], ids=["alone", "beside-an-odd-one"])
-def test_a_time_is_aware_however_it_was_told(told: Any, beside: dict[str, Any]) -> None:
-    assert moment(told) == NOON
-    time = read(SmsRow, {"date": told, **beside}).date
+def test_a_time_in_any_form_is_aware(wire_value: Any, beside: dict[str, Any]) -> None:
+    assert moment(wire_value) == NOON
+    time = read(SmsRow, {"date": wire_value, **beside}).date
     assert time == NOON
     assert time is not None
     assert time.utcoffset() is not None
 
 
-@pytest.mark.parametrize("told", ["", 0, "0", None, [], {}, "soon", 10**20, -(10**20), True, False])
-def test_what_is_no_time_is_none(told: Any) -> None:
-    assert moment(told) is None
-    assert read(SmsRow, {"schedule": told}).schedule is None
+@pytest.mark.parametrize(
+    "wire_value", ["", 0, "0", None, [], {}, "soon", 10**20, -(10**20), True, False]
+)
+def test_what_is_no_time_is_none(wire_value: Any) -> None:
+    assert moment(wire_value) is None
+    assert read(SmsRow, {"schedule": wire_value}).schedule is None
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
@@ -219,29 +221,30 @@ def test_a_time_survives_iso_and_seconds(time: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("wire_value", "known"),
     [("1.00", 1), ("29.00", 29), (1.0, 1), ("1,000", 1000), (True, 1), (2**70, 2**70), ("x", None)],
 )
-def test_a_whole_number_however_it_was_told(told: Any, known: int | None) -> None:
-    assert number(told) == known
-    assert read(MmsRow, {"message_parts": told}).message_parts == known
+def test_a_whole_number_in_any_form(wire_value: Any, known: int | None) -> None:
+    assert number(wire_value) == known
+    assert read(MmsRow, {"message_parts": wire_value}).message_parts == known
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("wire_value", "known"),
     [(1, True), (0, False), ("1", True), ("0", False), ("yes", True), (True, True), ("x", None)],
 )
-def test_a_truth_however_it_was_told(told: Any, known: bool | None) -> None:  # noqa: FBT001
-    assert flag(told) is known
-    assert read(SmsRow, {"is_shared_system_number": told}).is_shared_system_number is known
+def test_a_flag_in_any_form(wire_value: Any, known: bool | None) -> None:  # noqa: FBT001
+    assert flag(wire_value) is known
+    assert read(SmsRow, {"is_shared_system_number": wire_value}).is_shared_system_number is known
 
 
 @pytest.mark.parametrize(
-    ("told", "known"), [(201, "201"), ("Sent", "Sent"), (1.5, "1.5"), (None, None), ([1], "[1]")]
+    ("wire_value", "known"),
+    [(201, "201"), ("Sent", "Sent"), (1.5, "1.5"), (None, None), ([1], "[1]")],
 )
-def test_a_text_however_it_was_told(told: Any, known: str | None) -> None:
-    assert text(told) == known
-    assert read(Receipt, {"status_code": told}).status_code == known
+def test_a_text_in_any_form(wire_value: Any, known: str | None) -> None:
+    assert text(wire_value) == known
+    assert read(Receipt, {"status_code": wire_value}).status_code == known
 
 
 def test_a_name_that_changed_is_read_under_both() -> None:
@@ -253,14 +256,14 @@ def test_a_name_that_changed_is_read_under_both() -> None:
 
 
 def test_what_came_is_there_whole_at_every_level() -> None:
-    told = {
+    wire_value = {
         "balance": "4.998000",
         "ai_enabled": 1,
         "_subaccount": {"subaccount_id": 7, "unheard_of": [1]},
         "_currency": [],
     }
-    account = read(Account, told)
-    assert account.raw is told
+    account = read(Account, wire_value)
+    assert account.raw is wire_value
     assert account.raw["ai_enabled"] == 1
     assert account.currency is None
     assert isinstance(account.subaccount, Subaccount)
@@ -297,7 +300,7 @@ def test_any_model_is_equal_to_its_pickle(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("wire_value", "known"),
     [
         ("0,0792", "0.0792"),
         ("0,079", "0.079"),
@@ -319,9 +322,9 @@ def test_any_model_is_equal_to_its_pickle(value: Any) -> None:
         ("EUR 5", None),
     ],
 )
-def test_a_comma_is_never_guessed(told: str, known: str | None) -> None:
-    assert decimal(told) == (None if known is None else Decimal(known))
-    assert read(SmsRow, {"message_price": told}).message_price == decimal(told)
+def test_a_comma_is_never_guessed(wire_value: str, known: str | None) -> None:
+    assert decimal(wire_value) == (None if known is None else Decimal(known))
+    assert read(SmsRow, {"message_price": wire_value}).message_price == decimal(wire_value)
 
 
 def test_a_list_can_be_an_object_and_an_object_a_list() -> None:
@@ -344,7 +347,7 @@ def test_a_list_can_be_an_object_and_an_object_a_list() -> None:
     "_currency": odd,
     "currency": odd,
 }))  # fmt: skip
-def test_no_reply_to_a_send_is_odd_enough_to_break_it(data: Any) -> None:
+def test_any_reply_to_a_send_is_read_or_unknown(data: Any) -> None:
     for kind in (SmsRow, MmsRow, VoiceRow):
         result = send_result(kind, data, [REF])
         assert result.raw is data

@@ -168,7 +168,7 @@ def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
     assert min(virtual.run(main())) >= 5
 
 
-def test_those_who_wait_out_a_pause_start_at_the_usual_pace() -> None:
+def test_calls_after_a_pause_start_at_the_usual_pace() -> None:
     limit = RateLimit(10, 1.0)
 
     async def main() -> list[float]:
@@ -221,7 +221,7 @@ async def ask_for(client: ac.ClickSend, seconds: float) -> None:
 
 
 def limited(requests: int, per: float) -> Hostile:
-    """Return a server that refuses whatever is one too many in any window."""
+    """Return a server that refuses what is one too many in any window."""
 
     async def serve(line: Line, arrival: Arrival) -> None:
         recent = [it for it in server.arrivals if it.at > arrival.at - per]
@@ -289,7 +289,7 @@ async def test_a_429_holds_all_calls_of_the_client() -> None:
         assert min(it.at for it in others) >= first.at + 0.2
 
 
-async def test_a_429_holds_also_those_who_wait_for_a_connection() -> None:
+async def test_a_429_also_holds_calls_that_wait_for_a_connection() -> None:
     async def first_refused(line: Line, _: Arrival) -> None:
         if len(server.arrivals) == 1:
             await line.reply(429, b"", {"Retry-After": "0.2"})
@@ -302,7 +302,7 @@ async def test_a_429_holds_also_those_who_wait_for_a_connection() -> None:
             await asyncio.gather(*(client.account.get() for _ in range(10)))
         first, *others = server.arrivals
         assert len(others) == 10
-        assert server.lines <= 3  # nobody connects only to find that there is a pause
+        assert server.lines <= 3  # no request connects only to find that there is a pause
         assert min(it.at for it in others) >= first.at + 0.2
 
 

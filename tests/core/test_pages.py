@@ -1,4 +1,4 @@
-"""Walks: in order, never more ahead than asked for, at an end whatever the server does."""
+"""Walks: in order, never more ahead than asked for, and finite with any server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pager(page: int, last: int, **more: Any) -> dict[str, Any]:
 
 
 def listing(last: int) -> Hostile:
-    """Return a server with so many full pages."""
+    """Return a server with this many full pages."""
     return Hostile(lambda line, it: line.ok(pager(it.page, last)))
 
 
@@ -70,7 +70,7 @@ async def test_pages_that_come_out_of_order_are_put_in_order() -> None:
         assert ids(await client.lists.walk().collect()) == list(range(50))
 
 
-async def test_pages_ask_for_the_most_a_page_can_hold_unless_told_otherwise() -> None:
+async def test_pages_ask_for_the_largest_page_by_default() -> None:
     async with listing(1) as server, client_of(server.url) as client:
         await client.lists.walk().collect()
         await client.lists.walk(limit=15).collect()
@@ -87,7 +87,7 @@ async def test_the_address_of_the_next_page_is_not_followed() -> None:
         assert (len(server.arrivals), elsewhere.arrivals) == (2, [])
 
 
-async def test_each_walk_starts_anew() -> None:
+async def test_each_walk_starts_at_the_first_page() -> None:
     async with listing(2) as server, client_of(server.url) as client:
         lists = client.lists.walk()
         assert ids([it async for it in lists]) == ids([it async for it in lists])
@@ -316,7 +316,7 @@ async def test_closing_the_client_ends_its_walks_with_an_error_and_not_as_if_can
 
 
 @pytest.mark.parametrize("bad", [1, 2, 3, 5])
-async def test_a_page_that_fails_is_told_once_and_ends_the_walk(bad: int) -> None:
+async def test_a_failing_page_raises_once_and_ends_the_walk(bad: int) -> None:
     async def serve(line: Line, arrival: Arrival) -> None:
         if arrival.page == bad:
             await line.reply(403, {"response_code": "FORBIDDEN", "response_msg": "No."})
@@ -336,7 +336,7 @@ async def test_a_page_that_fails_is_told_once_and_ends_the_walk(bad: int) -> Non
     assert read == list(range((bad - 1) * PER_PAGE))
 
 
-async def test_pages_that_fail_unread_are_nobodys_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_pages_that_fail_unread_raise_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def serve(line: Line, arrival: Arrival) -> None:
         await (line.ok(pager(arrival.page, 20)) if arrival.page < 3 else line.reply(403))
 

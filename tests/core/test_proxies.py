@@ -108,7 +108,9 @@ async def test_requests_go_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(AUTH.headers()["Authorization"].encode() in it for it in seen)
 
 
-async def test_a_given_proxy_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_given_proxy_takes_precedence_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with Hostile(refuse) as ours, Hostile(refuse) as others:
         monkeypatch.setenv("HTTPS_PROXY", others.url)
         async with client_of(API, proxy=ours.url.replace("http://", "http://jo:secret@")) as client:
@@ -131,7 +133,7 @@ async def test_what_a_proxy_refuses_was_not_sent(code: int, call: Any) -> None:
     assert "rest.example.invalid" not in str(error)
 
 
-async def test_a_proxy_that_is_not_there_or_hangs_was_not_passed() -> None:
+async def test_an_unreachable_or_hanging_proxy_is_not_sent() -> None:
     async with client_of(API, proxy="http://127.0.0.1:9") as client:
         assert type(await failure_of(client.sms.send(MESSAGE))) is ac.NotSentError
     async with Hostile(lambda line, _: line.hang()) as proxy:

@@ -35,7 +35,7 @@ from .helpers import BODY, CALLS, MESSAGE, NUMBER, client_of, failure_of
         *((True, status, Fate.UNKNOWN) for status in (500, 502, 503, 504, 520, 599, 999)),
     ],
 )
-def test_the_fate_of_an_attempt(sent: bool, status: int | None, fate: Fate) -> None:  # noqa: FBT001
+def test_the_outcome_of_an_attempt(sent: bool, status: int | None, fate: Fate) -> None:  # noqa: FBT001
     assert retry.fate(sent=sent, status=status) is fate
 
 
@@ -54,7 +54,7 @@ def test_waits_double_up_to_the_cap_and_are_random_below_that() -> None:
     assert retry.delay(5, policy, lambda: 0.0) == 0
 
 
-def test_the_servers_word_goes_before_ours_and_is_capped() -> None:
+def test_retry_after_takes_precedence_and_is_capped() -> None:
     policy = Retry(server_cap=120)
     assert retry.delay(1, policy, lambda: 1.0, asked=39.0) == 39
     assert retry.delay(9, policy, lambda: 1.0, asked=0.0) == 0
@@ -96,7 +96,7 @@ async def test_attempts_count_the_first_try(attempts: int) -> None:
     assert len(server.arrivals) == attempts
 
 
-async def test_a_call_that_may_be_repeated_gets_through_a_short_trouble() -> None:
+async def test_a_repeatable_call_survives_a_short_outage() -> None:
     async def at_third_try(line: Line, _: Arrival) -> None:
         if len(server.arrivals) < 3:
             line.reset()
@@ -165,7 +165,7 @@ async def test_the_server_says_when_to_try_again(status: int) -> None:
 
 
 async def test_a_reset_of_the_limit_does_not_delay_a_retry_the_limit_did_not_cause() -> None:
-    """Live replies tell the limit whatever their status."""
+    """Live replies carry the limit with any status."""
     headers = {"x-ratelimit-remaining": "5999", "ratelimit-reset": "47"}
 
     async def at_second_try(line: Line, _: Arrival) -> None:

@@ -53,7 +53,7 @@ def assert_tells_nothing(*texts: str) -> None:
 
 
 def echo(status: int) -> Script:
-    """Return a server that repeats whatever it was told."""
+    """Return a server that echoes the requests it gets."""
 
     async def reply(line: Line, arrival: Any) -> None:
         said = f"{NUMBER} or {MAIL} is wrong in {unquote(arrival.target)} ({arrival.target})"
@@ -104,7 +104,7 @@ def personal_calls(client: ClickSend) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("how", HOW)
-async def test_no_error_and_no_log_tells_who_or_what(
+async def test_no_error_or_log_shows_number_text_or_credential(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     options: dict[str, Any] = {"timeout": Timeout(read=0.05), "retry": Retry(attempts=2, base=0)}
@@ -118,7 +118,7 @@ async def test_no_error_and_no_log_tells_who_or_what(
     assert len(server.arrivals) >= len(errors)
 
 
-async def test_a_refused_connection_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_connection_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     async with refused_url() as url, client_of(url) as client:
         with caplog.at_level(logging.INFO):
             errors = await asyncio.gather(*(failure_of(it) for it in personal_calls(client)))
@@ -127,7 +127,7 @@ async def test_a_refused_connection_tells_nothing(caplog: pytest.LogCaptureFixtu
     assert_tells_nothing(caplog.text)
 
 
-async def test_what_the_server_said_is_there_for_those_who_ask() -> None:
+async def test_server_text_is_in_response_msg_and_raw() -> None:
     async with Hostile(echo(400)) as server, client_of(server.url) as client:
         error = await failure_of(client.sms.send(MESSAGE))
     assert isinstance(error, ac.BadRequest)
@@ -236,7 +236,7 @@ def shows_a_canary(text: str) -> list[str]:
     st.booleans(),
 )
 @settings(max_examples=150)
-def test_nothing_a_server_says_reaches_a_text_of_ours(
+def test_no_server_text_reaches_an_error_text(
     document: dict[str, Any],
     status: int,
     repeatable: bool,  # noqa: FBT001

@@ -63,7 +63,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "blank-body": (sms(body=" \n\t "), "body: is empty"),
     "no-text-body": (sms(body=None), "body: is empty"),
     "bytes-body": (sms(body=b"hello"), "body: is empty"),
-    "half-a-character": (sms(body="a\ud83d"), "half a character"),
+    "lone-surrogate": (sms(body="a\ud83d"), "a lone surrogate"),
     "to-and-list": (sms(list_id=7), "either to or list_id"),
     "naive-schedule": (sms(schedule=datetime(2030, 1, 1)), "time zone"),  # noqa: DTZ001
     "text-schedule": (sms(schedule="tomorrow"), "schedule: must be"),
@@ -216,7 +216,7 @@ async def test_defaults_do_not_travel() -> None:
     }
 
 
-async def test_the_picture_of_an_mms_stands_beside_the_messages() -> None:
+async def test_the_media_file_of_an_mms_is_a_top_level_field() -> None:
     async with rows() as server, client_of(server.url) as client:
         await client.mms.send([mms(custom_string="a"), mms(custom_string="b")])
     request = server.arrivals[0].json
@@ -244,7 +244,7 @@ async def test_a_message_is_not_changed_by_being_sent() -> None:
     assert one["custom_string"] != other["custom_string"]
 
 
-async def test_a_list_stands_for_rows_that_nobody_can_name() -> None:
+async def test_a_list_stands_for_rows_without_refs() -> None:
     async def serve(line: Line, _: object) -> None:
         members = [{"to": f"+6141111111{n}", "status": "SUCCESS"} for n in range(3)]
         await line.ok({"messages": members})
@@ -259,7 +259,7 @@ async def test_a_list_stands_for_rows_that_nobody_can_name() -> None:
 # Against the sandbox
 
 
-async def test_rows_tell_what_was_accepted_and_what_was_refused_and_why() -> None:
+async def test_rows_show_acceptances_and_refusals_with_reasons() -> None:
     async with Sandbox() as sandbox:
         auth = ac.BasicAuth(sandbox.username, sandbox.api_key)
         async with client_of(sandbox.url, auth=auth) as client:

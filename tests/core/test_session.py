@@ -87,12 +87,12 @@ async def test_a_dropped_client_warns() -> None:
             gc.collect()
         assert http is not None
         await http.close()
-    (told,) = [it for it in caught if "ClickSend" in str(it.message)]
-    assert told.category is ResourceWarning
-    assert "async with" in str(told.message)
+    (warning,) = [it for it in caught if "ClickSend" in str(it.message)]
+    assert warning.category is ResourceWarning
+    assert "async with" in str(warning.message)
 
 
-async def test_calls_in_flight_at_the_end_are_told_what_is_known_of_them() -> None:
+async def test_calls_in_flight_at_the_end_raise_what_is_known() -> None:
     async with Hostile(lambda line, _: line.hang()) as server:
         client = client_of(server.url)
         calls = [asyncio.create_task(failure_of(call(client))) for _, call in CALLS.values()]
@@ -150,7 +150,7 @@ async def test_a_borrowed_session_that_raises_for_status_does_not_matter(raises:
     assert isinstance(error, ac.NotFound)
 
 
-async def test_a_borrowed_session_that_has_credentials_of_its_own_does_not_send_them() -> None:
+async def test_credentials_of_a_borrowed_session_are_not_sent() -> None:
     theirs = {"Authorization": "Bearer of-somebody-else", "User-Agent": "somebody/1"}
     async with well() as server, aiohttp.ClientSession(headers=theirs) as http:
         async with client_of(server.url, http=http) as client:
@@ -160,7 +160,7 @@ async def test_a_borrowed_session_that_has_credentials_of_its_own_does_not_send_
 
 @pytest.mark.filterwarnings("ignore:The 'auth' parameter:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
-async def test_a_borrowed_session_with_a_login_of_its_own_does_not_send_it() -> None:
+async def test_a_login_of_a_borrowed_session_is_not_sent() -> None:
     auth = aiohttp.BasicAuth("somebody", "else")
     async with well() as server, aiohttp.ClientSession(auth=auth) as http:
         async with client_of(server.url, http=http) as client:
@@ -178,7 +178,7 @@ async def test_a_borrowed_session_that_decompresses_nothing_does_not_matter() ->
         assert (await client.account.get()).user_id == 7
 
 
-async def test_a_borrowed_session_with_a_base_url_of_its_own_does_not_matter() -> None:
+async def test_a_base_url_of_a_borrowed_session_is_ignored() -> None:
     async with well() as server, aiohttp.ClientSession("http://127.0.0.1:9/their/") as http:
         async with client_of(server.url, http=http) as client:
             await client.account.get()
@@ -223,7 +223,7 @@ async def test_cookies_of_the_api_are_not_kept() -> None:
 # What is sent
 
 
-async def test_every_request_carries_credentials_and_says_who_asks() -> None:
+async def test_every_request_carries_credentials_and_user_agent() -> None:
     async with well() as server, client_of(server.url) as client:
         await client.account.get()
         await client.lists.update(7, list_name="friends")

@@ -80,7 +80,7 @@ def test_a_query_leaves_out_what_is_none() -> None:
     assert wire.query_for({"q": None, "page": 2}) == "?page=2"
 
 
-def test_a_query_says_times_as_unix_seconds_truths_as_numbers_and_lists_by_index() -> None:
+def test_a_query_encodes_times_flags_and_lists() -> None:
     time = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=10)))
     query = wire.query_for({"since": time, "yes": True, "no": False, "kind": ["a", "b+"]})
     assert query == "?since=1767189600&yes=1&no=0&kind%5B0%5D=a&kind%5B1%5D=b%2B"
@@ -122,7 +122,7 @@ def test_any_bytes_are_json_or_unreadable(body: bytes) -> None:
 
 
 @given(json_values)
-def test_whatever_is_json_is_read(value: object) -> None:
+def test_any_json_is_read(value: object) -> None:
     assert_same(wire.loads(json.dumps(value).encode()), value)
     assert_same(wire.loads(json.dumps(value, ensure_ascii=False).encode("utf-8-sig")), value)
 
@@ -193,7 +193,7 @@ def test_an_empty_reply_is_enough_only_where_nothing_is_returned() -> None:
 
 
 @given(json_values)
-def test_no_envelope_is_odd_enough_to_break_the_decoder(value: object) -> None:
+def test_any_envelope_is_read_or_unreadable(value: object) -> None:
     body = json.dumps({"http_code": value, "data": 1}).encode()
     with suppress(Unreadable):
         assert wire.data_of(REQUEST, Reply(200, {}, body)) == 1
@@ -207,7 +207,7 @@ def test_no_envelope_is_odd_enough_to_break_the_decoder(value: object) -> None:
     st.binary() | json_values.map(lambda it: json.dumps(it).encode()),
     st.dictionaries(st.sampled_from(["Retry-After", "ratelimit-reset"]), st.text()),
 )
-def test_no_refusal_is_odd_enough_to_break_its_error(
+def test_any_refusal_becomes_a_reply_error(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     error = wire.refusal(REQUEST, Reply(status, headers, body), 1.8e9)
@@ -264,7 +264,7 @@ def test_an_error_shows_the_code_and_keeps_the_servers_words(
         "",
     ],
 )
-def test_what_is_no_code_is_replaced_by_that_of_the_status(code: object) -> None:
+def test_a_bad_response_code_is_replaced_by_that_of_the_status(code: object) -> None:
     assert code_in(code) == ""
     reply = Reply(400, {}, msgspec.json.encode({"response_code": code, "data": None}))
     error = wire.refusal(REQUEST, reply)
@@ -457,10 +457,13 @@ async def test_a_reply_is_deciphered_into_its_struct() -> None:
         mocked.post(f"{ROOT}/v3/sms/send", payload={"http_code": 200, "data": data})
         async with client_of(ROOT) as client:
             result = await client.sms.send(MESSAGE)
-    (told,) = result.accepted
-    assert (told.message_price, told.date) == (Decimal("0.0770"), datetime(2026, 1, 1, tzinfo=UTC))
-    assert told.schedule is None
-    assert told.raw == row
+    (row_read,) = result.accepted
+    assert (row_read.message_price, row_read.date) == (
+        Decimal("0.0770"),
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert row_read.schedule is None
+    assert row_read.raw == row
     assert (result.total_price, result.queued_count) == (Decimal("0.077"), 1)
     assert (result.unknown, result.raw) == ((), data)
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 _TURN = 1e-6
-"""Seconds one turn of the loop takes: a clock that stood still would be asked for ever."""
+"""Seconds one turn of the loop takes: a clock that stood still would be asked forever."""
 
 
 class _Jumping(selectors.SelectSelector):

@@ -76,7 +76,7 @@ async def push(hook: Webhook, message_id: str, code: int = 201) -> None:
 
 
 async def finals(changes: AsyncIterator[Change], count: int) -> dict[str, str]:
-    """Read changes until so many messages are final."""
+    """Read changes until this many messages are final."""
     ended = dict[str, str]()
     with anyio.fail_after(50):
         async for change in changes:
@@ -112,12 +112,12 @@ async def test_pushes_and_polls_end_each_message_once(
         async with aclosing(delivery.follow(client, hook.store)) as changes:
             ended = await finals(changes, 40)
     assert ended == {it: "failed" if not n % 4 else "delivered" for n, it in enumerate(ids)}
-    told = await delivery.report(path)
-    assert (told.delivered, told.failed, told.pending) == (30, 10, 0)
-    assert sum(told.reasons.values()) == 10
+    counts = await delivery.report(path)
+    assert (counts.delivered, counts.failed, counts.pending) == (30, 10, 0)
+    assert sum(counts.reasons.values()) == 10
 
 
-async def test_following_goes_on_where_it_was_left(path: Path) -> None:
+async def test_following_continues_where_it_stopped(path: Path) -> None:
     async with Webhook(secrets=[SECRET], store=path) as hook:
         await push(hook, "a")
         async with aclosing(delivery.follow(None, path)) as changes:
@@ -247,8 +247,8 @@ async def test_a_campaign_of_5000_ends_though_half_of_the_pushes_are_lost(
     chance = random.Random(5000)
     people = [f"+614{number:08}" for number in range(20_000_000, 20_005_000)]
     async with client.sms.bulk() as bulk:
-        told = await bulk.run(SmsMessage(to=to, body="Hi") for to in people)
-    assert told.accepted == 5000
+        counts = await bulk.run(SmsMessage(to=to, body="Hi") for to in people)
+    assert counts.accepted == 5000
     ids = [it.message_id for it in sandbox.messages]
     async with Webhook(secrets=[SECRET], store=path) as hook:
 

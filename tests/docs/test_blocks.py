@@ -39,7 +39,7 @@ def test_blocks_were_found() -> None:
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a sandbox in a thread of its own, as blocks have event loops of theirs."""
+    """Run a sandbox in a separate thread, as each block has its own event loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -36,7 +36,7 @@ WEB = [
 async def started(
     name: str, folder: Path, *argv: str, sandbox: Sandbox | None = None, port: int = 0
 ) -> AsyncIterator[Process]:
-    """Run an example on a sandbox of ours, or with an option on one of its own."""
+    """Run an example on a sandbox of the test, or on its own with an option."""
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -63,7 +63,7 @@ async def started(
             await process.communicate()
 
 
-async def told(name: str, folder: Path, *argv: str, sandbox: Sandbox | None = None) -> str:
+async def output_of(name: str, folder: Path, *argv: str, sandbox: Sandbox | None = None) -> str:
     async with started(name, folder, *argv, sandbox=sandbox) as process:
         output, _ = await process.communicate()
         assert process.returncode == 0, output.decode()
@@ -80,10 +80,10 @@ def test_every_example_is_run_here() -> None:
 
 @pytest.mark.skipif(not find_spec("phonenumbers"), reason="phonenumbers is absent")
 async def test_the_campaign_is_sent_once(tmp_path: Path, clicksend_sandbox: Sandbox) -> None:
-    assert "3 messages for" in await told("campaign", tmp_path, "--sandbox")
+    assert "3 messages for" in await output_of("campaign", tmp_path, "--sandbox")
     (tmp_path / "people.campaign").unlink()
     for _ in range(2):
-        output = await told("campaign", tmp_path, sandbox=clicksend_sandbox)
+        output = await output_of("campaign", tmp_path, sandbox=clicksend_sandbox)
         assert "row 5, column Mobile: is no phone number" in output
         assert "accepted 3, rejected 0" in output
     assert len(clicksend_sandbox.messages) == 3
@@ -92,16 +92,16 @@ async def test_the_campaign_is_sent_once(tmp_path: Path, clicksend_sandbox: Sand
 async def test_contacts_are_synchronised_and_again_not_touched(
     tmp_path: Path, clicksend_sandbox: Sandbox
 ) -> None:
-    assert "'created': 3" in await told("contact_sync", tmp_path, "--sandbox")
+    assert "'created': 3" in await output_of("contact_sync", tmp_path, "--sandbox")
     sandbox = clicksend_sandbox
-    assert "'created': 3" in await told("contact_sync", tmp_path, sandbox=sandbox)
+    assert "'created': 3" in await output_of("contact_sync", tmp_path, sandbox=sandbox)
     (contacts,) = sandbox._state.contacts.values()
     anna, bob, _ = contacts.values()
     anna["first_name"] = "Ann"
     bob["phone_number"] = "+61499999999"
     expected = "{'created': 1, 'updated': 1, 'deleted': 1}"
-    assert expected in await told("contact_sync", tmp_path, sandbox=sandbox)
-    assert "{'created': 0, 'updated': 0, 'deleted': 0}" in await told(
+    assert expected in await output_of("contact_sync", tmp_path, sandbox=sandbox)
+    assert "{'created': 0, 'updated': 0, 'deleted': 0}" in await output_of(
         "contact_sync", tmp_path, sandbox=sandbox
     )
 
@@ -145,7 +145,7 @@ async def test_requests_to_a_web_app_share_calls(
 
 
 @pytest.mark.parametrize("name", WEB)
-async def test_a_web_app_has_a_sandbox_of_its_own(tmp_path: Path, name: str) -> None:
+async def test_a_web_app_starts_its_own_sandbox(tmp_path: Path, name: str) -> None:
     port = free_port()
     async with (
         started(name, tmp_path, "--sandbox", port=port),

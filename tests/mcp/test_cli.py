@@ -30,9 +30,7 @@ def test_a_limit_that_would_not_limit_is_refused(limits: dict[str, object]) -> N
         Limits(**limits)  # type: ignore[arg-type]
 
 
-def test_each_account_has_a_journal_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_each_account_has_its_own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     ours = {"CLICKSEND_USERNAME": "us", "CLICKSEND_API_KEY": "key"}
     journals = {

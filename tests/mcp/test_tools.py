@@ -331,7 +331,7 @@ def forget_result(path: Path) -> None:
         db.execute("update preview set result = null, cost = null")
 
 
-async def test_a_send_that_was_interrupted_goes_on_without_a_second_arrival(
+async def test_an_interrupted_send_resumes_without_a_second_arrival(
     connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     async with connect(allow_send=True) as agent:
@@ -345,7 +345,7 @@ async def test_a_send_that_was_interrupted_goes_on_without_a_second_arrival(
     assert len(clicksend_sandbox.messages) == 2
 
 
-async def test_an_interrupted_send_whose_journal_is_gone_is_unknown(
+async def test_an_interrupted_send_without_its_journal_is_unknown(
     connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     async with connect(allow_send=True) as agent:
@@ -360,7 +360,7 @@ async def test_an_interrupted_send_whose_journal_is_gone_is_unknown(
     assert len(clicksend_sandbox.messages) == 1
 
 
-async def test_a_journal_in_use_is_told_apart_from_a_failed_send(
+async def test_a_journal_in_use_is_not_a_failed_send(
     connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     auth = BasicAuth(clicksend_sandbox.username, clicksend_sandbox.api_key)

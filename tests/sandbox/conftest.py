@@ -21,7 +21,7 @@ def basic(username: str, key: str) -> dict[str, str]:
 
 
 class Caller:
-    """Raw HTTP against one sandbox, logged in unless told otherwise."""
+    """Raw HTTP against one sandbox, logged in by default."""
 
     def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox

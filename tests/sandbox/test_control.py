@@ -327,7 +327,7 @@ async def test_a_form_of_a_web_page_does_nothing(sandbox: Sandbox, control: Cont
         ("", 403),
     ],
 )
-async def test_only_its_own_host_is_served(control: Control, host: str, status: int) -> None:
+async def test_only_the_sandbox_host_is_served(control: Control, host: str, status: int) -> None:
     for path in ("/_sandbox/messages", "/", "/v3/countries"):
         async with control.http.get(control.url + path, headers={"Host": host}) as reply:
             assert reply.status == status, path
@@ -450,7 +450,7 @@ async def test_events_follow_what_happens(
     await events.aclose()
 
 
-async def test_a_slow_reader_is_asked_to_read_anew(sandbox: Sandbox, call: Caller) -> None:
+async def test_a_slow_reader_is_asked_to_reload(sandbox: Sandbox, call: Caller) -> None:
     with sandbox.events.subscribe() as subscription:
         await call.send(*[sms(n) for n in range(600)])
         await asyncio.sleep(0)

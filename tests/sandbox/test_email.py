@@ -98,7 +98,7 @@ async def test_templates_begin_with_a_master(call: Caller) -> None:
     assert (await call("GET", one))[0] == 404
 
 
-async def test_a_category_is_named_otherwise_alone_than_in_the_list(call: Caller) -> None:
+async def test_a_category_has_other_field_names_in_the_list(call: Caller) -> None:
     path = "/v3/email/master-templates-categories"
     (first, *_) = await call.data("GET", path)
     alone = await call.data("GET", f"{path}/{first['category_id']}")

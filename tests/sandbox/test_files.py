@@ -23,7 +23,7 @@ async def uploaded(call: Caller, content: str | bytes, convert: str = "csv") -> 
     ("convert", "content_type"),
     [("csv", "text/csv"), ("mms", "image/jpeg"), ("fax", "application/pdf")],
 )
-async def test_an_upload_is_served_to_whoever_knows_its_address(
+async def test_an_upload_is_served_without_login(
     call: Caller, sandbox: Sandbox, convert: str, content_type: str
 ) -> None:
     content = bytes(range(256)) * 2000

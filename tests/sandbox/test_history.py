@@ -1,4 +1,4 @@
-"""The history as documented, and each way in which it can be told to differ."""
+"""The history as documented, and each way in which it can be configured to differ."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ async def test_dates_are_written_otherwise(
         assert (row["date"], row["schedule"]) == (written, written)
 
 
-async def test_a_million_foreign_rows_stand_around_our_own(http: aiohttp.ClientSession) -> None:
+async def test_a_million_foreign_rows_surround_the_sandbox_rows(
+    http: aiohttp.ClientSession,
+) -> None:
     clock = Clock()
     many = HistoryBehaviour(foreign_rows=1_000_000)
     async with Sandbox(clock=clock, history=many, min_limit=1) as sandbox:
@@ -283,7 +285,7 @@ def test_an_amount_that_is_none_is_refused(amount: str) -> None:
         Sandbox().set_price("AU", amount)
 
 
-async def test_the_currency_is_told_wherever_there_is_one(http: aiohttp.ClientSession) -> None:
+async def test_the_currency_is_shown_with_every_amount(http: aiohttp.ClientSession) -> None:
     async with Sandbox(currency="JPY") as sandbox:
         call = Caller(sandbox, http)
         assert (await call.send(sms()))["_currency"]["currency_name_short"] == "JPY"
@@ -299,7 +301,7 @@ async def test_numbers_on_the_reject_list_are_refused(http: aiohttp.ClientSessio
 
 
 @pytest.mark.parametrize("price", ["-0.05", "NaN", 0, None])
-async def test_a_price_nobody_promised(call: Caller, sandbox: Sandbox, price: Any) -> None:
+async def test_an_undocumented_price(call: Caller, sandbox: Sandbox, price: Any) -> None:
     sandbox.fail_next("odd-price", price=price)
     data = await call.send(sms())
     assert data.get("total_price") == price
@@ -308,7 +310,7 @@ async def test_a_price_nobody_promised(call: Caller, sandbox: Sandbox, price: An
 
 
 @pytest.mark.parametrize(("row", "words"), [(None, ["WAIT", "WAIT"]), (1, ["SUCCESS", "WAIT"])])
-async def test_a_status_nobody_promised(
+async def test_an_undocumented_status(
     call: Caller, sandbox: Sandbox, row: int | None, words: list[str]
 ) -> None:
     sandbox.fail_next("row-status", status="WAIT", row=row)

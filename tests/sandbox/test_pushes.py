@@ -208,7 +208,7 @@ async def test_a_push_is_given_up_in_the_end(call: Caller, sandbox: Sandbox) -> 
     assert sandbox.pushes[0]["attempts"] == ["ClientConnectorError"] * 3
 
 
-async def test_a_hanging_application_holds_nobody_else(
+async def test_a_hanging_application_delays_no_other(
     call: Caller, sandbox: Sandbox, hook: Hook
 ) -> None:
     sandbox.push = replace(QUICK, timeout=0.05, attempts=2)
@@ -296,7 +296,7 @@ async def test_a_test_item_is_pushed_to_its_address(
     assert (await call.data("GET", path))["total"] == 0
 
 
-async def test_a_sandbox_that_stops_lets_go_of_its_pushes(
+async def test_stopping_the_sandbox_ends_its_pushes(
     http: aiohttp.ClientSession, hook: Hook
 ) -> None:
     before = asyncio.all_tasks()

@@ -88,7 +88,7 @@ async def test_receipts_are_listed_once_for_every_rule_that_polls(ruled: Caller)
     assert await listed(ruled) == 2
 
 
-async def test_a_receipt_nobody_polls_is_not_kept(ruled: Caller) -> None:
+async def test_a_receipt_without_a_poll_rule_is_not_kept(ruled: Caller) -> None:
     sent = (await ruled.send(sms()))["messages"][0]
     ruled.sandbox.deliver(sent["message_id"])
     assert (await ruled("GET", f"/v3/sms/receipts/{sent['message_id']}"))[0] == 404

@@ -1,4 +1,4 @@
-"""What the account is told about senders and countries before a send, the send then does."""
+"""What the API reports about senders and countries before a send is what the send does."""
 
 from __future__ import annotations
 

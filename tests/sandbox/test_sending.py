@@ -30,7 +30,7 @@ async def test_an_accepted_row_has_the_live_keys(call: Caller, sandbox: Sandbox)
     assert sandbox.messages[0].from_ == row["from"]
 
 
-async def test_a_row_for_nobody_keeps_few_keys(call: Caller, sandbox: Sandbox) -> None:
+async def test_a_row_with_a_bad_recipient_has_few_keys(call: Caller, sandbox: Sandbox) -> None:
     data = await call.send(sms(to="+61000000000"))
     (row,) = data["messages"]
     assert set(row) == {
@@ -80,9 +80,7 @@ async def test_a_blocked_country_is_counted(call: Caller) -> None:
         ({"from": "Shop"}, "SUCCESS"),
     ],
 )
-async def test_the_verdict_stands_in_the_row(
-    call: Caller, change: dict[str, Any], status: str
-) -> None:
+async def test_the_verdict_is_in_the_row(call: Caller, change: dict[str, Any], status: str) -> None:
     data = await call.send(sms(**change))
     assert data["messages"][0]["status"] == status
 

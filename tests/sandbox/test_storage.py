@@ -49,7 +49,7 @@ async def everything(call: Caller) -> list[Any]:
     return [await call.data("GET", path) for path in paths]
 
 
-async def test_the_next_run_goes_on_where_the_last_one_ended(
+async def test_the_next_run_continues_where_the_last_one_ended(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     path = tmp_path / "account.json"

@@ -29,16 +29,16 @@ def test_ten_operations_are_tried() -> None:
 
 @pytest.mark.timeout(300)
 def test_mypy_finds_each_wrong_call(bare: Path) -> None:
-    told = output_of("mypy", "--strict", "--no-error-summary", "--hide-error-context", str(bare))
-    # By name alone: a cache may tell the errors of an earlier copy under its path.
-    errors = re.findall(rf"^.*{SOURCE.name}:(\d+): error", told, re.MULTILINE)
+    output = output_of("mypy", "--strict", "--no-error-summary", "--hide-error-context", str(bare))
+    # By name alone: a cache may report the errors of an earlier copy under its path.
+    errors = re.findall(rf"^.*{SOURCE.name}:(\d+): error", output, re.MULTILINE)
     assert {int(line) for line in errors} == WRONG
 
 
 @pytest.mark.timeout(300)
 def test_pyright_finds_each_wrong_call(bare: Path) -> None:
-    told = output_of("pyright", "--outputjson", "--pythonpath", sys.executable, str(bare))
-    errors = json.loads(told)["generalDiagnostics"]
+    output = output_of("pyright", "--outputjson", "--pythonpath", sys.executable, str(bare))
+    errors = json.loads(output)["generalDiagnostics"]
     assert {it["range"]["start"]["line"] + 1 for it in errors} == WRONG
 
 

@@ -72,7 +72,7 @@ def wire(fields: Mapping[str, Any], fmt: Format) -> Wire:
     """Return a push in one of the formats."""
     if fmt == "json":
         return Wire("POST", "", json.dumps(fields).encode(), JSON)
-    told = urlencode({name: "" if value is None else value for name, value in fields.items()})
+    encoded = urlencode({name: "" if value is None else value for name, value in fields.items()})
     if fmt == "query":
-        return Wire("GET", told, b"", None)
-    return Wire("POST", "", told.encode(), FORM)
+        return Wire("GET", encoded, b"", None)
+    return Wire("POST", "", encoded.encode(), FORM)

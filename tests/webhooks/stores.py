@@ -141,7 +141,7 @@ async def numbers_are_suppressed_however_they_are_written(one: Inbox, other: Inb
     assert await one.blocked(["+61499999999", "+61499999998"]) == {"+61499999999"}
     await one.suppress(["+61411111111"], on=False)
     assert await other.blocked(asked) == set()
-    # A repetition of the push does not undo what somebody decided since.
+    # A repetition of the push does not undo a later decision.
     await one.add([arrival(inbound(body="STOP"), opt_out="+61411111111")])
     assert await other.blocked(asked) == set()
     assert await one.blocked([]) == set()

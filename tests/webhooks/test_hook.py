@@ -463,9 +463,9 @@ async def test_a_reply_comes_with_the_message_it_answers(path: Path, client: Cli
                                                               "original_body": "Old"}))  # fmt: skip
         await push(hook, inbound("4", "none", **nothing))
         await until(lambda: len(answers) == 4)
-    told = {body: row and (row.message_id, row.body, row.to) for body, row in answers}
+    answered = {body: row and (row.message_id, row.body, row.to) for body, row in answers}
     known = (message_id, "Coming?", "+61411111111")
-    assert told == {
+    assert answered == {
         "by id": known,
         "by ref": known,
         "unknown": ("gone", "Old", "+61411111111"),

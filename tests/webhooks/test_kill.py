@@ -73,19 +73,19 @@ def serving(inbox: Path, handled: Path) -> Iterator[tuple[str, Server]]:
 
 def events(chance: random.Random) -> list[dict[str, Any]]:
     """Return the lives of many messages: receipts of each that end final, and replies to some."""
-    told = list[dict[str, Any]]()
+    pushed = list[dict[str, Any]]()
     number = 0
-    while len(told) < EVENTS:
+    while len(pushed) < EVENTS:
         number += 1
         name = f"message-{number}"
         end = chance.choice([201, 201, 201, 301])
-        told += [
+        pushed += [
             receipt(name, code, timestamp=str(1_900_000_000 + at), custom_string=f"ac1-{number}")
             for at, code in enumerate([200, *chance.choice([[], [300]]), end])
         ]
         if chance.random() < 0.2:
-            told.append(inbound(f"reply-{number}", f"Yes {number}"))
-    return told
+            pushed.append(inbound(f"reply-{number}", f"Yes {number}"))
+    return pushed
 
 
 async def push(http: aiohttp.ClientSession, url: str, it: Wire) -> None:
@@ -124,15 +124,15 @@ def due(inbox: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_every_event_is_handled_and_recorded_once_whatever_dies(tmp_path: Path) -> None:
+async def test_every_event_is_handled_and_recorded_once_despite_kills(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)  # noqa: T201 - shown if it fails
     chance = random.Random(seed)
     inbox, handled = tmp_path / "inbox.db", tmp_path / "handled"
-    told = events(chance)
-    todo = told + chance.sample(told, int(len(told) * REPEATED))
+    pushed = events(chance)
+    todo = pushed + chance.sample(pushed, int(len(pushed) * REPEATED))
     chance.shuffle(todo)
-    half = chance.sample([it for it in told if "status_code" in it], len(told) // 3)
+    half = chance.sample([it for it in pushed if "status_code" in it], len(pushed) // 3)
     deaths = sorted(chance.sample(range(len(todo) // 20, len(todo)), KILLS), reverse=True)
     left = iter(todo)
     done = 0
@@ -159,8 +159,8 @@ async def test_every_event_is_handled_and_recorded_once_whatever_dies(tmp_path: 
         while due(inbox):
             await anyio.sleep(0.1)
 
-    expected = {dedupe_key(event) for it in told if (event := event_of(it))}
-    assert len(expected) == len(told)
+    expected = {dedupe_key(event) for it in pushed if (event := event_of(it))}
+    assert len(expected) == len(pushed)
     assert set(handled.read_text().split("\n")) - {""} == expected
 
     with closing(sqlite3.connect(inbox)) as db:
@@ -168,7 +168,7 @@ async def test_every_event_is_handled_and_recorded_once_whatever_dies(tmp_path: 
     assert sorted(keys) == sorted(filter(None, expected))
 
     lives = dict[str, MessageDelivery]()
-    for fields in told:
+    for fields in pushed:
         event = event_of(fields)
         if isinstance(event, DeliveryReceipt) and event.message_id:
             lives[event.message_id] = merge(lives.get(event.message_id), event)

@@ -15,7 +15,7 @@ from aioclicksend.webhooks import Change, DeliveryReceipt, DeliveryState, Messag
 PENDING, DELIVERED, FAILED = DeliveryState
 
 
-def told(code: int | None, at: int | None = None, **more: object) -> DeliveryReceipt:
+def receipt_of(code: int | None, at: int | None = None, **more: object) -> DeliveryReceipt:
     time = None if at is None else datetime.fromtimestamp(at, UTC)
     return DeliveryReceipt(message_id="m", status_code=code, timestamp=time, **more)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
@@ -31,18 +31,18 @@ def merged(*receipts: DeliveryReceipt) -> MessageDelivery:
 @pytest.mark.parametrize(
     ("receipts", "state"),
     [
-        ([told(200, 1), told(201, 2)], DELIVERED),
-        ([told(201, 2), told(200, 9)], DELIVERED),
-        ([told(201, 2), told(300, 9), told(200)], DELIVERED),
-        ([told(301, 2), told(300, 9)], FAILED),
-        ([told(301, 2), told(201, 9)], DELIVERED),
-        ([told(201, 2), told(301, 9)], FAILED),
-        ([told(201, 2), told(301, 2)], DELIVERED),
-        ([told(201), told(301)], DELIVERED),
-        ([told(None, 9, status="Delivered"), told(200, 10)], DELIVERED),
-        ([told(300, 1), told(200, 2)], PENDING),
+        ([receipt_of(200, 1), receipt_of(201, 2)], DELIVERED),
+        ([receipt_of(201, 2), receipt_of(200, 9)], DELIVERED),
+        ([receipt_of(201, 2), receipt_of(300, 9), receipt_of(200)], DELIVERED),
+        ([receipt_of(301, 2), receipt_of(300, 9)], FAILED),
+        ([receipt_of(301, 2), receipt_of(201, 9)], DELIVERED),
+        ([receipt_of(201, 2), receipt_of(301, 9)], FAILED),
+        ([receipt_of(201, 2), receipt_of(301, 2)], DELIVERED),
+        ([receipt_of(201), receipt_of(301)], DELIVERED),
+        ([receipt_of(None, 9, status="Delivered"), receipt_of(200, 10)], DELIVERED),
+        ([receipt_of(300, 1), receipt_of(200, 2)], PENDING),
         # A clock of the server that is years ahead changes nothing about final and pending.
-        ([told(201, 1_000), told(200, 4_000_000_000)], DELIVERED),
+        ([receipt_of(201, 1_000), receipt_of(200, 4_000_000_000)], DELIVERED),
     ],
 )
 def test_the_state_does_not_depend_on_the_order(
@@ -53,7 +53,7 @@ def test_the_state_does_not_depend_on_the_order(
 
 
 RECEIPTS = st.builds(
-    told,
+    receipt_of,
     st.sampled_from([None, 200, 201, 300, 301, 999]),
     st.none() | st.integers(0, 3),
     error_code=st.none() | st.integers(1, 3),
@@ -82,7 +82,7 @@ def test_a_final_message_never_becomes_pending_again(receipts: list[DeliveryRece
 
 
 def test_the_ref_of_any_receipt_is_kept() -> None:
-    both = (told(200, 1, custom_string="r", message_type="sms"), told(201, 2))
+    both = (receipt_of(200, 1, custom_string="r", message_type="sms"), receipt_of(201, 2))
     for order in permutations(both):
         known = merged(*order)
         assert (known.custom_string, known.message_type) == ("r", "sms")
@@ -91,13 +91,13 @@ def test_the_ref_of_any_receipt_is_kept() -> None:
 @pytest.mark.parametrize(
     ("receipt", "reason"),
     [
-        (told(301, error_text="Absent", status_text="Bad", error_code=12), "Absent"),
-        (told(301, status_text="Bad", error_code=12), "Bad"),
-        (told(301, status="Undelivered"), "Undelivered"),
-        (told(301, error_code=12), "error 12"),
-        (told(301), "no reason given"),
-        (told(201, error_text="x"), None),
-        (told(300, error_text="x"), None),
+        (receipt_of(301, error_text="Absent", status_text="Bad", error_code=12), "Absent"),
+        (receipt_of(301, status_text="Bad", error_code=12), "Bad"),
+        (receipt_of(301, status="Undelivered"), "Undelivered"),
+        (receipt_of(301, error_code=12), "error 12"),
+        (receipt_of(301), "no reason given"),
+        (receipt_of(201, error_text="x"), None),
+        (receipt_of(300, error_text="x"), None),
     ],
 )
 def test_the_reason_of_a_failure(receipt: DeliveryReceipt, reason: str | None) -> None:
@@ -105,7 +105,7 @@ def test_the_reason_of_a_failure(receipt: DeliveryReceipt, reason: str | None) -
 
 
 def test_a_message_becomes_final_in_one_change() -> None:
-    delivered, pending = merged(told(201)), merged(told(200))
+    delivered, pending = merged(receipt_of(201)), merged(receipt_of(200))
     assert Change(seq=1, delivery=delivered).is_final
     assert Change(seq=1, delivery=delivered, previous=PENDING).is_final
     assert not Change(seq=1, delivery=delivered, previous=FAILED).is_final

@@ -154,8 +154,12 @@ def test_a_missing_or_wrong_content_type_does_no_harm(fmt: Format, content_type:
 
 
 def test_json_may_have_a_byte_order_mark_blanks_or_utf_16() -> None:
-    told = json.dumps(inbound(), ensure_ascii=False)
-    for body in (b"\xef\xbb\xbf" + told.encode(), f"\n  {told}".encode(), told.encode("utf-16")):
+    document = json.dumps(inbound(), ensure_ascii=False)
+    for body in (
+        b"\xef\xbb\xbf" + document.encode(),
+        f"\n  {document}".encode(),
+        document.encode("utf-16"),
+    ):
         assert isinstance(parse(body, content_type=JSON), InboundMessage)
         assert isinstance(parse(body), InboundMessage)
 
@@ -246,7 +250,7 @@ def _pickled(event: Event) -> Event:
     return again
 
 
-def test_repetitions_share_a_key_whatever_the_format() -> None:
+def test_repetitions_share_a_key_in_every_format() -> None:
     for fields in (inbound(), receipt(), receipt(digits="1", message_type="voice")):
         assert len({dedupe_key(read(fields, fmt)) for fmt in FORMATS}) == 1
     polled = {"message_id": "B7A7-1", "status_code": 201, "error_code": None, "digits": None}

@@ -141,7 +141,9 @@ async def test_concurrent_calls_share_commits(one: SqliteInbox, tmp_path: Path) 
         assert db.execute("select count(*) from push").fetchone() == (300,)
 
 
-async def test_an_operation_that_fails_does_not_disturb_its_neighbours(one: SqliteInbox) -> None:
+async def test_a_failing_operation_does_not_affect_others_of_its_transaction(
+    one: SqliteInbox,
+) -> None:
     bad = one.fail(1, object(), None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     results = await asyncio.gather(
         one.add([arrival(receipt("a"))]), bad, one.add([arrival(receipt("b"))]),

@@ -19,7 +19,7 @@ Invariants, whichever implementation:
 5. A key belongs to one message for good, unless that message ends as not sent.
 
 `SqliteJournal` (`aioclicksend.Journal`) serves one process, `aioclicksend.cluster` any number.
-Everything that reads a journal uses these methods or its reader, never SQL of its own.
+Everything that reads a journal uses these methods or its reader, never its tables.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class JournalProtocol(Protocol):
         """Keep ownership, until cancelled.
 
         Raises:
-            ConfigurationError: it was lost, or the journal is gone; nothing more may be sent.
+            ConfigurationError: it was lost, or the journal was deleted; nothing more may be sent.
 
         """
         ...
@@ -205,10 +205,10 @@ class JournalProtocol(Protocol):
     async def finish(
         self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None = None
     ) -> Sequence[int]:
-        """Take outcomes. Returns the rows that were not written, as somebody else has begun them.
+        """Take outcomes. Returns the rows not written, as another owner has begun them.
 
         Without a `batch` the messages were never begun here; only those are written (and, if they
-        were planned, left sendable with the reason) that nobody has begun.
+        were planned, left sendable with the reason) that no other owner has begun.
         """
         ...
 
@@ -217,13 +217,13 @@ class JournalProtocol(Protocol):
     ) -> list[Entry]:
         """Return up to `limit` messages with rows above `after`: sendable ones, or those in doubt.
 
-        In doubt are ``in_doubt`` and ``unknown`` ones whose owner is gone; they become this
+        In doubt are ``in_doubt`` and ``unknown`` ones whose owner has exited; they become this
         owner's to look up.
         """
         ...
 
     async def outcome(self, rows: Sequence[int]) -> list[Entry]:
-        """Wait until messages that somebody else has begun are settled, or sendable again."""
+        """Wait until messages that another owner has begun are settled, or sendable again."""
         ...
 
     async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:

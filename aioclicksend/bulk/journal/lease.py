@@ -2,7 +2,7 @@
 
 A lease is a row that its owner renews. Whether an owner that stopped renewing has exited, or is
 only stopped and may wake up, makes a difference: the latter may still complete its requests. An
-owner has provably exited if its process is gone; that can be checked only from the same kernel and
+owner has provably exited if its process has; that can be checked only from the same kernel and
 the same PID namespace, so both are part of the row.
 
 Leases are compared by wall-clock time, which may jump or differ between hosts. A renewal that lies
@@ -34,7 +34,7 @@ _JITTER = 5.0
 
 
 def now() -> float:
-    """Return seconds on a clock that goes on while the machine is suspended."""
+    """Return seconds on a clock that keeps running while the machine is suspended."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -58,7 +58,7 @@ class Lease:
         """Take the lease; return whether an earlier owner may still be alive.
 
         Raises:
-            ConfigurationError: somebody alive holds it.
+            ConfigurationError: a living owner holds it.
 
         """
         held = self._held()
@@ -95,7 +95,7 @@ class Lease:
         """Renew the lease.
 
         Raises:
-            ConfigurationError: somebody took it over.
+            ConfigurationError: another owner took it over.
 
         """
         self.check()
@@ -105,7 +105,7 @@ class Lease:
         """Make sure that it is still ours.
 
         Raises:
-            ConfigurationError: somebody took it over; what was not committed is rolled back.
+            ConfigurationError: another owner took it over; what was not committed is rolled back.
 
         """
         # Before the query: the time that takes must not lengthen the lease.
@@ -117,7 +117,7 @@ class Lease:
         self._confirmed = asked
 
     def fence(self) -> None:
-        """Make sure without I/O that nobody can have taken it over.
+        """Make sure without I/O that no other owner can have taken it over.
 
         Raises:
             ConfigurationError: it was not confirmed for too long: this process was stopped.
@@ -160,9 +160,10 @@ def is_gone(pid: int, space: str, born: str) -> bool:
 
 
 def birth_of(pid: int) -> str:
-    """Return what tells a process from a later one with its number; "" if there is none now.
+    """Return when a process started, as a text; "" if it is not running.
 
-    Where the system does not say, the number itself has to do.
+    A later process may have the same number, but not the same start time. Where the system does not
+    report one, the number itself is returned.
     """
     if os.name != "posix":  # there, os.kill would not ask but kill
         return str(pid)

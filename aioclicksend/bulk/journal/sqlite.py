@@ -96,7 +96,7 @@ _refs = msgspec.json.Decoder(_Refs).decode
 class Journal:
     """A crash-safe record of a bulk run in a file; hand it, or its path, to `bulk(journal=...)`.
 
-    Reopened with the same input it goes on where it stopped: what was accepted is not sent again,
+    Reopened with the same input it continues where it stopped: what was accepted is not sent again,
     what was in doubt is looked up, the rest is sent.
     """
 
@@ -179,7 +179,7 @@ class Journal:
         """Renew the lease and commit results from time to time, until cancelled.
 
         Raises:
-            ConfigurationError: another process took the journal over, or its file is gone.
+            ConfigurationError: another process took the journal over, or its file was deleted.
 
         """
         beat_at = time.monotonic() + LEASE / 3
@@ -352,7 +352,7 @@ class Journal:
             os.fchmod(handle, 0o600)
             os.close(handle)
             # IMMEDIATE: a transaction that begins by reading fails at its first write, without
-            # waiting, if somebody else (a follower of receipts) is just writing.
+            # waiting, if another connection (a follower of receipts) is just writing.
             self._db = sqlite3.connect(
                 self.path, check_same_thread=False, timeout=10.0, isolation_level="IMMEDIATE"
             )
@@ -550,8 +550,8 @@ class Journal:
             if is_simple and self._db.execute(statement, values).rowcount:
                 won.append(rows)
                 return
-        # A part of a chunk, or a chunk of which another task claimed some: each message gets a
-        # result of its own.
+        # A part of a chunk, or a chunk of which another task claimed some: each message gets its
+        # own result.
         self._explode(rows)
         statement = _BEGIN_MESSAGE.format(condition=condition, earlier=earlier)
         some = [
@@ -606,7 +606,7 @@ class Journal:
         )
 
     def _explode(self, rows: Sequence[int]) -> None:
-        """Give each message of the chunks of some rows a result of its own."""
+        """Give each message of the chunks of some rows its own result."""
         for first in {self._chunk_of(row) for row in rows}:
             self._db.execute(
                 "insert or ignore into message_result select id, batch, state, message_id, parts, "
