@@ -1,0 +1,1 @@
+"""Copies of the engine's modules until it lands."""
