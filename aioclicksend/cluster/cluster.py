@@ -9,7 +9,7 @@ from typing import Self
 from ..config import RateLimit
 from ..errors import ConfigurationError
 from . import schema as tables
-from .database import Connection, Database
+from .database import PATIENCE, Connection, Database
 from .journal import PostgresJournal
 from .pace import ClusterPace
 
@@ -54,8 +54,11 @@ class Cluster:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def open(self) -> None:
+    async def open(self, *, patience: float = PATIENCE) -> None:
         """Make sure once that the database and its tables can be used; called where needed.
+
+        Args:
+            patience: seconds for which a server that cannot be reached is waited for.
 
         Raises:
             ConfigurationError: they cannot; the text says why and what to do.
@@ -70,7 +73,7 @@ class Cluster:
             if await found.fetchone() is None:
                 raise self.missing_account()
 
-        await self.database.run(work)
+        await self.database.run(work, patience=patience)
         self._is_checked = True
 
     async def close(self) -> None:

@@ -32,7 +32,7 @@ SECRETS = ("password", "sslpassword")
 
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _CONNECTIONS = 8
-_PATIENCE = 10.0
+PATIENCE = 10.0
 """Seconds for which work is tried again while the server cannot be reached."""
 _STATEMENT = 60.0
 """Seconds after which a transaction that does not end is taken for a broken connection."""
@@ -84,6 +84,7 @@ class Database:
         self.conninfo = make_conninfo(**(_NETWORK | given))
         self._secrets = [str(given[name]) for name in SECRETS if given.get(name)]
         self._idle: list[Connection] = []
+        self._is_away = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._room: asyncio.Semaphore
 
@@ -91,7 +92,7 @@ class Database:
         self,
         work: Callable[[Connection], Awaitable[T]],
         *,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
         in_transaction: bool = True,
     ) -> T:
         """Run work in one transaction and return its result, again while the server is away.
@@ -112,13 +113,16 @@ class Database:
             try:
                 async with self.connection() as connection:
                     if not in_transaction:
-                        return await work(connection)
-                    async with connection.transaction():
-                        return await work(connection)
+                        result = await work(connection)
+                    else:
+                        async with connection.transaction():
+                            result = await work(connection)
+                    self._is_away = False
+                    return result
             except _TRANSIENT as error:
                 if time.monotonic() + pause >= give_up_at:
                     raise self.unreachable(error) from None
-                log.debug("cluster: %s; trying again", type(error).__name__)
+                self._note_absence(error)
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 raise self.missing_schema() from None
             except psycopg.errors.InsufficientPrivilege:
@@ -185,6 +189,12 @@ class Database:
         idle, self._idle = self._idle, []
         for connection in idle:
             await connection.close()
+
+    def _note_absence(self, error: BaseException) -> None:
+        """Log once for each absence of the server."""
+        if not self._is_away and isinstance(error, psycopg.OperationalError):
+            self._is_away = True
+            log.warning("%s; nothing is sent until it can", self.unreachable(error))
 
     def unreachable(self, error: BaseException) -> DatabaseUnreachableError:
         """Return an error that says why the database cannot be used; it holds no password."""

@@ -156,7 +156,6 @@ class ClusterPace:
         return await self._ask(take=True)
 
     async def _ask(self, *, take: bool) -> Grant | None:
-        await self._cluster.open()
         now = clock()
         shared, self._unshared = self._unshared, {}
         values = {
@@ -179,6 +178,7 @@ class ClusterPace:
             return found[0], found[1], found[2]
 
         try:
+            await self._cluster.open(patience=_PATIENCE)
             delay, operations, seconds = await self._cluster.database.run(
                 work, patience=_PATIENCE, in_transaction=False
             )
