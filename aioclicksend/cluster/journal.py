@@ -44,7 +44,7 @@ from . import sentences
 from ._draft.encode import Encoded
 from ._draft.journal import Begun, Entry, Planned, State
 from ._draft.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from .database import Connection, DatabaseUnreachableError
+from .database import Connection, Database, DatabaseUnreachableError
 from .process import Process, birth_of, clock
 
 if TYPE_CHECKING:
@@ -212,14 +212,14 @@ class PostgresJournal:
 
     async def plan(self, run: int, messages: Encoded) -> Planned:
         """Enter messages, or find those that were entered before, by whichever process."""
-        draft = self._draft(run, messages)
+        draft = self.draft(run, messages)
 
         async def work(connection: Connection) -> Planned:
-            return await self._enter(connection, draft)
+            return await self.enter(connection, draft)
 
         return await self._database.run(work)
 
-    def _draft(
+    def draft(
         self, run: int, messages: Encoded, outbox: Sequence[int | None] = ()
     ) -> list[tuple[Any, ...]]:
         """Return the rows of messages, with numbers of their own and what identifies them."""
@@ -275,7 +275,7 @@ class PostgresJournal:
             [int.from_bytes(it[:8], "big", signed=True) for it in digests]
         )
 
-    async def _enter(self, connection: Connection, draft: list[tuple[Any, ...]]) -> Planned:
+    async def enter(self, connection: Connection, draft: list[tuple[Any, ...]]) -> Planned:
         """Enter the rows of a draft inside a transaction of the caller's."""
         values = {"journal": self._journal, "account": self._account}
         await connection.execute(sentences.CREATE_INCOMING)
@@ -401,7 +401,7 @@ class PostgresJournal:
     ) -> list[Entry]:
         """Return messages to be sent, or those in doubt, which become ours to look up."""
         if state is State.IN_DOUBT:
-            await self._bury_neighbours()
+            await bury_neighbours(self._database)
         values = self._values(limit=limit, after=after, seconds=OFFER)
 
         async def work(connection: Connection) -> list[Entry]:
@@ -418,15 +418,6 @@ class PostgresJournal:
             return list((await _entries(connection, rows)).values())
 
         return await self._database.run(work)
-
-    async def _bury_neighbours(self) -> None:
-        """End owners whose process is known to have exited, since we can see that it is gone."""
-        if not self._process.place:
-            return
-        neighbours = await self._fetch(sentences.NEIGHBOURS, place=self._process.place)
-        gone = [owner for owner, pid, birth in neighbours if birth_of(pid) != birth]
-        if gone:
-            await self._execute(sentences.BURY, owners=gone)
 
     async def outcome(self, rows: Sequence[int]) -> list[Entry]:
         """Wait until messages are settled or sendable, or until their owner is gone."""
@@ -484,6 +475,21 @@ class PostgresJournal:
 
     def __repr__(self) -> str:
         return f"PostgresJournal({self.name!r})"
+
+
+async def bury_neighbours(database: Database) -> None:
+    """End the owners of which we can see, being on the same machine, that they have exited."""
+    place = Process.current().place
+    if not place:
+        return
+
+    async def work(connection: Connection) -> None:
+        found = await connection.execute(sentences.NEIGHBOURS, {"place": place})
+        gone = [owner for owner, pid, birth in await found.fetchall() if birth_of(pid) != birth]
+        if gone:
+            await connection.execute(sentences.BURY, {"owners": gone})
+
+    await database.run(work)
 
 
 class _Occurrences:

@@ -204,10 +204,7 @@ END = """
 with gone as (delete from offer where owner = %(owner)s)
 update owner set ended = coalesce(ended, clock_timestamp()), exited = true where id = %(owner)s
 """
-NEIGHBOURS = """
-select id, pid, birth from owner where journal = %(journal)s and ended is null
-    and place = %(place)s and id <> %(owner)s
-"""
+NEIGHBOURS = "select id, pid, birth from owner where ended is null and place = %(place)s"
 BURY = """
 update owner set ended = clock_timestamp(), exited = true where id = any(%(owners)s)
 """
