@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from ..client import ClickSend
 from ..config import RateLimit
 from ..errors import ConfigurationError
 from . import schema as tables
 from .database import PATIENCE, Connection, Database
 from .journal import PostgresJournal
 from .pace import ClusterPace
+
+if TYPE_CHECKING:
+    from .inbox import PostgresInbox
 
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
@@ -110,6 +114,41 @@ class Cluster:
 
         """
         return ClusterPace(self, limit or RateLimit())
+
+    def inbox(self) -> PostgresInbox:
+        """Return the store of pushes, deliveries and opt-outs: ``Webhook(store=cluster.inbox())``."""
+        from .inbox import PostgresInbox  # noqa: PLC0415 - most senders receive nothing
+
+        return PostgresInbox(self)
+
+    async def bind(self, client: ClickSend) -> None:
+        """Make sure that a client uses the ClickSend account that this one was first used with.
+
+        Raises:
+            ConfigurationError: its credentials are those of another account.
+            ClickSendError: the account could not be asked for.
+
+        """
+        await self.open()
+        user = str((await client.account.get()).user_id)
+
+        async def work(connection: Connection) -> str:
+            found = await connection.execute(
+                "update account set clicksend_user = coalesce(clicksend_user, %s) "
+                "where name = %s returning clicksend_user",
+                [user, self.account],
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise self.missing_account()
+            return str(row[0])
+
+        kept = await self.database.run(work)
+        if kept != user:
+            raise ConfigurationError(
+                f'the account "{self.account}" of this database is that of ClickSend user {kept}, '
+                f"the credentials are those of user {user}: use those of the first, or --account"
+            )
 
     def missing_account(self) -> ConfigurationError:
         """Return the error of an account that was never made known."""

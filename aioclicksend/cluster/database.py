@@ -243,9 +243,12 @@ def parse_url(url: str) -> dict[str, Any]:
     if "://" in url and not url.startswith(("postgresql://", "postgres://")):
         raise shape
     try:
-        return dict(conninfo_to_dict(url))
+        given = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:
         raise shape from None
+    if not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
+        raise shape
+    return given
 
 
 def holds_password(url: str) -> bool:

@@ -243,8 +243,8 @@ class PostgresJournal:
                 n,
                 first + n,
                 identity,
-                ref.replace("\0", "\ufffd"),
-                (message.to or "").replace("\0", "\ufffd"),
+                storable(ref),
+                storable(message.to or ""),
                 body.decode(),
                 media,
                 None if key is None else sha256(key.encode("utf-8", "surrogatepass")).digest(),
@@ -589,11 +589,13 @@ def _result(outcome: Outcome) -> _Result:
             return State.UNKNOWN.value, None, None, None, outcome.reason.value, _text(outcome.detail)
 
 
+def storable(value: Any) -> str:
+    """Return a text that PostgreSQL can store: without NUL and lone surrogates."""
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def _text(value: str | None) -> str | None:
-    """Return a text that PostgreSQL can store: it has no NUL and no lone surrogate."""
-    if value is None:
-        return None
-    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return None if value is None else storable(value)
 
 
 def _conflict(row: tuple[Any, ...]) -> Entry:

@@ -64,7 +64,7 @@ _PERSON_ELSEWHERE = (
     """delete from delivery d using account a where a.id = d.account and a.name = %(account)s
     and d.message_id = any(%(message_ids)s)""",
     """delete from change c using account a where a.id = c.account and a.name = %(account)s
-    and c.detail ->> 'message_id' = any(%(message_ids)s)""",
+    and c.message_id = any(%(message_ids)s)""",
     """delete from outbox o using account a where a.id = o.account and a.name = %(account)s
     and ltrim(regexp_replace(o.message ->> 'to', '[^0-9]', '', 'g'), '0') = %(digits)s""",
 )

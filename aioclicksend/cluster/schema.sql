@@ -33,6 +33,7 @@ create table journal (
     channel text not null,
     created timestamptz not null default clock_timestamp(),
     committed numeric not null default 0,                 -- spent, and reserved for what is open
+    rest_until timestamptz not null default '-infinity',  -- workers leave it alone until then
     unique (account, name)
 );
 create table campaign (
@@ -42,6 +43,16 @@ create table campaign (
     state text not null default 'planning'
         check (state in ('planning', 'ready', 'paused', 'cancelled')),
     starts timestamptz not null default clock_timestamp()
+);
+create table worker (
+    id uuid primary key,
+    account int not null references account,
+    host text not null,
+    pid int not null,
+    place text not null,
+    birth text not null,
+    started timestamptz not null default clock_timestamp(),
+    seen timestamptz not null default clock_timestamp()
 );
 create table owner (                                      -- one open journal of one process
     id bigint generated always as identity primary key,
@@ -141,55 +152,68 @@ create index outbox_waiting on outbox (account, id) where dead is null;
 
 -- The inbox: pushes, what is known of deliveries, and who is not to be written to.
 
+create table inbox_clock (                                -- orders changes; locked by who appends
+    account int primary key references account,
+    seq bigint not null default 0
+);
 create table push (
     id bigint generated always as identity primary key,
     account int not null references account,
     dedupe text,
-    kind text,                                            -- inbound, receipt; null: unreadable
-    sender text,
-    original_message_id text,
-    ref text,
+    received timestamptz not null default clock_timestamp(),
     body bytea not null,
     content_type text,
     query text,
-    received timestamptz not null default clock_timestamp(),
-    due timestamptz,                                      -- null: done or dead
+    due timestamptz,                                      -- null: handled or dead
     attempts int not null default 0,
-    dead text
+    is_dead boolean not null default false,
+    reason text,
+    sender text,                                          -- digits
+    answers text,                                         -- id of the message it answers
+    ref text
 );
 create unique index push_dedupe on push (account, dedupe) where dedupe is not null;
 create index push_due on push (account, due) where due is not null;
-create index push_dead on push (account, id) where dead is not null;
-create index push_sender on push (account, sender, id) where kind = 'inbound';
-create table receipt_seen (                               -- polled receipts, for marking them read
+create index push_dead on push (account, id) where is_dead;
+create index push_sender on push (account, sender) where sender is not null;
+create index push_answers on push (account, answers) where answers is not null;
+create index push_ref on push (account, ref) where ref is not null;
+create table polled_receipt (                             -- so that they can be marked read
     account int not null references account,
     dedupe text not null,
-    server_time double precision,
-    ours boolean not null,
-    first_look double precision not null,
-    last_look double precision not null,
+    message_id text not null,
+    ref text,
+    made bigint not null,                                 -- server time, unix seconds
+    first_seen double precision not null,
+    last_seen double precision not null,
     primary key (account, dedupe)
 );
+create index polled_receipt_last on polled_receipt (account, last_seen);
 create table delivery (
     account int not null references account,
     message_id text not null,
-    ref text,
     state text not null,
-    detail jsonb not null,                                -- the whole MessageDelivery
+    reason text,
+    ref text,
+    at timestamptz,
+    known json not null,                                  -- json, not jsonb: may hold \u0000
     primary key (account, message_id)
 );
 create index delivery_ref on delivery (account, ref) where ref is not null;
 create table change (
     account int not null references account,
     seq bigint not null,
-    detail jsonb not null,
+    message_id text not null,
+    previous text,
+    known json not null,
     primary key (account, seq)
 );
 create table suppressed (
     account int not null references account,
+    key text not null,                                    -- what `blocked` asks for
     number text not null,                                 -- digits
     since timestamptz not null default clock_timestamp(),
-    primary key (account, number)
+    primary key (account, key, number)
 );
 
 -- What people read.
@@ -199,7 +223,7 @@ create view outcome as
         case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < now())
             then 'in_doubt' else s.state end as state,
         s.message_id, s.parts, s.price, s.reason, s.detail, s.attempt, s.settled,
-        d.state as delivery, d.detail ->> 'reason' as failure
+        d.state as delivery, d.reason as failure
     from message m join standing s using (id)
     join journal j on j.id = m.journal join account a on a.id = j.account
     left join owner o on o.id = s.owner
