@@ -5,31 +5,32 @@ server's clock only. With n requests per window and a spacing of 1/0.95 of windo
 start lies 1.05 windows behind the first, so each may be late by the twentieth of a window that is
 left, and no window holds more than n. Who would be later than that asks for another moment::
 
-    asked ────── server ────── answered         slot = answered + delay, so never early
-      │  delay = slot - clock_timestamp()       void after asked + delay + slack, so never too late
+    asked ────── server ────── answered         opens  = answered + delay, so never early
+         delay = slot - clock_timestamp()       closes = asked + delay + slack, so never too late
 
-One grant at a time is asked for by a process (more where a spacing is short): what a process holds
-when it dies is lost to the others.
+The moment is asked for at the wire, with the connection open and the intent durable: both take
+longer than a moment lasts. `turn` keeps all but a few requests from getting that far. One moment at
+a time is asked for by a process (more where the spacing is short): what a process holds when it
+dies is lost to the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from ..config import RateLimit
-from ..errors import NotSentError
+from ..errors import ClickSendError, NotSentError
 from .database import Connection, DatabaseUnreachableError
 from .process import clock
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-
-log = logging.getLogger("aioclicksend")
 
 _SHARE = 0.95
 """Of the rate that is allowed; the rest absorbs lateness."""
@@ -41,6 +42,10 @@ _AFTER_HOLD = 0.05
 """Seconds added to a pause, as the API's clock may be a little behind."""
 _PATIENCE = 20.0
 """Seconds for which a request waits for a database that cannot be reached."""
+_APPROACH = 0.4
+"""Seconds that a request takes from its turn to the wire, at most, for the pace to be reached."""
+_LOST_AFTER = 5.0
+"""Seconds after which a request is taken to have failed on its way to the wire."""
 
 _GRANT = """
 with held as (
@@ -93,10 +98,15 @@ class ClusterPace:
         slack = self._spacing * limit.requests - limit.per
         self._void_after = min(_VOID_AFTER, slack)
         self._asking = asyncio.Semaphore(max(1, int(_VOID_AFTER / self._spacing)))
-        self._grants: deque[Grant] = deque()
+        self._ahead = max(2, math.ceil(_APPROACH / self._spacing))
+        self._queue = asyncio.Lock()
+        self._approaching: deque[float] = deque()
+        """When each request that is on its way to the wire gave up, if it never gets there."""
+        self._arrived = asyncio.Event()
         self._until: dict[str, float] = {}
         self._unshared: dict[str, float] = {}
         """Pauses that the other processes do not know of yet."""
+        self._sharing: asyncio.Future[None] | None = None
 
     async def turn(self, operation: str) -> None:
         """Wait until this operation may ask for a connection, and until no pause holds it.
@@ -106,33 +116,45 @@ class ClusterPace:
 
         """
         while True:
-            async with self._asking:
-                # A pause that came while waiting must not use up the moments of others.
+            async with self._queue:
+                await self._wait_for_room()
+                await self.share()
                 if (pause := self.held_for(operation)) <= 0:
-                    grant = await self._take()
-                    if grant is not None and self.held_for(operation) <= 0:
-                        await asyncio.sleep(max(grant.opens - clock(), 0.0))
-                        if self.held_for(operation) <= 0:
-                            self._grants.append(grant)
-                            return
-            await self.share()
-            await asyncio.sleep(max(pause, self.held_for(operation)))
+                    self._approaching.append(clock() + _LOST_AFTER)
+                    return
+            await asyncio.sleep(pause)
+
+    async def _wait_for_room(self) -> None:
+        """Wait until few enough requests are between their turn and the wire."""
+        while len(self._approaching) >= self._ahead:
+            # One that failed on its way never arrives.
+            left = self._approaching[0] - clock()
+            if left <= 0:
+                self._approaching.popleft()
+                continue
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
 
     async def at_wire(self) -> None:
         """Wait, with a connection in hand, until the next byte may leave.
 
         Raises:
-            NotSentError: the grant of this request was void, and the database cannot be reached.
+            NotSentError: the database cannot be reached.
 
         """
-        while True:
-            while self._grants:
-                if clock() < self._grants.popleft().closes:
-                    return
-            grant = await self._take()
-            if grant is not None:
-                await asyncio.sleep(max(grant.opens - clock(), 0.0))
-                self._grants.appendleft(grant)
+        try:
+            async with self._asking:
+                while True:
+                    grant = await self._take()
+                    await asyncio.sleep(max(grant.opens - clock(), 0.0))
+                    if clock() < grant.closes:
+                        return
+        finally:
+            if self._approaching:
+                self._approaching.popleft()
+            self._arrived.set()
 
     def hold(self, seconds: float, operation: str | None = None) -> None:
         """Hold one operation, or everything, for the next `seconds`, in all processes."""
@@ -140,6 +162,8 @@ class ClusterPace:
         until = clock() + seconds + _AFTER_HOLD
         if until > self._until.get(name, 0.0):
             self._until[name] = self._unshared[name] = until
+            # At once: the others send meanwhile, and this process may have no further request.
+            self._sharing = asyncio.ensure_future(self._share_quietly())
 
     def held_for(self, operation: str) -> float:
         """Return the seconds for which this operation is still held, 0 if it is not."""
@@ -147,15 +171,27 @@ class ClusterPace:
         return max(0.0, until - clock())
 
     async def share(self) -> None:
-        """Make pauses known to the other processes now; every grant does so, too."""
-        if self._unshared:
-            await self._ask(take=False)
+        """Exchange pauses with the other processes now; every grant does so, too.
 
-    async def _take(self) -> Grant | None:
-        """Return the next moment of the account; None if there is none yet."""
-        return await self._ask(take=True)
+        Raises:
+            NotSentError: the database cannot be reached.
+
+        """
+        await self._ask(take=False)
+
+    async def _share_quietly(self) -> None:
+        # The next request shares what this one could not, or fails with the cause.
+        with contextlib.suppress(ClickSendError):
+            await self.share()
+
+    async def _take(self) -> Grant:
+        """Return the next moment of the account."""
+        grant = await self._ask(take=True)
+        assert grant is not None
+        return grant
 
     async def _ask(self, *, take: bool) -> Grant | None:
+        """Share pauses with the other processes, and take the next moment or none."""
         now = clock()
         shared, self._unshared = self._unshared, {}
         values = {

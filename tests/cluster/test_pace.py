@@ -8,6 +8,7 @@ import time
 import pytest
 
 from aioclicksend.cluster import Cluster, ClusterPace
+from aioclicksend.cluster.pace import Grant
 from aioclicksend.config import RateLimit
 from aioclicksend.errors import NotSentError
 
@@ -72,23 +73,43 @@ async def test_a_pause_of_one_operation_leaves_the_others(
     other = new_cluster()
     one, two = cluster.pace(RateLimit(1000, 1)), other.pace(RateLimit(1000, 1))
     one.hold(60.0, "GET /v3/account")
-    await one.turn("POST /v3/sms/send")
-    await two.turn("POST /v3/sms/send")
+    await start_many(one, 1, [])
+    await start_many(two, 1, [])
     assert two.held_for("GET /v3/account") > 55
     assert two.held_for("POST /v3/sms/send") == 0
     await other.close()
 
 
-async def test_a_grant_that_was_not_used_in_time_is_void(cluster: Cluster) -> None:
+async def test_a_grant_that_was_not_used_in_time_is_void(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pace = cluster.pace(RateLimit(10, 1))
+    take, taken = pace._take, 0
+
+    async def take_and_stand_still() -> Grant:
+        nonlocal taken
+        taken += 1
+        grant = await take()
+        if taken == 1:
+            time.sleep(0.25)  # noqa: ASYNC251 - as a stopped process
+        return grant
+
+    monkeypatch.setattr(pace, "_take", take_and_stand_still)
     await pace.turn("any")
-    time.sleep(0.25)  # noqa: ASYNC251 - as a loop that stands still
-    begun = time.monotonic()
     await pace.at_wire()
-    assert not pace._grants
-    await pace.turn("any")
+    assert taken == 2
+
+
+async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    turns = [asyncio.create_task(pace.turn("any")) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    assert sum(it.done() for it in turns) == 4
     await pace.at_wire()
-    assert time.monotonic() - begun >= 0.1
+    await asyncio.sleep(0.05)
+    assert sum(it.done() for it in turns) == 5
+    for it in turns:
+        it.cancel()
 
 
 async def test_without_its_database_nothing_starts(
@@ -100,5 +121,5 @@ async def test_without_its_database_nothing_starts(
     cluster = Cluster("postgresql://someone:secret@127.0.0.1:1/none")
     pace = cluster.pace()
     with pytest.raises(NotSentError, match="nothing may be sent: the database .* cannot be reached") as caught:
-        await pace.turn("any")
+        await pace.at_wire()
     assert "secret" not in str(caught.value)
