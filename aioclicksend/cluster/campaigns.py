@@ -275,6 +275,17 @@ async def resolve(
     return count
 
 
+async def reconsider(cluster: Cluster, name: str) -> None:
+    """Have what stayed unknown looked up once more, by `steps.rescue` or the next worker."""
+    found = await _existing(cluster, name)
+    journal = cluster.journal(name)
+    await journal.start(found[1])
+    try:
+        await journal.reconsider()
+    finally:
+        await journal.close()
+
+
 async def status(cluster: Cluster, name: str) -> Status:
     """Return the state of a campaign, or of any journal, also while it is being sent.
 

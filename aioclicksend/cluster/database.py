@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
@@ -81,7 +80,7 @@ class Database:
             )
         given = parse_url(url)
         self.schema = schema
-        self.conninfo = make_conninfo(**(_NETWORK | given))
+        self.conninfo = self.conninfo_for(given, schema)
         self._secrets = [str(given[name]) for name in SECRETS if given.get(name)]
         self._idle: list[Connection] = []
         self._is_away = False
@@ -177,11 +176,6 @@ class Database:
             raise ConfigurationError(
                 f"the server is PostgreSQL {version // 10000}, too old: 13 or newer is needed"
             )
-        await connection.execute(
-            sql.SQL("set search_path to {}, pg_temp").format(sql.Identifier(self.schema))
-        )
-        # A plan made while a table was empty would be kept when it has a million rows.
-        await connection.execute("set plan_cache_mode to force_custom_plan")
         return connection
 
     async def close(self) -> None:
@@ -195,6 +189,14 @@ class Database:
         if not self._is_away and isinstance(error, psycopg.OperationalError):
             self._is_away = True
             log.warning("%s; nothing is sent until it can", self.unreachable(error))
+
+    @staticmethod
+    def conninfo_for(given: dict[str, Any], schema: str) -> str:
+        """Return the parameters of a connection whose names are those of a schema."""
+        # A plan made while a table was empty would be kept when it has a million rows.
+        ours = f"-c search_path={schema},pg_temp -c plan_cache_mode=force_custom_plan"
+        options = f"{given.get('options') or ''} {ours}".strip()
+        return make_conninfo(**(_NETWORK | given | {"options": options}))
 
     def unreachable(self, error: BaseException) -> DatabaseUnreachableError:
         """Return an error that says why the database cannot be used; it holds no password."""

@@ -57,10 +57,14 @@ LEASE = 30.0
 BEAT = 5.0
 OFFER = 15.0
 """Seconds for which rows handed out to one process are not handed out to another."""
+ABANDONED = 60.0
+"""Seconds for which somebody is waited for who looks up what a silent owner left."""
 POLL = 0.5
 """Seconds between two looks for an outcome, if no notification comes first."""
 
 _COUNTER_BITS = 32
+_KEY = 8
+"""The place of the key's hash in a row of a draft."""
 _DIGITS = re.compile(r"\D+")
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
@@ -194,6 +198,11 @@ class PostgresJournal:
         if clock() >= self._lease_until:
             raise self._lost("this process stood still for longer than its lease")
 
+    @property
+    def _lease_left(self) -> float:
+        """Seconds for which the database is waited for: after that another owner takes over."""
+        return max(self._lease_until - clock(), 1.0)
+
     def _lost(self, why: str) -> ConfigurationError:
         self._lease_until = 0.0
         return ConfigurationError(f'the lease on the journal "{self.name}" was lost: {why}')
@@ -247,6 +256,7 @@ class PostgresJournal:
                 storable(message.to or ""),
                 body.decode(),
                 media,
+                not message.custom_string,
                 None if key is None else sha256(key.encode("utf-8", "surrogatepass")).digest(),
                 None if key is None else _content(message),
                 number,
@@ -285,7 +295,7 @@ class PostgresJournal:
         rows = [row[1] for row in draft]
         conflicts: dict[int, Entry] = {}
         found: dict[int, int] = {}
-        if any(row[7] is not None for row in draft):
+        if any(row[_KEY] is not None for row in draft):
             found, conflicts = await self._resolve_keys(connection, draft, values)
         without = [*found, *conflicts]
         entered = await connection.execute(sentences.ENTER, values | {"without": without})
@@ -309,10 +319,10 @@ class PostgresJournal:
         found: dict[int, int] = {}
         conflicts: dict[int, Entry] = {}
         passed: set[int] = set()
-        for n, row, holder, is_same, state, erased in await holders.fetchall():
+        for n, row, holder, is_same, state, erased, message_id in await holders.fetchall():
             if erased is not None:
                 # Its message was deleted by retention; what is left says how it ended.
-                conflicts[n] = _remains(draft[n], erased)
+                conflicts[n] = _stub(draft[n], State(erased), message_id)
             elif is_same:
                 found[n] = holder
             elif state == State.NOT_SENT and holder not in passed:
@@ -321,7 +331,7 @@ class PostgresJournal:
                     sentences.PASS_KEY, values | {"id": row, "holder": holder}
                 )
             else:
-                conflicts[n] = _conflict(draft[n])
+                conflicts[n] = _stub(draft[n], State.KEY_CONFLICT)
         return found, conflicts
 
     # Sending.
@@ -368,7 +378,7 @@ class PostgresJournal:
                     return None
             return Begun(batch, won, over)
 
-        begun = await self._database.run(work)
+        begun = await self._database.run(work, patience=self._lease_left)
         if begun is None:
             raise self._lost("others took it for dead")
         return begun
@@ -376,8 +386,18 @@ class PostgresJournal:
     async def finish(
         self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None = None
     ) -> Sequence[int]:
-        """Take outcomes; return the rows that were not written, as somebody else begun them."""
-        statement = sentences.FINISH_NEVER_BEGUN if batch is None else sentences.FINISH_BEGUN
+        """Take outcomes; return the rows that were not written, as somebody else began them.
+
+        Args:
+            rows: the messages.
+            outcomes: the outcome of each.
+            batch: the request they were sent in; 0 for messages that are ours, in whichever
+                request; None for messages that were never begun here.
+
+        """
+        statement = sentences.FINISH_BEGUN if batch else sentences.FINISH_OWN
+        if batch is None:
+            statement = sentences.FINISH_NEVER_BEGUN
         columns = ("states", "message_ids", "parts", "prices", "reasons", "details")
         results = zip(*map(_result, outcomes), strict=True)
         values = self._values(rows=list(rows), batch=batch, channel=self._outbox_channel)
@@ -391,7 +411,7 @@ class PostgresJournal:
                 await connection.execute(sentences.COMMIT_MORE, values | {"amount": change})
             return set(written or ())
 
-        written = await self._database.run(work, patience=max(self._lease_until - clock(), 1.0))
+        written = await self._database.run(work, patience=self._lease_left)
         return [row for row in rows if row not in written]
 
     # Reading and deciding.
@@ -420,11 +440,20 @@ class PostgresJournal:
         return await self._database.run(work)
 
     async def outcome(self, rows: Sequence[int]) -> list[Entry]:
-        """Wait until messages are settled or sendable, or until their owner is gone."""
+        """Wait until messages are settled or sendable.
+
+        Where their owner is gone, whoever looks them up is waited for; if nobody does so within a
+        minute they are returned as they are, in doubt.
+        """
+        give_up_at: float | None = None
         while True:
             self._changed.clear()
-            ((settled,),) = await self._fetch(sentences.SETTLED, rows=list(rows))
-            if settled or settled is None:
+            ((open_ones, alive),) = await self._fetch(sentences.OPEN, rows=list(rows))
+            if alive:
+                give_up_at = None
+            elif open_ones:
+                give_up_at = give_up_at or clock() + ABANDONED
+            if not open_ones or (give_up_at is not None and clock() >= give_up_at):
                 return await self.entries(rows)
             with anyio.move_on_after(POLL):
                 await self._changed.wait()
@@ -446,6 +475,10 @@ class PostgresJournal:
         wanted = None if refs is None else list(refs)
         ((count,),) = await self._fetch(sentences.RESOLVE, refs=wanted, state=state.value)
         return int(count)
+
+    async def reconsider(self) -> None:
+        """Have what stayed unknown looked up once more, by the next one that opens the journal."""
+        await self._execute(sentences.RECONSIDER)
 
     async def committed(self) -> Decimal:
         """Return what was spent, and what attempts without a verdict may have cost."""
@@ -598,12 +631,9 @@ def _text(value: str | None) -> str | None:
     return None if value is None else storable(value)
 
 
-def _conflict(row: tuple[Any, ...]) -> Entry:
-    return Entry(row=0, ref=row[3], body=row[5].encode(), state=State.KEY_CONFLICT)
-
-
-def _remains(row: tuple[Any, ...], state: str) -> Entry:
-    return Entry(row=0, ref=row[3], body=row[5].encode(), state=State(state))
+def _stub(row: tuple[Any, ...], state: State, message_id: str | None = None) -> Entry:
+    """Return the entry of a message that was not entered."""
+    return Entry(row=0, ref=row[3], body=row[5].encode(), state=state, message_id=message_id)
 
 
 async def _entries(connection: Connection, rows: Sequence[int]) -> dict[int, Entry]:
@@ -615,7 +645,7 @@ async def _entries(connection: Connection, rows: Sequence[int]) -> dict[int, Ent
 
 
 def _entry(found: tuple[Any, ...]) -> Entry:
-    row, text, media_file, state, *result, batch, attempt, intent, reserved, exited = found
+    row, text, media_file, generated, state, *result, batch, attempt, intent, reserved, exited = found
     message_id, parts, price, reason, detail = result
     body = text.encode()
     return Entry(
@@ -634,6 +664,7 @@ def _entry(found: tuple[Any, ...]) -> Entry:
         intent=intent,
         reserved=reserved,
         owner_exited=exited,
+        has_unique_ref=generated,
     )
 
 

@@ -75,6 +75,7 @@ create table message (
     "to" text not null,
     body text not null,                                   -- its JSON, sent word for word
     media_file text,
+    generated boolean not null,                           -- whether the ref is one of ours
     outbox bigint
 );
 create unique index message_identity on message (journal, identity) where identity is not null;
@@ -93,6 +94,7 @@ create table standing (
     price numeric,
     reason text,
     detail text,
+    lookups int not null default 0,                       -- by others than who began it
     settled timestamptz
 );
 create index standing_sendable on standing (journal, id)

@@ -1,12 +1,13 @@
 """The SQL of the journal. One short transaction each; no lock is held across a request."""
 
 COPY_INCOMING = """
-copy incoming (n, id, identity, ref, "to", body, media_file, key, content, outbox) from stdin
+copy incoming (n, id, identity, ref, "to", body, media_file, generated, key, content,
+    outbox) from stdin
 """
 
 CREATE_INCOMING = """
 create temp table if not exists incoming (n int, id bigint, identity uuid, ref text, "to" text,
-    body text, media_file text, key bytea, content bytea, outbox bigint) on commit delete rows
+    body text, media_file text, generated boolean, key bytea, content bytea, outbox bigint) on commit delete rows
 """
 
 # Sorted, so that two transactions that take the same keys do not wait for each other in a ring.
@@ -20,7 +21,7 @@ order by i.key on conflict (account, hash) do nothing
 # Messages whose key belongs to another one. The lock keeps that one from being begun meanwhile.
 KEY_HOLDERS = """
 select i.n, i.id, k.message, k.content is not distinct from i.content or k.content is null as same,
-    s.state, k.state
+    s.state, k.state, k.message_id
 from incoming i join key k on k.account = %(account)s and k.hash = i.key
 left join lateral (select id, state from standing where id = k.message for update) s on true
 where k.message <> i.id order by i.n
@@ -35,8 +36,8 @@ where id = %(holder)s and exists (select 1 from passed)
 
 ENTER = """
 with entered as (
-    insert into message (id, journal, identity, ref, "to", body, media_file, outbox)
-    select id, %(journal)s, identity, ref, "to", body, media_file, outbox
+    insert into message (id, journal, identity, ref, "to", body, media_file, generated, outbox)
+    select id, %(journal)s, identity, ref, "to", body, media_file, generated, outbox
     from incoming where not (n = any(%(without)s)) order by identity, id
     on conflict do nothing returning id)
 insert into standing (id, journal, state)
@@ -49,7 +50,7 @@ select i.n, m.id from incoming i join message m on m.journal = %(journal)s
 """
 
 ENTRIES = """
-select m.id, m.body, m.media_file,
+select m.id, m.body, m.media_file, m.generated,
     case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < clock_timestamp())
         then 'in_doubt' else s.state end,
     s.message_id, s.parts, s.price, s.reason, s.detail, s.batch, s.attempt,
@@ -124,6 +125,7 @@ select array_agg(id), coalesce(sum(change), 0), pg_notify(%(channel)s, '') from 
 
 
 FINISH_BEGUN = _finish("s.batch = %(batch)s and s.state in ('in_flight', 'in_doubt', 'unknown')")
+FINISH_OWN = _finish("s.owner = %(owner)s and s.state in ('in_flight', 'in_doubt', 'unknown')")
 FINISH_NEVER_BEGUN = _finish("s.state in ('planned', 'not_sent', 'held')")
 
 # Ranges that a living owner was offered are left to it, so that workers do not contend for rows.
@@ -141,15 +143,17 @@ insert into offer values (%(journal)s, %(owner)s, %(first)s, %(last)s,
     clock_timestamp() + make_interval(secs => %(seconds)s))
 """
 
-# A result of an earlier attempt is never thrown away: `batch` stays what it was.
+# What was looked up once more and stayed unknown is for a person to decide. `batch` stays what it
+# was: the result of a slow owner is still taken.
 CLAIM_DOUBTFUL = """
 with claimed as (
     select s.id from standing s left join owner o on o.id = s.owner
     where s.journal = %(journal)s and s.id > %(after)s
-        and s.state in ('in_flight', 'in_doubt', 'unknown') and s.owner is distinct from %(owner)s
+        and (s.state in ('in_flight', 'in_doubt') or s.state = 'unknown' and s.lookups = 0)
+        and s.owner is distinct from %(owner)s
         and (o.id is null or o.ended is not null or o.lease_until < clock_timestamp())
     order by s.id limit %(limit)s for update of s skip locked)
-update standing s set owner = %(owner)s,
+update standing s set owner = %(owner)s, lookups = s.lookups + 1,
     state = case when s.state = 'in_flight' then 'in_doubt' else s.state end
 from claimed where s.id = claimed.id returning s.id
 """
@@ -177,14 +181,18 @@ select count(*) from changed
 
 TAKEN = "select message_id from standing where journal = %(journal)s and message_id = any(%(ids)s)"
 
-SETTLED = """
-select bool_and(s.state <> 'in_flight' and s.state <> 'in_doubt'
-    or o.id is null or o.ended is not null or o.lease_until < clock_timestamp())
-from standing s left join owner o on o.id = s.owner where s.id = any(%(rows)s)
+# Some are open: of these, those whose owner is alive.
+OPEN = """
+select count(*), count(*) filter (where o.ended is null and o.lease_until > clock_timestamp())
+from standing s left join owner o on o.id = s.owner
+where s.id = any(%(rows)s) and s.state in ('in_flight', 'in_doubt')
 """
 
 # Owners.
 
+RECONSIDER = """
+update standing set lookups = 0 where journal = %(journal)s and state = 'unknown'
+"""
 OPEN_JOURNAL = """
 insert into journal (account, name, channel)
 select id, %(name)s, %(channel)s from account where name = %(account)s

@@ -27,12 +27,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from .encode import Encoded
-from .outcome import Outcome
+from .outcome import Acceptances, Column, Outcome
 
 
 class State(StrEnum):
@@ -88,6 +88,21 @@ class Entry(Struct, kw_only=True):
     """What its attempts without a verdict may have cost."""
     owner_exited: bool = False
     """Whether the owner that left it in doubt is known to have exited: else it may still send."""
+    has_unique_ref: bool = False
+    """Whether this journal generated the ref, so that it proves by itself whose a row is."""
+
+
+class AllAccepted(Struct):
+    """What a journal knows of messages that were all accepted before, in columns."""
+
+    refs: Sequence[str]
+    ids: Column[str | None]
+    parts: Column[int | None]
+    prices: Column[Decimal | None]
+
+    def of(self, messages: Sequence[Any]) -> Acceptances:
+        """Return the outcomes of these messages."""
+        return Acceptances(messages, self.refs, self.ids, self.parts, self.prices)
 
 
 class Planned(Struct):
@@ -97,6 +112,8 @@ class Planned(Struct):
     """The row of each message, in order; 0 for a key conflict. Equal messages may share one."""
     known: dict[int, Entry]
     """By position, the messages that had been entered before (or conflict); the others are new."""
+    accepted: AllAccepted | None = None
+    """Instead of `known`, where all of them were accepted before: a shortcut for whole chunks."""
 
 
 class Begun(Struct):
