@@ -6,18 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .client import ClickSend
-from .config import (
-    BasicAuth,
-    HoldEvent,
-    Hooks,
-    MatonAuth,
-    RateLimit,
-    ReplyEvent,
-    RequestEvent,
-    Retry,
-    RetryEvent,
-    Timeout,
-)
+from .config import BasicAuth, Limits, MatonAuth, RateLimit, Retry, Timeout
 from .errors import (
     BadRequest,
     ClickSendError,
@@ -31,22 +20,36 @@ from .errors import (
     Unauthorized,
     UnknownOutcomeError,
 )
+from .hooks import (
+    BatchEvent,
+    EndEvent,
+    HoldEvent,
+    Hooks,
+    ReplyEvent,
+    RequestEvent,
+    RetryEvent,
+)
+from .pacing import Pace
 from .pages import Page, Pages
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .bulk.batcher import Batching
-    from .bulk.intake import Handle
-    from .bulk.journal import Journal
+    from .bulk.dispatch import Suppression
+    from .bulk.intake import Batching, Handle
+    from .bulk.journal import JournalProtocol
+    from .bulk.journal.sqlite import Journal
     from .bulk.outcome import (
         Accepted,
         NotSent,
         Outcome,
+        Quote,
+        Reason,
         Rejected,
+        Report,
+        Statistics,
         Unknown,
     )
     from .bulk.reconcile import Reconcile
-    from .bulk.report import Quote, Report, Statistics
     from .bulk.sender import BulkSender
     from .bulk.signals import stop_on_signals
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
@@ -66,20 +69,23 @@ else:
 
 _LATER = {
     "Accepted": ".bulk.outcome",
-    "Batching": ".bulk.batcher",
+    "Batching": ".bulk.intake",
     "BulkSender": ".bulk.sender",
     "Handle": ".bulk.intake",
-    "Journal": ".bulk.journal",
+    "Journal": ".bulk.journal.sqlite",
+    "JournalProtocol": ".bulk.journal",
     "MmsMessage": ".models.messages",
     "NotSent": ".bulk.outcome",
     "Outcome": ".bulk.outcome",
-    "Quote": ".bulk.report",
+    "Quote": ".bulk.outcome",
+    "Reason": ".bulk.outcome",
     "Reconcile": ".bulk.reconcile",
     "Rejected": ".bulk.outcome",
-    "Report": ".bulk.report",
+    "Report": ".bulk.outcome",
     "SendResult": ".models.results",
     "SmsMessage": ".models.messages",
-    "Statistics": ".bulk.report",
+    "Statistics": ".bulk.outcome",
+    "Suppression": ".bulk.dispatch",
     "Unknown": ".bulk.outcome",
     "VoiceMessage": ".models.messages",
     "stop_on_signals": ".bulk.signals",
@@ -90,26 +96,32 @@ __all__ = [
     "Accepted",
     "BadRequest",
     "BasicAuth",
+    "BatchEvent",
     "Batching",
     "BulkSender",
     "ClickSend",
     "ClickSendError",
     "ConfigurationError",
+    "EndEvent",
     "Forbidden",
     "Handle",
     "HoldEvent",
     "Hooks",
     "Journal",
+    "JournalProtocol",
+    "Limits",
     "MatonAuth",
     "MmsMessage",
     "NotFound",
     "NotSent",
     "NotSentError",
     "Outcome",
+    "Pace",
     "Page",
     "Pages",
     "Quote",
     "RateLimit",
+    "Reason",
     "Reconcile",
     "Rejected",
     "ReplyError",
@@ -122,6 +134,7 @@ __all__ = [
     "ServerError",
     "SmsMessage",
     "Statistics",
+    "Suppression",
     "Timeout",
     "TooManyRequests",
     "Unauthorized",

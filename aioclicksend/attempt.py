@@ -1,14 +1,15 @@
-"""One try of one call: how far it got, and what its end means.
+"""One attempt of one call: how far it got, and what its end means.
 
 An attempt walks through phases, and one deadline is moved on at each step::
 
     pool ──▶ connect ──▶ wire ──▶ sent ──▶ reply
     nothing has left ─────────────│ the server may have acted
 
-aiohttp's tracing tells the phase; ``on_request_headers_sent`` fires just before the first byte, so
-an attempt that never got past it provably sent nothing. The exception's type cannot tell: waiting
-for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the one place
-to wait with a connection in hand: one given up in the signals before it would stay open for ever.
+aiohttp's tracing reports the phase; ``on_request_headers_sent`` fires just before the first byte,
+so an attempt that never got past it provably sent nothing. The exception's type cannot decide that:
+waiting for the pool and waiting for the reply both end in `TimeoutError`. That signal is also the
+one place to wait with a connection in hand: an attempt that is given up in the signals before it
+would leave its connection open for ever.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from aiohttp import TraceConfig
 
 from . import retry as rule
 from .config import Timeout
-from .pacing import Pacer
+from .pacing import Pace
 from .retry import Fate
-from .wire import Reply
+from .wire import Reply, Request
 
 
 class _ConnectionBroke(aiohttp.ClientError):
@@ -43,18 +44,28 @@ class Unwritable(Exception):
 
 
 class Attempt:
-    """One try of one call, told by aiohttp how far it got."""
+    """One attempt of one call; aiohttp's tracing reports to it how far it got."""
 
-    __slots__ = ("clock", "operation", "pacer", "phase", "sent_at", "timeout")
+    __slots__ = ("clock", "opened", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
 
     def __init__(
-        self, operation: str, timeout: Timeout, pacer: Pacer, clock: asyncio.Timeout
+        self,
+        request: Request,
+        timeout: Timeout,
+        pace: Pace,
+        clock: asyncio.Timeout,
+        turn_left: float | None,
     ) -> None:
-        self.operation = operation
+        self.request = request
         self.timeout = timeout
-        self.pacer = pacer
+        self.pace = pace
         self.clock = clock
+        self.turn_left = turn_left
         self.phase = "pool"
+        self.opened = False
+        """Whether its connection is a new one."""
+        self.waited = 0.0
+        """Seconds spent waiting for the pace with a connection in hand."""
         self.sent_at: float | None = None
 
     def __deepcopy__(self, _memo: object) -> Attempt:
@@ -62,19 +73,33 @@ class Attempt:
 
     def connects(self) -> None:
         """Begin to open a connection."""
-        self._go_on()
+        self._check_pause()
+        self.opened = True
         self._enter("connect", self.timeout.connect)
 
     async def sends(self) -> None:
         """Wait, with a connection in hand, for the turn of the next byte, and let it leave."""
-        self._enter("wire", None)
-        await self.pacer.at_wire()
-        self._go_on()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._enter("wire", self.turn_left)
+        try:
+            await self.pace.at_wire()
+        finally:
+            self.waited = loop.time() - started
+        if self.request.fence is not None:
+            await self.request.fence()
+        self._check_pause()
         self._enter("sent", self.timeout.read)
-        self.sent_at = asyncio.get_running_loop().time()
+        self.sent_at = loop.time()
+        if self.request.wire is not None:
+            self.request.wire.sent = True
 
-    def _go_on(self) -> None:
-        if self.pacer.held_for(self.operation) > 0:
+    def goes_on(self) -> None:
+        """Restart the deadline of the reply: a part of it came."""
+        self._enter("sent", self.timeout.read)
+
+    def _check_pause(self) -> None:
+        if self.pace.held_for(self.request.operation) > 0:
             raise Held
 
     def _enter(self, phase: str, seconds: float | None) -> None:
@@ -82,48 +107,52 @@ class Attempt:
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
 
-    def goes_on(self) -> None:
-        """Give the reply its time anew: a part of it came."""
-        self._enter("sent", self.timeout.read)
-
-    def what_ran_out(self) -> str:
-        """Name the time that is over."""
+    def timed_out(self) -> Failure:
+        """Return the failure that a deadline of this attempt stands for."""
+        what = rule.fate(sent=self.sent_at is not None)
         match self.phase:
             case "pool":
-                return f"no free connection within {self.timeout.pool:g} s"
+                reason = f"no free connection within {self.timeout.pool:g} s"
             case "connect":
-                return f"no connection within {self.timeout.connect:g} s"
+                reason = f"no connection within {self.timeout.connect:g} s"
+            case "wire":
+                reason = f"no turn within {self.timeout.turn:g} s (Timeout.turn)"
+                return Failure(what, reason, final=True)
             case _:
-                return f"no reply within {self.timeout.read:g} s"
+                reason = f"no reply within {self.timeout.read:g} s"
+        return Failure(what, reason, timed_out=True)
 
 
 class Failure(Exception):
     """An attempt without a usable reply."""
 
-    def __init__(self, what: Fate, reason: str, *, timed_out: bool = False) -> None:
+    def __init__(
+        self,
+        what: Fate,
+        reason: str,
+        *,
+        reply: Reply | None = None,
+        timed_out: bool = False,
+        final: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.fate = what
         self.reason = reason
+        self.reply = reply
         self.timed_out = timed_out
-        self.reply: Reply | None = None
+        self.final = final
+        """Whether another attempt would end the same way."""
 
 
-def tracing(pacer: Pacer) -> TraceConfig:
-    """Return the signals by which aiohttp tells an `Attempt` how far it got."""
+def tracing() -> TraceConfig:
+    """Return the signals by which aiohttp reports to an `Attempt` how far it got."""
     trace = TraceConfig()
 
-    def ours(context: Any) -> Attempt | None:
-        # A borrowed session has other users, among them other clients.
-        attempt = context.trace_request_ctx
-        return attempt if isinstance(attempt, Attempt) and attempt.pacer is pacer else None
-
     async def connects(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            attempt.connects()
+        context.trace_request_ctx.connects()
 
     async def sends(_session: object, context: Any, _params: object) -> None:
-        if attempt := ours(context):
-            await attempt.sends()
+        await context.trace_request_ctx.sends()
 
     trace.on_connection_create_start.append(connects)
     trace.on_request_headers_sent.append(sends)
@@ -145,10 +174,10 @@ async def no_replay(
 def explained(error: Exception, progress: Attempt | None) -> Exception:
     """Return the failure an exception stands for, or the exception if it is not the network's."""
     sent = progress is not None and progress.sent_at is not None
-    if isinstance(error, TimeoutError) and progress is not None:
-        return Failure(rule.fate(sent=sent), progress.what_ran_out(), timed_out=True)
+    if isinstance(error, TimeoutError) and progress is not None and progress.clock.expired():
+        return progress.timed_out()
     if sent or isinstance(error, aiohttp.ClientError | OSError):
-        # After bytes left whatever went wrong leaves the outcome open, even an error of our own.
+        # After bytes left whatever goes wrong leaves the outcome open, even an internal error.
         return Failure(rule.fate(sent=sent), _cause(error))
     return error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -16,18 +16,22 @@ from .config import (
     MATON_CONTROL_URL,
     Auth,
     BasicAuth,
-    Hooks,
+    Limits,
     MatonAuth,
     RateLimit,
     Retry,
     Timeout,
     auth_from_environment,
+    base_url_from_environment,
     checked_url,
+    loopback_origin,
 )
 from .download import download
 from .errors import ConfigurationError
 from .groups import Groups
-from .pacing import Pacer
+from .hooks import Hooks
+from .pacing import Pace, Pacer
+from .proxies import Proxies
 from .session import Session
 from .wire import Request
 
@@ -37,7 +41,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 class ClickSend(Groups):
     """A client of one account; share one among all tasks of a program.
 
-    ::
+    It belongs to the event loop of its first call. ::
 
         async with ClickSend() as client:
             result = await client.sms.send(SmsMessage(to="+61411111111", body="Hello"))
@@ -45,12 +49,18 @@ class ClickSend(Groups):
     Args:
         auth: `BasicAuth` or `MatonAuth`; from the environment if absent.
         base_url: everything before ``/v3``; ``CLICKSEND_BASE_URL`` or the host of `auth` if absent.
-        control_url: Maton's control plane; ``MATON_CONTROL_URL`` or its usual host if absent.
+        control_url: Maton's control plane; if absent ``MATON_CONTROL_URL``, or the host of
+            `base_url` if that is this machine, or Maton's own host.
         rate_limit: the pace of all requests together; None for none.
-        retry: how long to insist on what may be repeated.
+        pace: a pace that is shared with other clients, in place of `rate_limit`.
+        retry: how long calls that may be repeated are tried again.
         timeout: seconds for each phase of a call.
-        http: an aiohttp session to borrow. It stays yours to close; its middlewares are not used.
-        hooks: callables that watch.
+        limits: bytes that replies and downloads may have.
+        http: an aiohttp session whose connector, proxy and tracing are used. It stays yours to
+            close; its headers, cookies, credentials and middlewares are not used.
+        proxy: address of an HTTP proxy, an empty text for none. If absent the proxy of `http`, or
+            else ``HTTPS_PROXY`` and ``NO_PROXY``.
+        hooks: functions that observe the client.
 
     Raises:
         ConfigurationError: credentials are missing or doubled, or an address is unsafe.
@@ -64,31 +74,52 @@ class ClickSend(Groups):
         base_url: str | None = None,
         control_url: str | None = None,
         rate_limit: RateLimit | None = RateLimit(),  # noqa: B008 - frozen
+        pace: Pace | None = None,
         retry: Retry = Retry(),  # noqa: B008 - frozen
         timeout: Timeout = Timeout(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         if auth is None:
             auth = auth_from_environment(os.environ)
         if not isinstance(auth, BasicAuth | MatonAuth):
             raise ConfigurationError("auth must be BasicAuth(...) or MatonAuth(...)")
+        base_url = base_url or base_url_from_environment(os.environ, auth) or auth.base_url
+        base_url = checked_url(base_url, "base_url")
         if isinstance(auth, MatonAuth):
-            control_url = control_url or os.environ.get("MATON_CONTROL_URL") or MATON_CONTROL_URL
+            control_url = control_url or os.environ.get("MATON_CONTROL_URL")
+            # A client of a sandbox must not reach for the real control plane.
+            control_url = control_url or loopback_origin(base_url) or MATON_CONTROL_URL
             control_url = checked_url(control_url, "control_url")
         else:
             control_url = None
-        base_url = base_url or os.environ.get("CLICKSEND_BASE_URL") or auth.base_url
+        if proxy is not None:
+            proxies = Proxies.given(proxy)
+        else:
+            proxies = Proxies() if http is not None else Proxies.of_environment(os.environ)
         self._session = Session(
             auth=auth,
-            base_url=checked_url(base_url, "base_url"),
+            base_url=base_url,
             control_url=control_url,
-            pacer=Pacer(rate_limit),
+            pace=pace or Pacer(rate_limit),
             retry=retry,
             timeout=timeout,
-            hooks=hooks or Hooks(),
+            limits=limits,
+            proxies=proxies,
+            hooks=hooks,
             http=http,
         )
+
+    @property
+    def base_url(self) -> str:
+        """Everything before ``/v3`` of the addresses this client calls."""
+        return self._session.base_url
+
+    def add_hooks(self, hooks: Hooks) -> Callable[[], None]:
+        """Add hooks beside those the client was made with; return what removes them again."""
+        return self._session.add_hooks(hooks)
 
     async def request(
         self,
@@ -102,6 +133,12 @@ class ClickSend(Groups):
 
         Only a GET, and the POSTs that price something, are repeated after bytes left.
 
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: from ``/v3/`` on, quoted.
+            query: travels as that of every operation does.
+            json: the body.
+
         Raises:
             ValueError: the method or the path is none of this API.
             ClickSendError: as for every call.
@@ -110,14 +147,14 @@ class ClickSend(Groups):
         method = method.upper()
         if method not in _METHODS:
             raise ValueError(f"method must be one of {', '.join(sorted(_METHODS))}")
-        if not path.startswith("/v3/") or any(mark in path for mark in "?# \r\n"):
-            raise ValueError("path must start with /v3/ and hold no query: use query={...}")
+        path = wire.checked_path(path)
+        known = api.matching(method, path)
         request = Request(
-            f"{method} {wire.unnumbered(path)}",
+            f"{method} {api.template_of(path)}" if known is None else known.label,
             method,
             self._session.url(path) + wire.query_for(query or {}),
             None if json is None else wire.body_for(json),
-            _is_repeatable(method, path),
+            method == "GET" if known is None else known.repeatable,
             bare=True,
         )
         return await self._session.exchange(request, lambda reply: wire.data_of(request, reply))
@@ -125,13 +162,14 @@ class ClickSend(Groups):
     async def download(self, url: str, path: str | PathLike[str]) -> Path:
         """Fetch a file, such as an export, write it to a path and return that.
 
-        It is there whole or not at all, and takes the place of what was there before. Only the
-        API's own host sees the credentials: exports can be at a storage elsewhere.
+        It is there whole or not at all, readable for its owner only, and replaces what was there
+        before. Only the API's own host sees the credentials: exports can be at a storage elsewhere.
 
         Raises:
-            ValueError: the address does not begin with ``https://``.
-            OSError: the file cannot be written.
-            ClickSendError: as for every call.
+            ValueError: the address does not begin with ``https://``, or holds credentials.
+            OSError: the file cannot be written, or the path is a directory or a device.
+            ClickSendError: as for every call; `UnknownOutcomeError` if the file is larger than
+                `Limits.download`.
 
         """
         return await download(self._session, url, Path(path))
@@ -158,7 +196,3 @@ class ClickSend(Groups):
     def __repr__(self) -> str:
         return f"ClickSend({self._session.url('/v3/')!r})"
 
-
-def _is_repeatable(method: str, path: str) -> bool:
-    known = api.operations().get((method, path)) if method == "POST" else None
-    return known.repeatable if known else method == "GET"

@@ -1,10 +1,10 @@
-"""How a client is set up: credentials, hosts, pace, patience."""
+"""How a client is set up: credentials, hosts, rate limit, timeouts, retries, size limits."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,18 +15,20 @@ from .errors import ConfigurationError
 CLICKSEND_URL = "https://rest.clicksend.com"
 MATON_URL = "https://gateway.maton.ai/clicksend"
 MATON_CONTROL_URL = "https://ctrl.maton.ai"
+_GATEWAY = "/clicksend"
+"""The path of Maton's gateway to ClickSend."""
 
 
 class Auth(Protocol):
-    """Whose account is used, and by which door."""
+    """Credentials and the base URL they belong to."""
 
     @property
     def base_url(self) -> str:
-        """Everything before ``/v3``, unless the client is told otherwise."""
+        """Everything before ``/v3``, unless the client is given another."""
         ...
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that prove who is calling."""
+        """Return the headers that authenticate a request."""
         ...
 
 
@@ -48,7 +50,7 @@ class BasicAuth(Struct, frozen=True):
         return CLICKSEND_URL
 
     def headers(self) -> dict[str, str]:
-        """Return the Basic header; it is sent unasked, as the API never challenges."""
+        """Return the Basic header; it is sent with every request, as the API never challenges."""
         token = base64.b64encode(f"{self.username}:{self.api_key}".encode()).decode()
         return {"Authorization": f"Basic {token}"}
 
@@ -113,16 +115,33 @@ class Timeout(Struct, frozen=True):
     """From the first byte sent to the last byte of the reply."""
     pool: float = 60.0
     """Waiting for a free connection."""
+    turn: float | None = None
+    """Waiting for the pace and for pauses, in all attempts together; None for as long as it takes.
+    A call that waits longer raises `NotSentError`."""
 
     def __post_init__(self) -> None:
         _positive("Timeout", connect=self.connect, read=self.read, pool=self.pool)
+        if self.turn is not None:
+            _positive("Timeout", turn=self.turn)
+
+
+class Limits(Struct, frozen=True):
+    """Bytes a reply may have, unpacked; what has more is an error and is not read to its end."""
+
+    reply: int = 64 * 2**20
+    """Of a reply that is kept in memory."""
+    download: int = 2 * 2**30
+    """Of a file that `client.download` writes."""
+
+    def __post_init__(self) -> None:
+        _positive("Limits", reply=self.reply, download=self.download)
 
 
 class Retry(Struct, frozen=True):
-    """How long to insist on calls that may be repeated. Which ones may is not configurable."""
+    """How often and how long to retry. Which calls are retried is fixed."""
 
     attempts: int = 5
-    """Tries of one call, the first included."""
+    """Attempts of one call, the first included."""
     base: float = 0.5
     """Seconds; the n-th wait is random between 0 and ``base * 2**n``."""
     cap: float = 30.0
@@ -136,49 +155,6 @@ class Retry(Struct, frozen=True):
         _positive("Retry", attempts=self.attempts, cap=self.cap, server_cap=self.server_cap)
         if self.base < 0 or self.budget < 0:
             raise ConfigurationError("Retry: base and budget must not be negative")
-
-
-class RequestEvent(Struct, frozen=True):
-    """A request is about to be sent."""
-
-    operation: str
-    attempt: int
-
-
-class ReplyEvent(Struct, frozen=True):
-    """A reply was read."""
-
-    operation: str
-    attempt: int
-    status: int
-    seconds: float
-
-
-class RetryEvent(Struct, frozen=True):
-    """A call failed and will be tried again after `delay` seconds."""
-
-    operation: str
-    attempt: int
-    reason: str
-    delay: float
-
-
-class HoldEvent(Struct, frozen=True):
-    """The server asked for a pause: calls wait for `seconds`."""
-
-    operation: str
-    seconds: float
-    everything: bool
-    """Whether all calls of the client wait, or only those of this operation."""
-
-
-class Hooks(Struct, frozen=True):
-    """Callables that watch the client. They get no header, body, number or query."""
-
-    before_request: Callable[[RequestEvent], object] | None = None
-    after_reply: Callable[[ReplyEvent], object] | None = None
-    on_retry: Callable[[RetryEvent], object] | None = None
-    on_hold: Callable[[HoldEvent], object] | None = None
 
 
 def auth_from_environment(environ: Mapping[str, str]) -> Auth:
@@ -202,18 +178,32 @@ def auth_from_environment(environ: Mapping[str, str]) -> Auth:
         return BasicAuth(username, api_key)
     if username or api_key:
         missing = names[bool(username)]
-        raise ConfigurationError(f"{missing} is not set: set it beside its twin")
+        raise ConfigurationError(f"{missing} is not set: set both")
     raise ConfigurationError(
         "no credentials: set CLICKSEND_USERNAME and CLICKSEND_API_KEY, or MATON_API_KEY, "
         "or pass auth=BasicAuth(...) or auth=MatonAuth(...)"
     )
 
 
+def base_url_from_environment(environ: Mapping[str, str], auth: Auth) -> str | None:
+    """Return the base URL that the environment holds.
+
+    The sandbox serves Maton's gateway below ``/clicksend``, which is added for a loopback address.
+    """
+    url = environ.get("CLICKSEND_BASE_URL")
+    if not url or not isinstance(auth, MatonAuth):
+        return url
+    url = checked_url(url, "CLICKSEND_BASE_URL")
+    if loopback_origin(url) is None or url.endswith(_GATEWAY):
+        return url
+    return url + _GATEWAY
+
+
 def checked_url(url: str, what: str) -> str:
     """Return a base URL without a trailing slash or ``/v3``.
 
     Raises:
-        ConfigurationError: it is no URL, holds credentials, or is plain http to a foreign host.
+        ConfigurationError: it is no URL, holds credentials, or is plain http to another machine.
 
     """
     url = url.strip()
@@ -232,7 +222,7 @@ def checked_url(url: str, what: str) -> str:
         raise ConfigurationError(f"{what} must hold neither query nor fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"{what} is plain http to a foreign host, which would send the credentials in clear: "
+            f"{what} is plain http to another machine, which would send the credentials in clear: "
             "use https"
         )
     path = parts.path.rstrip("/").removesuffix("/v3").rstrip("/")
@@ -240,13 +230,23 @@ def checked_url(url: str, what: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which plain http may be spoken to."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a host is this machine, the only one that plain http is spoken to.
+
+    A literal address or ``localhost``. Names below it, such as ``x.localhost``, are resolved by
+    DNS, which could send the credentials anywhere.
+    """
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def loopback_origin(url: str) -> str | None:
+    """Return scheme, host and port of a URL whose host is this machine, else None."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if is_loopback(parts.hostname or "") else None
 
 
 def _header_safe(name: str, value: object) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from pathlib import Path
 from typing import BinaryIO
 
 from yarl import URL
 
-from .config import is_loopback
+from .config import is_loopback, loopback_origin
 from .session import Session
 from .wire import Request
 
@@ -18,20 +19,19 @@ async def download(session: Session, url: str, path: Path) -> Path:
     """Fetch a file and write it to a path.
 
     Raises:
-        ValueError: the address does not begin with ``https://``.
-        OSError: the file cannot be written.
+        ValueError: the address does not begin with ``https://``, or holds credentials.
+        OSError: the file cannot be written, or the path is a directory or a device.
 
     """
-    address = URL(url)
-    here = address.scheme == "http" and is_loopback(address.host or "")
-    if not address.host or not (address.scheme == "https" or here):
-        raise ValueError("the address of a file must begin with https://")
+    address = _checked(url, loopback=loopback_origin(session.base_url) is not None)
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path.name} is no regular file: it would be replaced")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     file = _created(part)
     try:
         request = Request("GET file", "GET", str(address), repeatable=True, sink=_Writer(file))
         await session.exchange(request, lambda _reply: None)
-        file.close()
+        await asyncio.to_thread(_stored, file)
         part.replace(path)
     finally:
         file.close()
@@ -39,8 +39,39 @@ async def download(session: Session, url: str, path: Path) -> Path:
     return path
 
 
+def _checked(url: str, *, loopback: bool) -> URL:
+    """Return the address of a file.
+
+    Args:
+        url: the address, which a server may have given.
+        loopback: whether the API itself is on this machine. Only then may a file be: otherwise the
+            address would make this program ask services that listen to nobody else.
+
+    Raises:
+        ValueError: it must not be used.
+
+    """
+    try:
+        address = URL(url)
+    except ValueError:
+        address = URL()
+    here = loopback and address.scheme == "http" and is_loopback(address.host or "")
+    if not address.host or not (address.scheme == "https" or here):
+        raise ValueError("the address of a file must begin with https://")
+    if address.user is not None or address.password is not None:
+        raise ValueError("the address of a file must not hold credentials")
+    return address
+
+
 def _created(path: Path) -> BinaryIO:
-    return path.open("xb")
+    """Create a file that only its owner can read: an export lists people."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
+def _stored(file: BinaryIO) -> None:
+    """Wait until a file is on the disk: renamed before that, it could be empty after a crash."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 class _Writer:

@@ -14,6 +14,7 @@ connections; one at the wire, since a slow handshake would bunch what the first 
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import aiolimiter
 
@@ -26,8 +27,32 @@ _AFTER_HOLD = 0.05
 """Seconds added to a pause, as the server's clock may be a little behind ours."""
 
 
+class Pace(Protocol):
+    """Decides when requests may start. A client awaits `turn`, then `at_wire`, for each request.
+
+    One pace can serve several clients. `hold` and `held_for` are called in the event loop and must
+    not block.
+    """
+
+    async def turn(self, operation: str) -> None:
+        """Wait until this operation may ask for a connection, and until no pause holds it."""
+        ...
+
+    async def at_wire(self) -> None:
+        """Wait, with a connection in hand, until the next byte may leave."""
+        ...
+
+    def hold(self, seconds: float, operation: str | None = None) -> None:
+        """Hold one operation, or everything, for the next `seconds`."""
+        ...
+
+    def held_for(self, operation: str) -> float:
+        """Return the seconds for which this operation is still held, 0 if it is not."""
+        ...
+
+
 class Pacer:
-    """Spaces the requests of one client and holds them when the server says so."""
+    """The pace of one client: spaces its requests and holds them when the server says so."""
 
     def __init__(self, limit: RateLimit | None) -> None:
         self._queue = _bucket(limit)

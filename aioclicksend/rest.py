@@ -29,9 +29,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from msgspec import Struct
 
 from . import wire
+from .hooks import Event
 from .models.base import Model, read, read_list, rows_of, text
 from .pages import Ask, LinkedPages, Page, Pages, link_to_next
-from .wire import Reply, Request
+from .wire import Fence, Reply, Request, Wire
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,8 +70,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {}
 class Caller(Protocol):
     """What groups need of a session."""
 
+    def emit(self, event: Event) -> None:
+        """Pass an event to the client's hooks."""
+        ...
+
     def url(self, path: str) -> str:
         """Return the address of a path."""
+        ...
+
+    async def turn(self, operation: str) -> None:
+        """Wait until the pace lets a request of this operation start."""
         ...
 
     async def exchange(self, request: Request, decode: Callable[[Reply], R]) -> R:
@@ -97,6 +106,8 @@ class Group:
         body: bytes | None = None,
         refs: Sequence[str] = (),
         bare: bool = False,
+        fence: Fence | None = None,
+        wire: Wire | None = None,
     ) -> Request:
         """Return the request of an operation."""
         return Request(
@@ -107,6 +118,8 @@ class Group:
             operation.repeatable,
             bare,
             refs,
+            fence=fence,
+            wire=wire,
         )
 
     async def _call(self, operation: Operation, *, decode: Callable[[Any], R], **parts: Any) -> R:

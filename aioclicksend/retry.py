@@ -1,4 +1,4 @@
-"""What a failed call means and whether it may be repeated: the rule that makes the promise true.
+"""What a failed attempt means and whether it may be repeated: the rule behind "never twice".
 
 It classifies by what left, not by what was raised: without an idempotency key a call whose bytes
 left and whose verdict is missing may have been carried out. Such a call is repeated only where the
@@ -17,19 +17,23 @@ class Fate(Enum):
     """What became of one attempt."""
 
     TAKEN = "taken"
-    """2xx: the reply tells the rest."""
+    """2xx: the rest is in the reply."""
     NOT_SENT = "not sent"
     """No byte left."""
     THROTTLED = "throttled"
     """429: refused unread."""
     REFUSED = "refused"
-    """Another 3xx or 4xx: read, and not carried out."""
+    """307, 308 or another 4xx: read, and not carried out."""
     UNKNOWN = "unknown"
     """Bytes left, and no readable verdict came back."""
 
 
 _SILENT = frozenset({408, 499})
-"""4xx by which a proxy says that somebody stopped listening, not that the call was refused."""
+"""4xx by which a proxy reports that one side stopped listening, not that the call was refused."""
+
+_REDIRECTED_UNREAD = frozenset({307, 308})
+"""The request is to be made again elsewhere, so it was not carried out here. After 301, 302 and 303
+it may have been: by 303 a server refers to the result."""
 
 _TIMEOUT_COST = 10.0
 _FAILURE_COST = 5.0
@@ -43,7 +47,7 @@ def fate(*, sent: bool, status: int | None = None) -> Fate:
         return Fate.TAKEN
     if status == 429:
         return Fate.THROTTLED
-    if 300 <= status < 500 and status not in _SILENT:
+    if status in _REDIRECTED_UNREAD or (400 <= status < 500 and status not in _SILENT):
         return Fate.REFUSED
     return Fate.UNKNOWN
 

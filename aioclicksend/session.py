@@ -1,4 +1,18 @@
-"""The session core: one aiohttp session, one pace, one retry rule for every call of a client."""
+"""The session core: one transport, one pace, one retry rule for every call of a client.
+
+::
+
+    exchange ─▶ turn ─▶ attempt ─▶ reply ─▶ decode ─▶ result
+                 ▲         │         │        │
+                 │         ▼         ▼        ▼
+                 └── retry ◀── Failure(fate): what is known about this attempt
+                      │
+                      └── not allowed or used up: the error that says what is known about the call
+
+Invariants: a request with an effect is written again only if its last attempt provably was not
+carried out; every call emits exactly one `EndEvent`; nothing is sent by another event loop than
+that of the first call, whose connections would not work there.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +20,9 @@ import asyncio
 import io
 import logging
 import random
+import secrets
+import threading
 import time
-import warnings
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
@@ -17,32 +32,44 @@ from yarl import URL
 from . import retry as rule
 from . import wire
 from .attempt import Attempt, Failure, Held, Unwritable, explained, no_replay, tracing
-from .config import Auth, HoldEvent, Hooks, ReplyEvent, RequestEvent, Retry, RetryEvent, Timeout
-from .errors import ClickSendError, ConfigurationError, NotSentError, UnknownOutcomeError
-from .pacing import Pacer
+from .config import Auth, Limits, Retry, Timeout
+from .errors import (
+    ClickSendError,
+    ConfigurationError,
+    NotSentError,
+    ReplyError,
+    UnknownOutcomeError,
+)
+from .hooks import (
+    CallOutcome,
+    EndEvent,
+    Event,
+    HoldEvent,
+    Hooks,
+    ReplyEvent,
+    RequestEvent,
+    RetryEvent,
+)
+from .pacing import Pace
+from .proxies import Proxies
 from .retry import Fate
+from .transport import ATTEMPT, NO_TIMEOUT, Transport
 from .version import __version__
-from .wire import Reply, Request, Sink, Unreadable
+from .wire import Reply, Request, Unreadable
 
 T = TypeVar("T")
 
 log = logging.getLogger("aioclicksend")
 
-_KEEPALIVE = 10.0
-"""Seconds. Shorter than servers keep theirs: a request on a connection that the other side is just
-closing has an unknown outcome."""
-
 _LARGE_BODY = 2**20
 """Bytes; aiohttp warns about larger bodies that are not file-like."""
 
 _CHUNK = 2**18
-"""Bytes of a file that are written at a time."""
-
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+"""Bytes that are read or unpacked at a time, and by which a limit can be exceeded."""
 
 
 class Session:
-    """Sends requests under the client's policy; borrowed or owned, it is closed only if owned."""
+    """Sends requests under the client's policy."""
 
     def __init__(
         self,
@@ -50,32 +77,35 @@ class Session:
         auth: Auth,
         base_url: str,
         control_url: str | None,
-        pacer: Pacer,
+        pace: Pace,
         retry: Retry,
         timeout: Timeout,
-        hooks: Hooks,
+        limits: Limits,
+        proxies: Proxies,
+        hooks: Hooks | None,
         http: aiohttp.ClientSession | None,
     ) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
         self._control_url = control_url
         origins = {URL(url).origin() for url in (base_url, control_url) if url}
         self._middlewares = (no_replay, _authorizing(auth, origins))
-        self._pacer = pacer
+        self._pace = pace
         self._retry = retry
         self._budget = rule.Budget(retry.budget)
         self.timeout = timeout
-        self._hooks = hooks
-        self._http = http
-        self._owned = http is None
-        self._trace = tracing(pacer)
-        self._prepared = False
+        self.limits = limits
+        self._proxies = proxies
+        self._hooks: tuple[Hooks, ...] = () if hooks is None else (hooks,)
+        self._transport = Transport(http, tracing())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._claiming = threading.Lock()
         self._closed = False
         self._walks: set[asyncio.Task[Any]] = set()
 
     def url(self, path: str) -> str:
         """Return the address of a path: ``/v3/…`` at the API, all else at Maton's control plane."""
         if path.startswith("/v3/"):
-            return self._base_url + path
+            return self.base_url + path
         if self._control_url is None:
             raise ConfigurationError(
                 "connections belong to Maton's control plane: use auth=MatonAuth(...)"
@@ -89,38 +119,34 @@ class Session:
             NotSentError: nothing was taken by the server.
             UnknownOutcomeError: bytes left, and there is no readable verdict.
             ReplyError: the server refused.
+            RuntimeError: the client is closed, or belongs to another event loop.
 
         """
-        attempt = 1
-        while True:
-            await self._pacer.turn(request.operation)
-            self._tell(self._hooks.before_request, RequestEvent(request.operation, attempt))
-            try:
-                reply = await self._send(request, attempt)
-                result = _decoded(decode, reply)
-            except Held:
-                continue
-            except Failure as failure:
-                await self._wait_or_raise(request, attempt, failure)
-                attempt += 1
-            else:
-                self._budget.earn()
-                return result
+        self._claim_loop()
+        call = _Call(request, self.timeout.turn)
+        try:
+            result = await self._until_verdict(call, decode)
+        except BaseException as error:
+            self._end(call, error)
+            raise
+        self._end(call, None)
+        return result
+
+    async def turn(self, operation: str) -> None:
+        """Wait until the pace lets a request of this operation start."""
+        await self._pace.turn(operation)
 
     async def aclose(self) -> None:
-        """End what walks have in flight and close the aiohttp session, if it is ours."""
+        """End what walks have in flight and close the connections."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._claim_loop()
         self._closed = True
-        for task in self._walks:
+        walks = [task for task in self._walks if not task.get_loop().is_closed()]
+        for task in walks:
             task.cancel()
-        if self._walks:
-            await asyncio.wait(self._walks)
-        if self._http is None:
-            return
-        if self._owned:
-            await self._http.close()
-        elif self._prepared:
-            self._http.trace_configs.remove(self._trace)
-            self._prepared = False
+        if walks:
+            await asyncio.wait(walks)
+        await self._transport.aclose()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a walk's page in the background; it ends with its walk or with the session."""
@@ -129,21 +155,100 @@ class Session:
         task.add_done_callback(self._walk_ended)
         return task
 
+    def emit(self, event: Event) -> None:
+        """Pass an event to everything that observes this client."""
+        for hooks in self._hooks:
+            hooks.emit(event)
+
+    def add_hooks(self, hooks: Hooks) -> Callable[[], None]:
+        """Add hooks beside those there are; return what removes them again."""
+        self._hooks = (*self._hooks, hooks)
+
+        def remove() -> None:
+            self._hooks = tuple(it for it in self._hooks if it is not hooks)
+
+        return remove
+
     def warn_if_open(self) -> None:
         """Warn about a session that was dropped without being closed."""
-        if self._owned and self._http is not None and not self._http.closed:
-            warnings.warn(
-                "unclosed ClickSend client: use 'async with' or await client.aclose()",
-                ResourceWarning,
-                stacklevel=3,
+        self._transport.warn_if_open()
+
+    def _claim_loop(self) -> None:
+        """Take possession of the running event loop, or check that it is the one we have.
+
+        Raises:
+            RuntimeError: the client belongs to another.
+
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        with self._claiming:  # event loops of other threads may come at the same time
+            if self._loop is None:
+                self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError(
+                "this client belongs to another event loop, that of its first call; nothing was "
+                "sent. Make one client for each asyncio.run() and each thread"
             )
 
     def _walk_ended(self, task: asyncio.Task[Any]) -> None:
         self._walks.discard(task)
         if not task.cancelled():
-            task.exception()  # a page nobody came for: its error is nobody's either
+            task.exception()  # of a page that was fetched ahead and never read
 
-    async def _send(self, request: Request, attempt: int) -> Reply:
+    async def _until_verdict(self, call: _Call, decode: Callable[[Reply], T]) -> T:
+        while True:
+            wire_of = call.request.wire
+            if wire_of is not None and wire_of.turn_taken:
+                wire_of.turn_taken = False  # for the first attempt only
+            else:
+                await self._turn(call)
+            call.attempts = call.failures + 1
+            if self._hooks:
+                self.emit(RequestEvent(call.id, call.operation, call.attempts, call.waited_now))
+            try:
+                reply = await self._attempt(call)
+                result = _decoded(decode, reply)
+            except Held:
+                continue
+            except Failure as failure:
+                await self._wait_or_raise(call, failure)
+                call.failures += 1
+            else:
+                self._budget.earn()
+                return result
+
+    async def _turn(self, call: _Call) -> None:
+        """Wait until the pace lets the call ask for a connection.
+
+        Raises:
+            NotSentError: that took longer than `Timeout.turn`.
+
+        """
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        scope = asyncio.timeout(call.turn_left)
+        try:
+            async with scope:
+                await self._pace.turn(call.operation)
+        except TimeoutError:
+            if not scope.expired():
+                raise  # the pace's own
+            raise self._overdue(call) from None
+        finally:
+            call.waited(loop.time() - started)
+
+    def _overdue(self, call: _Call) -> ClickSendError:
+        """Return the error of a call whose turn did not come in time."""
+        if call.throttled is not None:  # says more: why there was a pause, and how long
+            return _final_error(call.request, call.throttled)
+        return NotSentError(
+            f"{call.operation}: no turn within {self.timeout.turn:g} s (Timeout.turn); "
+            "nothing was sent"
+        )
+
+    async def _attempt(self, call: _Call) -> Reply:
         """Make one attempt.
 
         Raises:
@@ -151,7 +256,10 @@ class Session:
             Held: it was not made, as a pause began.
 
         """
-        http = self._ready()
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        request = call.request
+        http = self._transport.session()
         body: Any = request.body
         if body is not None and len(body) > _LARGE_BODY:
             body = io.BytesIO(body)
@@ -161,7 +269,8 @@ class Session:
         progress: Attempt | None = None
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
-                progress = Attempt(request.operation, self.timeout, self._pacer, clock)
+                progress = Attempt(request, self.timeout, self._pace, clock, call.turn_left)
+                ATTEMPT.set(progress)
                 async with http.request(
                     request.method,
                     URL(request.url, encoded=True),
@@ -170,20 +279,19 @@ class Session:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=True,
-                    timeout=_NO_TIMEOUT,
                     middlewares=self._middlewares,
+                    proxy=self._proxies.for_url(request.url),
+                    timeout=NO_TIMEOUT,
                     trace_request_ctx=progress,
                 ) as response:
-                    if request.sink is not None and response.ok:
-                        await _pour(response.content, request.sink, progress)
-                    reply = Reply(response.status, response.headers, await response.read())
+                    reply = await self._read(response, request, progress)
         except asyncio.CancelledError:
             if progress is not None and progress.sent_at is not None and not request.repeatable:
                 log.warning(
                     "%s cancelled after bytes left: its outcome is unknown", request.operation
                 )
             raise
-        except Held:
+        except (Held, Failure):
             raise
         except Unwritable as unwritable:
             raise unwritable.error from None
@@ -191,95 +299,168 @@ class Session:
             # The text of some of aiohttp's errors holds the address with its query.
             shown = None if isinstance(error, aiohttp.ClientResponseError) else error
             raise explained(error, progress) from shown
-        started = progress.sent_at
-        self._after_reply(request, attempt, reply, 0.0 if started is None else _since(started))
+        finally:
+            if progress is not None:
+                call.took(progress)
+        self._after_reply(call, reply, _since(progress.sent_at))
         what = rule.fate(sent=True, status=reply.status)
+        if request.wire is not None and what is not Fate.UNKNOWN:
+            request.wire.sent = False
         if what is not Fate.TAKEN:
-            failure = Failure(what, f"HTTP {reply.status}")
-            failure.reply = reply
-            raise failure
+            # A second request would be redirected as well.
+            final = 300 <= reply.status < 400
+            raise Failure(what, f"HTTP {reply.status}", reply=reply, final=final)
         return reply
 
-    def _after_reply(self, request: Request, attempt: int, reply: Reply, seconds: float) -> None:
-        event = ReplyEvent(request.operation, attempt, reply.status, seconds)
-        self._tell(self._hooks.after_reply, event)
-        log.debug("%s %d in %.3f s", request.operation, reply.status, seconds)
+    async def _read(
+        self, response: aiohttp.ClientResponse, request: Request, progress: Attempt
+    ) -> Reply:
+        """Read a reply, at most as much of it as the limits allow.
+
+        Raises:
+            Failure: a reply of success is larger. An error says enough by its status.
+
+        """
+        succeeded = 200 <= response.status < 300
+        sink = request.sink if succeeded else None
+        limit = self.limits.reply if sink is None else self.limits.download
+        if sink is not None:
+            await sink.begin()
+        parts, size = [], 0
+        while chunk := await response.content.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                response.close()  # what is left would have to be read before a second request
+                if not succeeded:
+                    parts.clear()
+                    break
+                field = "reply" if sink is None else "download"
+                raise Failure(
+                    Fate.UNKNOWN,
+                    f"the reply has more than {limit} bytes (Limits.{field})",
+                    final=True,
+                    reply=Reply(response.status, response.headers, b""),
+                )
+            if sink is None:
+                parts.append(chunk)
+                continue
+            progress.goes_on()
+            try:
+                await sink.write(chunk)
+            except OSError as error:
+                raise Unwritable(error) from error
+        return Reply(response.status, response.headers, b"".join(parts))
+
+    def _after_reply(self, call: _Call, reply: Reply, seconds: float) -> None:
+        call.status = reply.status
+        if self._hooks:
+            self.emit(
+                ReplyEvent(call.id, call.operation, call.attempts, reply.status, seconds)
+            )
+        log.debug("%s %d in %.3f s", call.operation, reply.status, seconds)
         pause = wire.exhausted_for(reply.headers)
         if pause and reply.status != 429:
             # Counted by the server for this endpoint only, unlike a 429.
-            self._hold(request.operation, pause, everything=False)
+            self._hold(call, pause, everything=False)
 
-    async def _wait_or_raise(self, request: Request, attempt: int, failure: Failure) -> None:
+    async def _wait_or_raise(self, call: _Call, failure: Failure) -> None:
         asked = None
         if failure.reply is not None:
             asked = wire.asked_wait(failure.reply, time.time())
+        attempt = call.attempts
         delay = rule.delay(attempt, self._retry, random.random, asked)
         if failure.fate is Fate.THROTTLED:
-            self._hold(request.operation, delay, everything=True)
+            call.throttled = failure
+            self._hold(call, delay, everything=True)
         again = (
-            rule.may_repeat(failure.fate, repeatable=request.repeatable)
+            rule.may_repeat(failure.fate, repeatable=call.request.repeatable)
+            and not failure.final
             and attempt < self._retry.attempts
             and (asked is None or asked <= self._retry.server_cap)
             and self._budget.spend(timed_out=failure.timed_out)
         )
         if not again:
-            raise _final_error(request, failure) from failure.__cause__
-        event = RetryEvent(request.operation, attempt, failure.reason, delay)
-        self._tell(self._hooks.on_retry, event)
-        log.info("%s: %s; trying again in %.1f s", request.operation, failure.reason, delay)
+            raise _final_error(call.request, failure) from failure.__cause__
+        if self._hooks:
+            self.emit(RetryEvent(call.id, call.operation, attempt, failure.reason, delay))
+        log.info("%s: %s; trying again in %.1f s", call.operation, failure.reason, delay)
         if failure.fate is not Fate.THROTTLED:
             await asyncio.sleep(delay)  # a 429 waits at the gate, together with all others
 
-    def _hold(self, operation: str, seconds: float, *, everything: bool) -> None:
+    def _hold(self, call: _Call, seconds: float, *, everything: bool) -> None:
         seconds = min(seconds, self._retry.server_cap)
-        self._pacer.hold(seconds, None if everything else operation)
-        self._tell(self._hooks.on_hold, HoldEvent(operation, seconds, everything))
-        log.info("%s: the server asks for a pause of %.1f s", operation, seconds)
+        self._pace.hold(seconds, None if everything else call.operation)
+        self.emit(HoldEvent(call.id, call.operation, seconds, everything))
+        log.info("%s: the server asks for a pause of %.1f s", call.operation, seconds)
 
-    def _tell(self, hook: Callable[[Any], object] | None, event: object) -> None:
-        if hook is None:
+    def _end(self, call: _Call, error: BaseException | None) -> None:
+        if not self._hooks:
             return
-        try:
-            hook(event)
-        except Exception as error:
-            log.warning("hook %r failed: %s", hook, type(error).__name__)
-
-    def _ready(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise RuntimeError("this client is closed")
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=_KEEPALIVE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[self._trace],
+        self.emit(
+            EndEvent(
+                id=call.id,
+                operation=call.operation,
+                attempts=call.attempts,
+                seconds=_since(call.started),
+                status=call.status,
+                response_code=error.response_code if isinstance(error, ReplyError) else None,
+                outcome=_outcome(error, sent=call.in_doubt),
             )
-        elif not self._owned and not self._prepared:
-            self._trace.freeze()
-            self._http.trace_configs.append(self._trace)
-        self._prepared = True
-        return self._http
+        )
+
+
+class _Call:
+    """What is known about a call so far."""
+
+    __slots__ = (
+        "attempts",
+        "failures",
+        "id",
+        "in_doubt",
+        "operation",
+        "request",
+        "started",
+        "status",
+        "throttled",
+        "turn_left",
+        "waited_now",
+    )
+
+    def __init__(self, request: Request, turn: float | None) -> None:
+        self.id = secrets.token_hex(8)
+        self.request = request
+        self.operation = request.operation
+        self.started = asyncio.get_running_loop().time()
+        self.attempts = 0
+        self.failures = 0
+        """Attempts that failed; one that a pause prevented is made again under its number."""
+        self.in_doubt = False
+        """Whether bytes of the last attempt left."""
+        self.status: int | None = None
+        self.throttled: Failure | None = None
+        self.turn_left = turn
+        self.waited_now = 0.0
+        """Seconds the last turn took to come."""
+
+    def waited(self, seconds: float) -> None:
+        """Note that the call waited for its turn."""
+        self.waited_now = seconds
+        if self.turn_left is not None:
+            self.turn_left = max(0.0, self.turn_left - seconds)
+
+    def took(self, attempt: Attempt) -> None:
+        """Note how far an attempt got."""
+        self.in_doubt = attempt.sent_at is not None
+        if self.turn_left is not None:
+            self.turn_left = max(0.0, self.turn_left - attempt.waited)
 
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
 _HEADERS_OF_JSON = _HEADERS | {"Content-Type": "application/json"}
 
 
-async def _pour(content: aiohttp.StreamReader, sink: Sink, progress: Attempt) -> None:
-    """Write a body to a sink as it comes; the timeout is for each part of it."""
-    await sink.begin()
-    async for chunk in content.iter_chunked(_CHUNK):
-        progress.goes_on()
-        try:
-            await sink.write(chunk)
-        except OSError as error:
-            raise Unwritable(error) from error
-
-
 def _authorizing(auth: Auth, origins: Collection[URL]) -> aiohttp.ClientMiddlewareType:
-    """Return what adds the credentials: beside those of a borrowed session aiohttp refuses ours.
-
-    Files can be at other hosts, which must not see them.
-    """
+    """Return what adds the credentials to requests to the API's own hosts, and to no others."""
 
     async def authorize(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -297,25 +478,42 @@ def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T:
     except Exception as error:
         # The server took the call: a mistake in our reading must not hide that, nor lose the refs.
         odd = f"the reply cannot be read ({type(error).__name__})"
-        failure = Failure(Fate.UNKNOWN, str(error) if isinstance(error, Unreadable) else odd)
-        failure.reply = reply
-        raise failure from error
+        reason = str(error) if isinstance(error, Unreadable) else odd
+        raise Failure(Fate.UNKNOWN, reason, reply=reply) from error
 
 
 def _final_error(request: Request, failure: Failure) -> ClickSendError:
+    """Return the error that says what is known about a call whose last attempt failed."""
     reply = failure.reply
     lead, status = request.operation, 0 if reply is None else reply.status
     if reply is not None:
         lead += f" {status} {wire.phrase(status)}"
-        if 300 <= status < 400:
-            return NotSentError(f"{lead}: redirected, which is not followed; check base_url")
         if status >= 400 and (failure.fate is not Fate.UNKNOWN or request.repeatable):
             return wire.refusal(request, reply, time.time())
-    if failure.fate is Fate.UNKNOWN:
+    redirected = 300 <= status < 400
+    reason = "redirected, which is not followed; check base_url" if redirected else failure.reason
+    if failure.fate is Fate.UNKNOWN and not (redirected and request.repeatable):
         doubt = "" if request.repeatable else "; it may or may not have been carried out"
-        return UnknownOutcomeError(f"{lead}: {failure.reason}{doubt}", refs=request.refs)
-    return NotSentError(f"{lead}: {failure.reason}; nothing was sent")
+        return UnknownOutcomeError(f"{lead}: {reason}{doubt}", refs=request.refs)
+    return NotSentError(f"{lead}: {reason}" + ("" if redirected else "; nothing was sent"))
 
 
-def _since(moment: float) -> float:
-    return asyncio.get_running_loop().time() - moment
+def _outcome(error: BaseException | None, *, sent: bool) -> CallOutcome:
+    match error:
+        case None:
+            return "ok"
+        case UnknownOutcomeError():
+            return "unknown"
+        case ReplyError():
+            return "refused"
+        case NotSentError():
+            return "not_sent"
+        case Exception():  # not one of ours, e.g. of a fence or of a file that cannot be written
+            return "unknown" if sent else "not_sent"
+        case _:
+            return "cancelled"
+
+
+def _since(moment: float | None) -> float:
+    """Return the seconds since a moment of the running loop's clock, 0 if it never came."""
+    return 0.0 if moment is None else asyncio.get_running_loop().time() - moment

@@ -1,7 +1,11 @@
-"""The protocol without I/O: build a request, decipher a reply.
+"""The protocol without I/O: build a request, decode a reply.
 
-A reply is deciphered leniently. What the server took must never look like a failure because it was
-told in an odd shape, so only a body that cannot be read at all is `Unreadable`.
+Replies are decoded leniently. What the server accepted must never look like a failure because the
+reply has an odd shape, so only a body that cannot be read at all is `Unreadable`.
+
+Nothing the server wrote in its own words may reach the text of an error, since it can repeat what
+the request held in ways that no filter recognises. Of a refusal only the status and a code that
+looks like a code are shown; the rest is in `ReplyError.response_msg` and `.raw`.
 """
 
 from __future__ import annotations
@@ -9,35 +13,51 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Protocol
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 from msgspec import Struct
 
 from .errors import ReplyError, TooManyRequests, reply_error_class
-from .models.base import unix_seconds
+from .models.base import code_in, unix_seconds
 
 
 class Unreadable(Exception):
-    """A 2xx reply that says nothing we can understand."""
+    """A 2xx reply that cannot be understood; its text holds nothing of the reply."""
 
 
 class Sink(Protocol):
-    """Where the body of a reply goes that is too large to be kept."""
+    """Takes the body of a reply that is too large to be kept in memory."""
 
     async def begin(self) -> None:
-        """Forget what was written: the body begins."""
+        """Discard what was written: the body begins."""
         ...
 
     async def write(self, chunk: bytes) -> None:
         """Write the next part of the body."""
         ...
+
+
+Fence: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited just before the first byte of an attempt leaves; what it raises prevents that."""
+
+
+class Wire:
+    """What the owner of a call can see of it while it lasts."""
+
+    __slots__ = ("sent", "turn_taken")
+
+    def __init__(self, *, turn_taken: bool = False) -> None:
+        self.turn_taken = turn_taken
+        """Whether the owner has waited for the pace already, for the first attempt."""
+        self.sent = False
+        """Whether bytes have left of which no verdict is known yet."""
 
 
 class Request(Struct):
@@ -53,15 +73,21 @@ class Request(Struct):
     bare: bool = False
     """Whether an empty 2xx is a full answer, as nothing is returned."""
     refs: Sequence[str] = ()
+    """The refs of the messages in it, for the error of an unknown outcome."""
     sink: Sink | None = None
     """Takes the body of a reply of success, which then has none."""
+    fence: Fence | None = None
+    """What it raises is what the call raises."""
+
+    wire: Wire | None = None
+    """Shows the owner of the call how far it is."""
 
     def __repr__(self) -> str:
         return f"Request({self.operation!r})"
 
 
 class Reply(Struct):
-    """What came back, whole."""
+    """A reply that was read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,22 +101,50 @@ def path_for(template: str, values: Mapping[str, object]) -> str:
     """Fill the holes of a path template, quoted.
 
     Raises:
-        ValueError: a value is empty or would climb the path.
+        ValueError: a value is blank, would climb the path, or holds control characters.
 
     """
     filled = {}
     for name, value in values.items():
         text = str(value)
-        if text in ("", ".", ".."):
-            raise ValueError(f"{name} must not be {text!r}: it stands in the path {template}")
+        if text.strip() in ("", ".", "..") or _NO_TEXT(text):
+            raise ValueError(
+                f"{name} stands in the path {template}: it must not be blank, '.' or '..', nor "
+                "hold control characters or lone surrogates"
+            )
         filled[name] = quote(text, safe="")
     return template.format_map(filled)
+
+
+def checked_path(path: str) -> str:
+    """Return a path of the API as a caller gave it, quoted where it has to be.
+
+    Raises:
+        ValueError: it is none, or a server or gateway could read it as another.
+
+    """
+    if not path.startswith("/v3/"):
+        raise ValueError("path must start with /v3/")
+    if any(mark in path for mark in "?#"):
+        raise ValueError("path must hold no query and no fragment: use query={...}")
+    if not path.isascii() or " " in path:
+        raise ValueError("path must be quoted, e.g. with urllib.parse.quote(value, safe='')")
+    if _is_unsafe(path) or "//" in path or "\\" in path:
+        raise ValueError(
+            "path must not hold '.' or '..' as a segment, empty segments, backslashes or control "
+            "characters, quoted or not"
+        )
+    return path
 
 
 def query_for(values: Mapping[str, object]) -> str:
     """Return the query string, without what is None; ``+`` travels as ``%2B``.
 
     A list travels as ``name[0]=…&name[1]=…``.
+
+    Raises:
+        ValueError: a text holds a lone surrogate.
+
     """
     pairs = []
     for name, value in values.items():
@@ -98,12 +152,23 @@ def query_for(values: Mapping[str, object]) -> str:
             pairs += [(f"{name}[{index}]", _query_text(it)) for index, it in enumerate(value)]
         elif value is not None:
             pairs.append((name, _query_text(value)))
-    return "?" + urlencode(pairs, quote_via=quote, safe="") if pairs else ""
+    try:
+        return "?" + urlencode(pairs, quote_via=quote, safe="") if pairs else ""
+    except UnicodeEncodeError:
+        raise ValueError("a text of the query holds a lone surrogate") from None
 
 
 def body_for(value: object) -> bytes:
-    """Return the JSON body; times become unix seconds, as everywhere in this API."""
-    return msgspec.json.encode(plain(value))
+    """Return the JSON body; times become unix seconds, as everywhere in this API.
+
+    Raises:
+        ValueError: a text holds a lone surrogate, or a time has no zone.
+
+    """
+    try:
+        return msgspec.json.encode(plain(value))
+    except UnicodeEncodeError:
+        raise ValueError("a text of the request holds a lone surrogate") from None
 
 
 def plain(value: object) -> Any:
@@ -125,10 +190,10 @@ def plain(value: object) -> Any:
 
 
 def loads(body: bytes) -> Any:
-    """Decode JSON; what msgspec finds too odd the stdlib takes: NaN, lone surrogates, a BOM.
+    """Decode JSON; what msgspec refuses the stdlib takes: NaN, lone surrogates, a BOM.
 
-    A text cut in the middle of a character, and a number of thousands of digits, spoil only
-    themselves. Every text that comes out can be encoded, so that it can be written down.
+    A text that is cut in the middle of a character, and a number of thousands of digits, damage
+    only themselves. Every text that comes out can be encoded, and so be stored.
 
     Raises:
         Unreadable: it is no JSON.
@@ -138,7 +203,7 @@ def loads(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            return _encodable(json.loads(body.decode("utf-8-sig", "replace"), parse_int=_any_int))
+            return _with_marks(json.loads(body.decode("utf-8-sig", "replace"), parse_int=_any_int))
         except (ValueError, RecursionError) as error:
             raise Unreadable("no JSON in the reply") from error
 
@@ -160,10 +225,11 @@ def data_of(request: Request, reply: Reply) -> Any:
     document = loads(reply.body)
     if not isinstance(document, dict) or "http_code" not in document:
         return document
-    # Seen on v2 only: HTTP 200 around an error. Whether anything was done is not said.
+    # Seen on v2 only: HTTP 200 around an error, which does not say whether anything was done.
     code = _whole_number(document["http_code"])
     if code is not None and code >= HTTPStatus.BAD_REQUEST:
-        raise Unreadable(f"a reply of HTTP {reply.status} with http_code {code} inside")
+        shown = code if code < 1000 else "beyond 999"
+        raise Unreadable(f"a reply of HTTP {reply.status} with http_code {shown} inside")
     return document.get("data")
 
 
@@ -174,16 +240,13 @@ def refusal(request: Request, reply: Reply, now: float | None = None) -> ReplyEr
         document = loads(reply.body)
     except Unreadable:
         document = reply.body.decode("utf-8", "replace")
-    code = message = ""
+    code, message = phrase(reply.status), ""
     if isinstance(document, dict):
         # Both can be of any type: a PHP error once came with the integer 400 as response_code.
-        code = _short_text(document.get("response_code"))
-        message = _short_text(document.get("response_msg") or document.get("message"))
-    if not re.fullmatch(r"[A-Za-z][A-Za-z_]*|\d{1,3}", code):
-        code = phrase(reply.status)
-    told = redact(message, request) or "the server gave no reason"
+        code = code_in(document.get("response_code")) or code
+        message = _text(document.get("response_msg") or document.get("message"))
     error = reply_error_class(reply.status)(
-        f"{request.operation} {reply.status} {code}: {told}",
+        f"{request.operation} {reply.status} {code}",
         operation=request.operation,
         status=reply.status,
         response_code=code,
@@ -193,21 +256,6 @@ def refusal(request: Request, reply: Reply, now: float | None = None) -> ReplyEr
     if isinstance(error, TooManyRequests):
         error.retry_after = asked_wait(reply, now)
     return error
-
-
-def redact(text: str, request: Request) -> str:
-    """Return a server's text without anything the request held, and without number-like runs."""
-    for secret in sorted(_strings(request), key=len, reverse=True):
-        text = text.replace(secret, "…")
-    text = re.sub(r"[^\s@\"'<>]+@[^\s@\"'<>]+", "…", text)
-    text = re.sub(r"\+?\d(?:[\s().-]?\d){5,}", "…", text)
-    return text[:200]
-
-
-def unnumbered(path: str) -> str:
-    """Return a path without what may be a phone number or a mail address."""
-    path = re.sub(r"[^/]+(?:@|%40)[^/]+", "…", path)
-    return re.sub(r"(?:%2B|\+)?\d(?:(?:%20|[\s().-])?\d){6,}", "…", path)
 
 
 def asked_wait(reply: Reply, now: float | None = None) -> float | None:
@@ -246,15 +294,15 @@ def _any_int(digits: str) -> float:
     return int(digits) if len(digits) < sys.int_info.default_max_str_digits else float(digits)
 
 
-def _encodable(value: Any) -> Any:
-    """Return decoded JSON with a mark in place of each half of a character."""
+def _with_marks(value: Any) -> Any:
+    """Return decoded JSON with a replacement character in place of each lone surrogate."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case list():
-            return list(map(_encodable, value))
+            return list(map(_with_marks, value))
         case dict():
-            return {_encodable(name): _encodable(it) for name, it in value.items()}
+            return {_with_marks(name): _with_marks(it) for name, it in value.items()}
         case _:
             return value
 
@@ -282,24 +330,19 @@ def _whole_number(value: object) -> int | None:
         return None
 
 
-def _short_text(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _strings(request: Request) -> Iterator[str]:
-    """Yield the texts of a request that are long enough to tell something."""
-    pending: list[Any] = []
-    for _, value in parse_qsl(urlsplit(request.url).query):
-        # q=field:value,field:value
-        pending += [value, quote(value, safe=""), *re.split("[:,]", value)]
-    if request.body is not None:
-        pending.append(json.loads(request.body))
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str) and len(value) > 2:
-            yield value
-            yield from (json.dumps(value, ensure_ascii=it)[1:-1] for it in (True, False))
-        elif isinstance(value, dict):
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
+def _is_unsafe(text: str) -> bool:
+    """Whether a server could read a path as another one.
+
+    Unquoted as often as a gateway and the API behind it may do it, and once more.
+    """
+    for _ in range(3):
+        text = unquote(text)
+    return any(it in (".", "..") for it in re.split(r"[/\\]", text)) or bool(_NO_TEXT(text))
+
+
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
+"""Finds control characters and lone surrogates."""

@@ -23,11 +23,12 @@ LAYERS = (
     {"groups", "download"},
     {"api"},
     {"bulk", "session", "rest"},
+    {"transport"},
     {"attempt"},
     {"pages"},
-    {"wire", "retry", "pacing"},
+    {"wire", "retry", "pacing", "proxies"},
     {"models"},
-    {"config"},
+    {"config", "hooks"},
     {"errors", "version"},
 )
 """Each may import those below it, and the modules of its own package."""

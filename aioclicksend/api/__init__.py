@@ -4,6 +4,7 @@ Where sources disagree the docstrings name them: *v6* is ClickSend's OpenAPI doc
 its SDKs of generation 6, the *SDK* that of generation 5, *older documents* those of before.
 """
 
+import functools
 from importlib import import_module
 
 from ..rest import OPERATIONS, Operation
@@ -38,3 +39,37 @@ def operations() -> dict[tuple[str, str], Operation]:
     for module in _MODULES:
         import_module(f".{module}", __name__)
     return OPERATIONS
+
+
+def matching(method: str, path: str) -> Operation | None:
+    """Return the operation that a path, filled and quoted, belongs to; None for an unknown one."""
+    segments = path.split("/")
+    found = [
+        operation
+        for operation in operations().values()
+        if operation.method == method and _fits(operation.path.split("/"), segments)
+    ]
+    # Of /sms/history and /sms/{message_id} the one with fewer holes.
+    return min(found, key=lambda it: it.path.count("{"), default=None)
+
+
+def template_of(path: str) -> str:
+    """Return an unknown path for logs and hooks: segments that no operation has are shown as ``…``.
+
+    They can hold a number or a name.
+    """
+    return "/".join(it if it in _literals() else "…" for it in path.split("/"))
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        hole.startswith("{") or hole == segment
+        for hole, segment in zip(template, segments, strict=True)
+    )
+
+
+@functools.cache
+def _literals() -> frozenset[str]:
+    """Return the fixed segments of all paths."""
+    paths = (path for _, path in operations())
+    return frozenset(it for path in paths for it in path.split("/") if not it.startswith("{"))

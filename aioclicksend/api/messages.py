@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .. import rest
-from ..models.messages import Message, MmsMessage, check, freeze, new_ref, request_body, with_ref
+from ..bulk.encode import encode
+from ..models.account import Account
+from ..models.base import read
+from ..models.messages import Message, MmsMessage, new_ref, request_body
 from ..models.results import Row, SendResult, send_result
 from ..pages import Pages
 from ..rest import Operation
-from ..wire import Reply, Unreadable, data_of
+from ..wire import Fence, Reply, Request, Unreadable, Wire, data_of
 
 if TYPE_CHECKING:  # imported by `bulk`, as it costs more than all the rest
-    from ..bulk.batcher import Batching
-    from ..bulk.journal import Journal
+    from ..bulk.channel import Channel
+    from ..bulk.dispatch import Suppression
+    from ..bulk.evidence import Memory
+    from ..bulk.intake import Batching
+    from ..bulk.journal import JournalProtocol
     from ..bulk.reconcile import Reconcile
-    from ..bulk.rows import AnyRow, Priced
+    from ..bulk.replies import Priced
+    from ..bulk.replies import Reply as Rows
     from ..bulk.sender import BulkSender
 
 MAX_MESSAGES = 1000
 """Messages one call takes, members of lists counted."""
+
+AHEAD = 2
+"""Pages of the history under way in look-ups: more would be wasted where the first one is enough."""
 
 _FIND_SINCE = timedelta(days=1)
 
@@ -40,67 +50,41 @@ class Messages(rest.Group, Generic[M, R]):
     _price: Operation
     _by_text = True
     """Whether its history may lack refs, so that number and text must do."""
+    _memory: Memory | None = None
+    """What bulk senders of this client have learned of the server."""
 
     def bulk(
         self,
         *,
         batching: Batching | None = None,
         lanes: int = 4,
-        journal: Journal | str | PathLike[str] | None = None,
+        journal: JournalProtocol | str | PathLike[str] | None = None,
         reconcile: Reconcile | None = None,
         budget: Decimal | None = None,
         ramp: Sequence[int] | None = (1, 10, 100, 1000),
         pause: bool = True,
+        suppress: Suppression | None = None,
     ) -> BulkSender[M]:
         """Return a sender for any number of messages; use it as ``async with ... as bulk``.
 
         Args:
-            batching: how messages are put together into requests; as `Batching` has it if absent.
+            batching: how messages are put together into requests; the defaults of `Batching`.
             lanes: requests under way at a time.
-            journal: makes a run crash-safe: a `Journal`, or the path of its file.
-            reconcile: how messages in doubt are settled from the history; as `Reconcile` has it
-                if absent.
-            budget: amount that is never spent beyond, priced before sending.
-            ramp: sizes of the first requests of streams; None for none.
+            journal: makes a run crash-safe: a journal, or the path of its file.
+            reconcile: how messages in doubt are looked up; the defaults of `Reconcile`.
+            budget: an amount that is never passed, in the account's currency. Messages are priced
+                before they are sent.
+            ramp: sizes of the first batches of streams; None for none.
             pause: send nothing new after a request without a verdict until the history was asked.
+            suppress: asked before each request; numbers on it are not written to.
 
         """
-        from ..bulk.batcher import Batching  # noqa: PLC0415
-        from ..bulk.channel import Channel  # noqa: PLC0415
+        from ..bulk.intake import Batching  # noqa: PLC0415
         from ..bulk.reconcile import Reconcile  # noqa: PLC0415
-        from ..bulk.rows import Priced, decode_priced, decode_rows  # noqa: PLC0415
         from ..bulk.sender import BulkSender  # noqa: PLC0415
 
-        async def post(body: bytes, refs: Sequence[str], *, counted: bool) -> Sequence[AnyRow]:
-            request = self._request(self._send, body=body, refs=refs)
-            return await self._session.exchange(
-                request, lambda reply: decode_rows(reply.body, refs, counted=counted)
-            )
-
-        async def ask(body: bytes) -> Priced:
-            request = self._request(self._price, body=body)
-
-            def read(reply: Reply) -> Priced:
-                if (usual := decode_priced(reply.body)) is not None:
-                    return usual
-                result = send_result(self._row, data_of(request, reply))
-                currency = result.currency
-                return Priced(result.messages, currency.name_short if currency else None)
-
-            return await self._session.exchange(request, read)
-
-        channel = Channel(
-            name=self._message.__name__.removesuffix("Message").lower(),
-            message=self._message,
-            body=lambda messages, frozen: request_body(frozen, media_file_of(messages[:1])),
-            send=post,
-            price=ask,
-            history=self._between,
-            kind=lambda it: it.media_file if isinstance(it, MmsMessage) else None,
-            by_text=self._by_text,
-        )
         return BulkSender(
-            channel,
+            self._channel(),
             batching=batching or Batching(),
             lanes=lanes,
             journal=journal,
@@ -108,6 +92,58 @@ class Messages(rest.Group, Generic[M, R]):
             budget=budget,
             ramp=ramp,
             pause=pause,
+            suppress=suppress,
+        )
+
+    def _channel(self) -> Channel:
+        """Return what the engine needs of this kind of message."""
+        from ..bulk.channel import Channel  # noqa: PLC0415
+        from ..bulk.evidence import Memory  # noqa: PLC0415
+        from ..bulk.replies import Priced, decode_priced, decode_reply  # noqa: PLC0415
+
+        if self._memory is None:
+            self._memory = Memory()
+
+        async def post(
+            body: bytes, refs: Sequence[str], wire: Wire, fence: Fence | None, *, counted: bool
+        ) -> Rows:
+            request = self._request(self._send, body=body, refs=refs, fence=fence, wire=wire)
+            return await self._session.exchange(
+                request, lambda reply: decode_reply(reply.body, refs, counted=counted)
+            )
+
+        async def price(body: bytes) -> Priced:
+            request = self._request(self._price, body=body)
+
+            def read(reply: Reply) -> Priced:
+                if (fast := decode_priced(reply.body)) is not None:
+                    return fast
+                result = send_result(self._row, data_of(request, reply))
+                currency = result.currency
+                return Priced(result.messages, currency.name_short if currency else None)
+
+            return await self._session.exchange(request, read)
+
+        async def currency() -> str | None:
+            request = Request(
+                "GET /v3/account", "GET", self._session.url("/v3/account"), repeatable=True
+            )
+            data: Any = await self._session.exchange(request, lambda it: data_of(request, it))
+            kept_in = read(Account, data).currency
+            return kept_in.name_short if kept_in else None
+
+        return Channel(
+            name=self._message.__name__.removesuffix("Message").lower(),
+            message=self._message,
+            turn=lambda: self._session.turn(self._send.label),
+            post=post,
+            price=price,
+            currency=currency,
+            history=self._between,
+            lookup=self._lookup(),
+            has_refs=not self._by_text,
+            memory=self._memory,
+            on_batch=self._session.emit,
         )
 
     def history(
@@ -140,13 +176,17 @@ class Messages(rest.Group, Generic[M, R]):
 
     def _between(self, since: int, until: int | None) -> Pages[R]:
         """Walk the history from one second to another, newest first where the API can."""
-        return self.history(date_from=since, date_to=until)
+        return self.history(date_from=since, date_to=until, prefetch=AHEAD)
+
+    def _lookup(self) -> Callable[[int, Sequence[str]], Pages[R]] | None:
+        """Return what walks the history of some numbers since a second, if the API can."""
+        return None
 
     async def _post(
         self, operation: Operation, messages: M | Sequence[M], **more: Any
     ) -> SendResult[R]:
         batch = cast("Sequence[M]", [messages] if isinstance(messages, Message) else messages)
-        refs, body = prepare(batch, **more)
+        refs, body = prepare(batch, self._message, **more)
         one_row_each = all(message.list_id is None for message in batch)
 
         def decode(data: Any) -> SendResult[R]:
@@ -157,11 +197,13 @@ class Messages(rest.Group, Generic[M, R]):
         return await self._call(operation, body=body, refs=refs, decode=decode)
 
 
-def prepare(messages: Sequence[Message], **more: Any) -> tuple[list[str], bytes]:
+def prepare(
+    messages: Sequence[Message], kind: type[Message], **more: Any
+) -> tuple[Sequence[str], bytes]:
     """Check the messages of one request and return their refs and its body.
 
     Raises:
-        ValueError: there are none, too many, or one of them is wrong; it says which.
+        ValueError: there are none, too many, or something is wrong with one; it says with which.
 
     """
     if not messages:
@@ -171,17 +213,13 @@ def prepare(messages: Sequence[Message], **more: Any) -> tuple[list[str], bytes]
             f"{len(messages)} messages are too many for one request (at most {MAX_MESSAGES}): "
             "use bulk(), e.g. 'async with client.sms.bulk() as bulk: await bulk.run(messages)'"
         )
-    refs, frozen = [], []
-    for index, message in enumerate(messages):
-        try:
-            check(message)
-            json = freeze(message)
-        except ValueError as error:
-            raise ValueError(f"message {index + 1} of {len(messages)}: {error}") from None
-        ref = message.custom_string or new_ref()
-        refs.append(ref)
-        frozen.append(json if message.custom_string else with_ref(json, ref))
-    return refs, request_body(frozen, media_file_of(messages), **more)
+    encoded = encode(messages, kind, f"{new_ref()}-", single=False)
+    if encoded.bad:
+        bad = encoded.bad[0]
+        raise ValueError(f"message {bad.position + 1} of {len(messages)}: {bad.error}")
+    if not any(more.values()) and encoded.media_files is None:
+        return encoded.refs, encoded.whole_body()
+    return encoded.refs, request_body(encoded.bodies, media_file_of(messages), **more)
 
 
 def media_file_of(messages: Iterable[Message]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ from ..models.messages import SmsMessage
 from ..models.results import Count, InboundSms, Receipt, SendResult, SmsRow, Template
 from ..pages import Pages
 from .campaigns import SmsCampaigns
-from .messages import Messages
+from .messages import AHEAD, Messages
 
 
 class SmsTemplates(rest.Group):
@@ -102,6 +102,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         self,
         *,
         q: str | None = None,
+        operator: Literal["AND", "OR"] | None = None,
         date_from: datetime | int | None = None,
         date_to: datetime | int | None = None,
         order_by: str | None = None,
@@ -226,4 +227,16 @@ class Sms(Messages[SmsMessage, SmsRow]):
         ...
 
     def _between(self, since: int, until: int | None) -> Pages[SmsRow]:
-        return self.history(date_from=since, date_to=until, order_by="date:desc")
+        return self.history(
+            date_from=since, date_to=until, order_by="date:desc", prefetch=AHEAD
+        )
+
+    def _lookup(self) -> Callable[[int, Sequence[str]], Pages[SmsRow]]:
+        def walk(since: int, numbers: Sequence[str]) -> Pages[SmsRow]:
+            # Whether a repeated field is joined by OR is undocumented: the caller checks.
+            q = ",".join(f"to:{it}" for it in numbers)
+            return self.history(
+                q=q, operator="OR", date_from=since, order_by="date:desc", prefetch=AHEAD
+            )
+
+        return walk

@@ -1,266 +1,254 @@
-"""The unit that travels: messages with their refs and frozen JSON, and where outcomes go."""
+"""What travels: a batch is the messages of one request, a doubt one message without a verdict.
+
+A batch is never mixed anew: it is sent as it is, or in parts of itself (a request that was too
+large, messages that a budget or another owner left out). Outcomes of a part go through its parent,
+so the parent knows when all of its messages are settled.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ..models.messages import Message, thaw
-from .known import Known, bodies_of
+from ..models.messages import Message
+from .encode import Encoded
 from .outcome import Outcome
 
 
 class Sink(Protocol):
-    """Receives outcomes; `tokens` are what it had given along with the messages."""
+    """Takes outcomes: handles of single messages, the stream of a run, or a parent batch."""
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes for good. Must not raise."""
+        """Take the final outcomes of the messages that came with these tokens. Must not raise."""
         ...
+
+
+class Moment(Struct, frozen=True):
+    """A point in time on two clocks."""
+
+    wall: float
+    """Unix seconds. May jump."""
+    mono: float | None
+    """Seconds on the event loop's clock, which never jumps; None if another process was there."""
 
 
 def _never() -> bool:
     return False
 
 
-class Remade(Sequence[Message]):
-    """Messages that are made anew from their request when one of them is looked at.
-
-    As objects a thousand of them take three times the memory; to free that when it has left the
-    processor's caches costs more than all else that is done with them.
-    """
-
-    def __init__(self, body: bytes, kind: type[Message], count: int, *, named: bool) -> None:
-        self._body = body
-        self._kind = kind
-        self._count = count
-        self._named = named
-        self._messages: list[Message] | None = None
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Message]: ...
-
-    def __getitem__(self, index: int | slice) -> Message | list[Message]:
-        if self._messages is None:
-            self._messages = [thaw(it, self._kind) for it in bodies_of(self._body)]
-            if not self._named:
-                for message in self._messages:
-                    message.custom_string = None
-        return self._messages[index]
-
-
 class Batch:
-    """Messages of one request. Never mixed anew: it is sent as it is, or in parts of itself.
-
-    It is the sink of its own parts.
-    """
+    """Messages of one request, and where their outcomes go."""
 
     __slots__ = (
-        "_done",
-        "_frozen",
-        "_on_answer",
-        "_on_done",
-        "abandoned",
-        "body",
+        "_encoded",
+        "_on_answered",
+        "_on_settled",
+        "_places",
+        "_settled",
+        "attempt",
         "counted",
-        "intent",
+        "is_abandoned",
+        "journal_batch",
         "messages",
         "open",
         "refs",
         "reserved",
         "rows",
+        "sent",
         "sink",
         "tokens",
-        "tries",
     )
 
     def __init__(
         self,
-        messages: Sequence[Message],
-        refs: Sequence[str],
-        frozen: Sequence[bytes],
+        encoded: Encoded,
+        places: Sequence[int],
         sink: Sink,
         tokens: Sequence[Any],
         *,
-        body: bytes | None = None,
         rows: Sequence[int] = (),
-        tries: int = 1,
+        attempt: int = 1,
     ) -> None:
-        self.messages = messages
-        self.refs = refs
-        self._frozen = frozen
-        self.body = body
-        """The request it makes, if that is known already."""
+        whole = len(places) == len(encoded)
+        self._encoded = encoded
+        self._places = places
+        self.messages: Sequence[Message] = (
+            encoded.messages if whole else [encoded.messages[it] for it in places]
+        )
+        self.refs: Sequence[str] = encoded.refs if whole else [encoded.refs[it] for it in places]
         self.sink = sink
         self.tokens = tokens
         self.rows = rows
-        """Their places in the journal, if there is one."""
-        self.tries = tries
-        """The how-manieth time these messages are sent, this one included."""
-        self.open = len(messages)
+        """Their rows in the journal, if there is one."""
+        self.attempt = attempt
+        """1 for the first time these messages are sent."""
+        self.open = len(places)
         """Messages without an outcome."""
-        self.reserved: list[Decimal] = []
-        """What each may cost, if a budget is kept."""
-        self.intent = 0.0
-        """Wall time before the first byte left."""
-        self.abandoned = _never
-        """Tells whether nobody waits for it any more, so that it need not be sent."""
+        self.reserved: Sequence[Decimal] = ()
+        """What each may cost, under a budget."""
+        self.sent: Moment | None = None
+        """Just before its request; None as long as it has not been begun."""
+        self.journal_batch: int | None = None
+        """How the journal names the request, once it is begun."""
         self.counted = False
-        """Whether its outcomes are only counted, and not looked at."""
-        self._done: asyncio.Event | None = None
-        self._on_done: Callable[[Batch], object] | None = None
-        self._on_answer: Callable[[], object] | None = None
+        """Whether its outcomes are only counted: then the reply's ids need not be read."""
+        self.is_abandoned: Callable[[], bool] = _never
+        """Whether the reader of its outcomes has left, so that it need not be sent."""
+        self._settled: asyncio.Event | None = None
+        self._on_settled: Callable[[Batch], object] | None = None
+        self._on_answered: Callable[[], object] | None = None
 
     def __len__(self) -> int:
-        return len(self.messages)
+        return len(self.refs)
 
     @property
-    def frozen(self) -> Sequence[bytes]:
-        """The JSON of each message, as it was or will be sent."""
-        if self.body is not None and not self._frozen:
-            self._frozen = bodies_of(self.body)
-        return self._frozen
+    def body(self) -> bytes:
+        """The body of its request."""
+        return self._encoded.body(self._places)
+
+    @property
+    def has_unique_refs(self) -> bool:
+        """Whether its refs were generated, so that each proves by itself whose a row is."""
+        return self._encoded.has_unique_refs
+
+    def json(self, place: int) -> bytes:
+        """Return the JSON of one message."""
+        return self._encoded.bodies[self._places[place]]
+
+    def media_file(self, place: int) -> str | None:
+        """Return the media file of one message."""
+        files = self._encoded.media_files
+        return files[self._places[place]] if files else None
 
     def part(self, places: Sequence[int]) -> Batch:
         """Return a batch of some of the messages, which settles through this one."""
         other = Batch(
-            [self.messages[it] for it in places],
-            [self.refs[it] for it in places],
-            [self.frozen[it] for it in places],
+            self._encoded,
+            [self._places[it] for it in places],
             self,
-            [self.tokens[it] for it in places],
+            [self.tokens[it] for it in places] if self.tokens else (),
             rows=[self.rows[it] for it in places] if self.rows else (),
-            tries=self.tries,
+            attempt=self.attempt,
         )
-        other.reserved = [self.reserved[it] for it in places] if self.reserved else []
+        other.reserved = [self.reserved[it] for it in places] if self.reserved else ()
+        other.sent = self.sent
+        other.journal_batch = self.journal_batch
         return other
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
-        """Hand outcomes on and count them."""
+        """Pass outcomes on, and count them."""
         self.sink.settle(tokens, outcomes)
         self.open -= len(outcomes)
         if self.open == 0:
-            if self._done is not None:
-                self._done.set()
-            if self._on_done is not None:
-                self._on_done(self)
+            if self._settled is not None:
+                self._settled.set()
+            if self._on_settled is not None:
+                self._on_settled(self)
 
-    def when_done(self, callback: Callable[[Batch], object]) -> None:
+    def on_settled(self, callback: Callable[[Batch], object]) -> None:
         """Have something called once every message has its outcome."""
-        self._on_done = callback
+        self._on_settled = callback
 
-    def when_answered(self, callback: Callable[[], object]) -> None:
-        """Have something called once its request ended, however it did."""
-        self._on_answer = callback
+    def on_answered(self, callback: Callable[[], object]) -> None:
+        """Have something called once its request has ended, whatever came of it."""
+        self._on_answered = callback
 
     def answered(self) -> None:
-        """Say that its request ended."""
-        if self._on_answer is not None:
-            self._on_answer()
+        """Announce that its request has ended, or will not be made."""
+        if self._on_answered is not None:
+            callback, self._on_answered = self._on_answered, None
+            callback()
 
     async def wait(self) -> None:
         """Wait until every message has its outcome."""
         if self.open:
-            if self._done is None:
-                self._done = asyncio.Event()
-            await self._done.wait()
+            if self._settled is None:
+                self._settled = asyncio.Event()
+            await self._settled.wait()
 
 
 class Doubt(Struct, eq=False):
-    """A message whose bytes left and whose verdict is missing."""
+    """A message whose bytes left, or may have left, and whose verdict is missing."""
 
     message: Message
     ref: str
-    frozen: bytes
+    json: bytes
+    media_file: str | None
     sink: Sink
     token: Any
     origin: object
     """What it shared its request with, and may share the next one with."""
     row: int | None
-    """Its place in the journal."""
     reserved: Decimal
-    intent: float
-    """Wall time before its bytes left."""
+    sent: Moment
+    """Just before its request."""
     failed: float
-    """Monotonic time at which its verdict went missing."""
-    reason: str
-    tries: int
+    """When its verdict went missing, on the event loop's clock."""
+    detail: str
+    """What went wrong, for people."""
+    attempt: int
+    has_unique_ref: bool
+    may_resend: bool = True
+    """False where absence from the history must not lead to another attempt."""
     passes: int = 0
-    """Full searches of the history that did not show it."""
+    """Complete searches that did not show it."""
     due: float = 0.0
-    """Monotonic time of the next search."""
+    """When it is looked up next, on the event loop's clock."""
 
 
-def doubts_of(batch: Batch, places: Sequence[int], reason: str, now: float) -> list[Doubt]:
+def doubts_of(batch: Batch, places: Sequence[int], detail: str, now: float) -> list[Doubt]:
     """Return the doubts about some messages of a batch."""
+    assert batch.sent is not None
     return [
         Doubt(
             message=batch.messages[it],
             ref=batch.refs[it],
-            frozen=batch.frozen[it],
+            json=batch.json(it),
+            media_file=batch.media_file(it),
             sink=batch,
-            token=batch.tokens[it],
+            token=batch.tokens[it] if batch.tokens else None,
             origin=batch,
             row=batch.rows[it] if batch.rows else None,
             reserved=batch.reserved[it] if batch.reserved else Decimal(0),
-            intent=batch.intent,
+            sent=batch.sent,
             failed=now,
-            reason=reason,
-            tries=batch.tries,
+            detail=detail,
+            attempt=batch.attempt,
+            has_unique_ref=batch.has_unique_refs,
+            # Whether the history shows what is scheduled is unknown: its absence proves nothing.
+            may_resend=batch.messages[it].schedule is None,
         )
         for it in places
     ]
 
 
 class _DoubtSink:
-    """Hands the outcomes of messages sent again to where their first try came from."""
+    """Passes the outcomes of a further attempt to where the first attempt came from."""
 
-    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+    def settle(self, tokens: Sequence[Doubt], outcomes: Sequence[Outcome]) -> None:
         for doubt, outcome in zip(tokens, outcomes, strict=True):
             doubt.sink.settle([doubt.token], [outcome])
 
 
 def batch_of(doubts: Sequence[Doubt]) -> Batch:
-    """Return a batch that sends doubtful messages again, under their refs and word for word."""
-    batch = Batch(
+    """Return a batch that sends doubtful messages again: same refs, same JSON, same media file."""
+    files = [it.media_file for it in doubts]
+    encoded = Encoded(
         [it.message for it in doubts],
         [it.ref for it in doubts],
-        [it.frozen for it in doubts],
+        bodies=[it.json for it in doubts],
+        media_files=files if any(files) else None,
+        generated=all(it.has_unique_ref for it in doubts),
+    )
+    return Batch(
+        encoded,
+        range(len(doubts)),
         _DoubtSink(),
         doubts,
         rows=[it.row for it in doubts if it.row is not None],
-        tries=doubts[0].tries + 1,
+        attempt=doubts[0].attempt + 1,
     )
-    batch.reserved = [it.reserved for it in doubts]
-    return batch
-
-
-class _Nobody:
-    """The sink of messages whose process is gone; the journal is told, and who joins."""
-
-    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
-        pass
-
-
-def batch_left(left: Sequence[tuple[Message, Known]]) -> Batch:
-    """Return the batch that an earlier process left in doubt, by what the journal knows of it."""
-    known = [it for _, it in left]
-    batch = Batch(
-        [message for message, _ in left],
-        [it.ref for it in known],
-        [it.body for it in known],
-        _Nobody(),
-        known,
-        rows=[it.row for it in known],
-    )
-    batch.intent = known[0].intent
-    return batch

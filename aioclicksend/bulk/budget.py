@@ -1,52 +1,65 @@
-"""Keeping a run below an amount of money."""
+"""Keeping what a sender spends within an amount of money.
+
+An amount is reserved before a request and booked as spent when a result says what was charged.
+What is in doubt keeps its reservation at the quoted price; a further attempt reserves again, as the
+first one may have been charged. With a journal the reservations stand there as well (beside the
+intents), and `Budget` begins with what the journal has committed.
+
+Once something did not fit, the budget is closed: cheaper messages behind it do not slip past.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
 
-from .outcome import Accepted, Outcome, Rejected, Unknown
+from .outcome import Accepted, Outcome, Unknown
 
 
-class Purse:
-    """An amount that is reserved before sending and settled with the real prices.
-
-    Once something did not fit it is closed: smaller messages behind it do not slip past.
-    """
+class Budget:
+    """An amount of money that reservations and expenses never pass."""
 
     def __init__(self, limit: Decimal) -> None:
-        if limit < 0:
-            raise ValueError("budget: must not be negative")
         self.limit = limit
-        self.spent = Decimal(0)
-        self.reserved = Decimal(0)
+        self.committed = Decimal(0)
+        """What is spent or reserved."""
         self.closed = False
 
     def reserve(self, prices: Sequence[Decimal]) -> int:
         """Reserve the prices of as many messages, from the first, as fit; return how many."""
         count = 0
-        for price in prices:
-            if self.closed or self.spent + self.reserved + price > self.limit:
+        for amount in prices:
+            if self.closed or self.committed + amount > self.limit:
                 self.closed = True
                 break
-            self.reserved += price
+            self.committed += amount
             count += 1
         return count
 
+    def release(self, prices: Sequence[Decimal]) -> None:
+        """Give back reservations of messages that were not begun after all."""
+        self.committed -= sum(prices, Decimal(0))
+
     def settle(self, reserved: Sequence[Decimal], outcomes: Sequence[Outcome]) -> None:
-        """Give reservations back and book what was really spent, or may have been."""
+        """Replace the reservations of one attempt by what its outcomes say was charged."""
         for amount, outcome in zip(reserved, outcomes, strict=True):
-            self.reserved -= amount
-            self.spent += _cost(outcome, amount)
+            self.committed += charged(outcome, amount) - amount
 
 
 def quoted(outcome: Outcome | None) -> Decimal | None:
-    """Return what a message would cost, None if that was not told; what is refused is free."""
-    return Decimal(0) if isinstance(outcome, Rejected) else getattr(outcome, "price", None)
+    """Return the price that a row of a price reply quotes, None if it quotes none to rely on.
+
+    A refused message, a missing, negative or infinite amount, and parts that cost nothing are no
+    price. Test numbers are free: 0 parts at 0.
+    """
+    amount = outcome.price if isinstance(outcome, Accepted) else None
+    if amount is None or not amount.is_finite() or amount < 0:
+        return None
+    return amount if amount > 0 or outcome.parts == 0 else None
 
 
-def _cost(outcome: Outcome, reserved: Decimal) -> Decimal:
-    """Return what an outcome takes: what is not known is as dear as it was priced."""
+def charged(outcome: Outcome, reserved: Decimal) -> Decimal:
+    """Return what an outcome costs; what is not known is as expensive as it was quoted."""
     if isinstance(outcome, Accepted):
         return reserved if outcome.price is None else outcome.price
     return reserved if isinstance(outcome, Unknown) else Decimal(0)

@@ -1,4 +1,4 @@
-"""What a bulk sender needs of an API: it knows no SMS, only how to post, price and look up."""
+"""The seam between the engine and one kind of message: the engine itself knows no SMS."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from ..models.messages import Message
+from ..models.messages import Message, thaw
 from ..pages import Pages
-from .rows import AnyRow, Priced
+from ..wire import Fence, Wire
+from .encode import Encoded, check_one, encode
+from .evidence import Memory
+from .replies import Priced, Reply
 
 History: TypeAlias = Callable[[int, int | None], Pages[Any]]
 """Walks the history from one unix second to another, newest first where the API can."""
 
+Lookup: TypeAlias = Callable[[int, Sequence[str]], Pages[Any]]
+"""Walks the history of some numbers (E.164) since a unix second, if the API can filter by number."""
+
 
 class Post(Protocol):
-    """Posts messages."""
+    """Posts a request of messages."""
 
     def __call__(
-        self, body: bytes, refs: Sequence[str], *, counted: bool
-    ) -> Awaitable[Sequence[AnyRow]]:
-        """Post a body, whose refs it is given, and return the rows of the reply.
+        self,
+        body: bytes,
+        refs: Sequence[str],
+        wire: Wire,
+        fence: Fence | None,
+        *,
+        counted: bool,
+    ) -> Awaitable[Reply]:
+        """Post a body and return the rows of the reply.
 
         Of rows that are only `counted` the ids need not be read.
         """
@@ -29,16 +41,40 @@ class Post(Protocol):
 
 
 class Channel(Struct, frozen=True):
-    """One kind of message."""
+    """One kind of message: how it is checked, encoded, posted, priced and looked up."""
 
     name: str
+    """``sms``, ``mms`` or ``voice``."""
     message: type[Message]
-    body: Callable[[Sequence[Message], Sequence[bytes]], bytes]
-    """Makes the body of a request of frozen messages."""
-    send: Post
+    turn: Callable[[], Awaitable[None]]
+    """Waits until the pace lets another request start."""
+    post: Post
     price: Callable[[bytes], Awaitable[Priced]]
+    currency: Callable[[], Awaitable[str | None]]
+    """Asks for the currency of the account."""
     history: History
-    kind: Callable[[Message], object]
-    """What messages of one request must agree in."""
-    by_text: bool
-    """Whether its history may lack refs, so that number and text must do."""
+    lookup: Lookup | None
+    has_refs: bool
+    """Whether its history shows refs; else number, text and date must do."""
+    memory: Memory
+    """What was learned of the server, shared by the senders of one client."""
+    on_batch: Callable[..., object] | None = None
+
+    def check(self, message: Any) -> None:
+        """Check one message; see `check_one`."""
+        check_one(message, self.message)
+
+    def encode(
+        self,
+        messages: Sequence[Any],
+        prefix: str,
+        *,
+        keys: Sequence[str | None] | None = None,
+        compact: bool = False,
+    ) -> Encoded:
+        """Encode messages; see `encode`."""
+        return encode(messages, self.message, prefix, keys=keys, compact=compact)
+
+    def thaw(self, json: bytes, media_file: str | None) -> Message:
+        """Return the message that a JSON in a journal came from."""
+        return thaw(json, self.message, media_file)

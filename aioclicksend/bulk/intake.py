@@ -1,21 +1,68 @@
-"""How messages come in and outcomes go out: handles for single sends, feeds for streams."""
+"""The one entrance: single messages and streams become batches, when a lane is ready for them.
+
+::
+
+    send(m) ─ room? ─▶ Gathering ─┐                         ┌─▶ bad ones: NotSent
+    stream(ms), run ─▶ Gathering ─┴─▶ queue ─▶ a lane takes ─┤─▶ known to the journal: their outcome
+                       grows until                  admit    └─▶ Batch, one for each request
+                       it is taken, at most `size`
+
+Batching is adaptive: a gathering stands in the queue from its first message on and goes on growing
+until a lane takes it. A lane does so when the pace lets its request start. So a message never waits
+while a lane and the pace are free; what is handed over in the same turn of the event loop leaves
+together; and under load batches fill up by themselves. A `linger` keeps a gathering out of the
+queue on purpose. Synchronous sources never wait, so their gatherings are always filled first.
+
+Handles and outcome streams are the two sinks: a single message is a stream of one.
+
+Invariant: a message that was read from a source or accepted by `put` stands in exactly one
+gathering until it has its outcome, however the sender ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
-from collections.abc import AsyncIterable, Generator, Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from itertools import count, islice
+from typing import Any, Protocol
 
-from ..models.messages import Message
-from .outcome import Outcome
-from .report import Report
+import anyio
+from msgspec import Struct
+
+from ..models.messages import REF_PREFIX, Message
+from .batch import Batch, Sink
+from .channel import Channel
+from .encode import Encoded
+from .journal import Entry, JournalProtocol, State
+from .lifecycle import Lifecycle
+from .outcome import Accepted, NotSent, Outcome, Reason, Rejected, Report, Unknown
+
+
+class Batching(Struct, frozen=True):
+    """How messages are put together into requests."""
+
+    size: int = 1000
+    """Messages per request, at most 1000."""
+    linger: float = 0.0
+    """Seconds to wait for further messages on purpose, though a request could leave."""
+    max_bytes: int = 4_000_000
+    """Bytes of the messages of a request."""
+    queue: int = 10_000
+    """Single messages that may wait before `send` makes its caller wait."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= 1000:
+            raise ValueError("Batching: size must be from 1 to 1000, the API's limit")
+        if not self.linger >= 0 or self.max_bytes < 1 or self.queue < 1:
+            raise ValueError("Batching: linger, max_bytes and queue must be positive")
 
 
 class Handle:
-    """The fate of one message: await it for its outcome.
+    """One message on its way: await it for the outcome.
 
-    Cancelling the wait does not withdraw the message; any number of tasks may wait.
+    Cancelling the wait does not withdraw the message. Any number of tasks may wait.
     """
 
     __slots__ = ("_waiters", "message", "outcome", "ref")
@@ -23,6 +70,7 @@ class Handle:
     def __init__(self, message: Message, ref: str) -> None:
         self.message = message
         self.ref = ref
+        """The message's `custom_string`, given or generated."""
         self.outcome: Outcome | None = None
         """None until it is known."""
         self._waiters: list[asyncio.Future[None]] = []
@@ -36,8 +84,9 @@ class Handle:
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
-        """Set the outcome and wake who waits."""
+        """Set the outcome and wake the waiting tasks."""
         self.outcome = outcome
+        self.ref = outcome.ref or self.ref
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -47,67 +96,60 @@ class Handle:
         return f"Handle(ref={self.ref!r}, outcome={self.outcome!r})"
 
 
-class HandleSink:
-    """Hands outcomes to handles, which are their own tokens."""
+class _Handles:
+    """The sink of single messages, whose tokens are their handles."""
 
     def settle(self, tokens: Sequence[Handle], outcomes: Sequence[Outcome]) -> None:
-        """Settle the handles."""
         for handle, outcome in zip(tokens, outcomes, strict=True):
             handle.settle(outcome)
 
 
-class Feed:
-    """The outcomes of one stream, in the order in which they become known.
+class OutcomeStream:
+    """The outcomes of one run or stream, in the order in which they become known.
 
-    At most `ahead` batches are under way or unread, so memory stays flat however slow the reader.
-    With a `report` there is nothing to read: outcomes are counted there as they come.
+    At most `ahead` gatherings are under way or unread, so memory stays flat however slow the reader
+    is. With a `report` there is nothing to read: outcomes are counted as they come.
     """
 
-    def __init__(
-        self,
-        messages: Iterable[Any] | AsyncIterable[Any],
-        ahead: int,
-        report: Report | None = None,
-    ) -> None:
-        self.messages = messages
+    def __init__(self, ahead: int, report: Report | None = None) -> None:
         self.report = report
-        self.room = asyncio.Semaphore(ahead)
-        self.closed = False
-        """The reader has gone: nothing more is taken in, what waits is withdrawn."""
+        self.is_closed = False
+        """Whether the reader has left: nothing more is taken in, what waits is withdrawn."""
         self.failure: BaseException | None = None
         """What the source of the messages raised."""
+        self.room = asyncio.Semaphore(ahead)
         self._ready: deque[Sequence[Outcome] | None] = deque()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._expected = 0
         self._ended = False
 
     def expect(self, count: int) -> None:
-        """Count messages in, each of which will be settled once."""
+        """Count messages that were read; each will be settled once."""
         self._expected += count
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:  # noqa: ARG002
-        """Pass outcomes on to the reader."""
+        """Pass outcomes to the reader."""
         self._expected -= len(outcomes)
         if self.report is not None:
             self.report.add(outcomes)
             if self._is_over:
-                self._news.set()
-        elif not self.closed:
+                self._changed.set()
+        elif not self.is_closed:
             self._ready.append(outcomes)
-            self._news.set()
+            self._changed.set()
 
-    def answered(self) -> None:
-        """Make room for another batch once the reader has got this far."""
-        if self.closed or self.report is not None:
+    def gathering_answered(self) -> None:
+        """Make room for another gathering once the reader has come this far."""
+        if self.is_closed or self.report is not None:
             self.room.release()
         else:
             self._ready.append(None)
-            self._news.set()
+            self._changed.set()
 
     def end(self) -> None:
-        """Say that the source is exhausted."""
+        """Announce that nothing more will be read from the source."""
         self._ended = True
-        self._news.set()
+        self._changed.set()
 
     @property
     def _is_over(self) -> bool:
@@ -117,7 +159,7 @@ class Feed:
         """Return the next outcomes, None after the last.
 
         Raises:
-            Exception: what the source of the messages raised, after the outcomes of all before.
+            Exception: what the source raised, after the outcomes of all messages before.
 
         """
         while True:
@@ -130,16 +172,618 @@ class Feed:
                 if self.failure is not None:
                     raise self.failure
                 return None
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
-    def is_closed(self) -> bool:
-        """Whether its reader has gone."""
-        return self.closed
+    def has_left(self) -> bool:
+        """Whether the reader has left."""
+        return self.is_closed
 
     def close(self) -> None:
-        """Say that nobody reads on."""
-        self.closed = True
+        """Announce that the reader has left."""
+        self.is_closed = True
         for _ in range(self._ready.count(None)):
             self.room.release()
         self._ready.clear()
+
+
+class Queue(Protocol):
+    """What the intake needs of the dispatcher."""
+
+    def submit(self, gathering: Gathering) -> None:
+        """Queue a gathering; it may go on growing until a lane takes it."""
+        ...
+
+    def track(self, gathering: Gathering) -> None:
+        """Keep account of a gathering until all of its messages are settled."""
+        ...
+
+    def lose_journal(self, error: Exception) -> str:
+        """Hold the sending, as the journal cannot be used; return the reason for people."""
+        ...
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes that no request has brought."""
+        ...
+
+    def await_elsewhere(self, batch: Batch) -> None:
+        """Let messages that somebody else sends settle when their outcome is known."""
+        ...
+
+
+class Gathering:
+    """Messages that will leave together, as far as they may. The sink of their batches."""
+
+    __slots__ = (
+        "_intake",
+        "_settled",
+        "answered",
+        "counted",
+        "entries",
+        "is_submitted",
+        "is_taken",
+        "keys",
+        "messages",
+        "on_settled",
+        "open",
+        "prefix",
+        "requests",
+        "run",
+        "sink",
+        "stream",
+        "tokens",
+    )
+
+    def __init__(
+        self, intake: Intake, sink: Sink, *, run: int, prefix: str, stream: OutcomeStream | None
+    ) -> None:
+        self._intake = intake
+        self.sink = sink
+        self.run = run
+        self.prefix = prefix
+        self.stream = stream
+        self.counted = stream is not None and stream.report is not None
+        self.messages: list[Any] = []
+        self.tokens: list[Any] = []
+        self.keys: list[str | None] = []
+        self.open = 0
+        """Messages without an outcome."""
+        self.requests = 0
+        """Requests it became that have not ended."""
+        self.entries: Sequence[Entry] = ()
+        """Instead of messages: what a journal holds back."""
+        self.is_submitted = False
+        self.is_taken = False
+        """Whether a lane has taken it, so that it grows no more."""
+        self.answered = asyncio.Event()
+        """Set once its requests have ended, or none was needed."""
+        self.on_settled: Callable[[Gathering], object] | None = None
+        self._settled: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self.entries) or len(self.messages)
+
+    def append(self, message: Any, token: Any = None, key: str | None = None) -> None:
+        """Add a message; one of a stream has no token."""
+        self.messages.append(message)
+        self.open += 1
+        if token is not None:
+            self.tokens.append(token)
+            self.keys.append(key)
+
+    async def take(self) -> list[Batch]:
+        """Return the batches it becomes. It grows no more."""
+        return await self._intake.admit(self)
+
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+        """Pass outcomes on, and count them."""
+        self.sink.settle(tokens, outcomes)
+        self.open -= len(outcomes)
+        if self.open == 0:
+            if self._settled is not None:
+                self._settled.set()
+            if self.on_settled is not None:
+                self.on_settled(self)
+
+    def request_ended(self) -> None:
+        """Count a request that has ended; after the last one the gathering is answered."""
+        self.requests -= 1
+        if self.requests <= 0 and not self.answered.is_set():
+            self.answered.set()
+            if self.stream is not None:
+                self.stream.gathering_answered()
+
+    async def wait(self) -> None:
+        """Wait until every message has its outcome."""
+        if self.open:
+            if self._settled is None:
+                self._settled = asyncio.Event()
+            await self._settled.wait()
+
+
+class _Room:
+    """How many single messages may still wait. Everybody who waits for room hears of a stop."""
+
+    def __init__(self, size: int, lifecycle: Lifecycle) -> None:
+        self._free = size
+        self._lifecycle = lifecycle
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        lifecycle.on_change(lambda: self._wake(len(self._waiters)))
+
+    async def acquire(self) -> None:
+        """Take room for one message.
+
+        Raises:
+            RuntimeError: the sender was stopped or closed meanwhile.
+
+        """
+        self._lifecycle.raise_unless_open()
+        while self._free <= 0:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake(1)  # the room it was woken for is another one's now
+                raise
+            self._lifecycle.raise_unless_open()
+        self._free -= 1
+
+    def release(self, size: int) -> None:
+        """Give room back."""
+        self._free += size
+        self._wake(size)
+
+    def _wake(self, size: int) -> None:
+        while size > 0 and self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                size -= 1
+
+
+class Intake:
+    """Takes messages in and turns them into batches."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        journal: JournalProtocol | None,
+        lifecycle: Lifecycle,
+        queue: Queue,
+        batching: Batching,
+        ramp: Sequence[int],
+    ) -> None:
+        self._channel = channel
+        self._journal = journal
+        self._lifecycle = lifecycle
+        self._queue = queue
+        self._batching = batching
+        self._ramp = deque(step for step in ramp if step < batching.size)
+        self._room = _Room(batching.queue, lifecycle)
+        self._handles = _Handles()
+        self._singles: Gathering | None = None
+        """The gathering of single messages that still grows."""
+        self._lingering: dict[Gathering, asyncio.TimerHandle] = {}
+        self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}"
+        self._numbers = count()
+
+    # Single messages.
+
+    async def put(self, message: Message, key: str | None) -> Handle:
+        """Take one message in, once there is room.
+
+        Raises:
+            ValueError: something is wrong with the message or the key.
+            RuntimeError: the sender was stopped or closed.
+
+        """
+        self._channel.check(message)
+        if key is not None:
+            self._check_key(key)
+        await self._room.acquire()
+        gathering = self._singles
+        if gathering is None or len(gathering) >= self._batching.size:
+            gathering = self._singles = self._gather(self._handles, run=0)
+        handle = Handle(message, message.custom_string or f"{gathering.prefix}{len(gathering):x}")
+        gathering.append(message, handle, key)
+        self._offer(gathering, self._batching.size)
+        return handle
+
+    def flush(self) -> None:
+        """Queue what lingers."""
+        for gathering in list(self._lingering):
+            self._submit(gathering)
+
+    def _check_key(self, key: str) -> None:
+        if self._journal is None:
+            raise ValueError("key: is kept by a journal; open the sender with journal=...")
+        if not isinstance(key, str) or not key.strip():
+            raise ValueError("key: must be text that is not blank")
+
+    # Streams.
+
+    async def read(
+        self, stream: OutcomeStream, messages: Iterable[Any] | AsyncIterable[Any], run: int
+    ) -> None:
+        """Read a source until it, the reader of its outcomes or the sending ends."""
+        try:
+            if isinstance(messages, AsyncIterable):
+                await self._read_async(stream, messages, run)
+            else:
+                await self._read_sync(stream, messages, run)
+        except Exception as error:
+            stream.failure = error
+        finally:
+            stream.end()
+
+    async def _read_sync(self, stream: OutcomeStream, messages: Iterable[Any], run: int) -> None:
+        source = iter(messages)
+        failure: BaseException | None = None
+        while failure is None and await self._make_room(stream):
+            chunk: list[Any] = []
+            try:
+                chunk.extend(islice(source, self._step()))
+            except Exception as error:
+                failure = error
+            except asyncio.CancelledError as error:
+                failure = _leaked(error)
+            if not chunk:
+                stream.room.release()
+                break
+            gathering = self._gather(stream, run=run, stream=stream)
+            gathering.messages = chunk
+            gathering.open = len(chunk)
+            stream.expect(len(chunk))
+            self._submit(gathering)
+            await self._climb(gathering)
+        if failure is not None:
+            raise failure
+
+    async def _read_async(
+        self, stream: OutcomeStream, messages: AsyncIterable[Any], run: int
+    ) -> None:
+        gathering: Gathering | None = None
+        with anyio.CancelScope() as scope:
+            # A source may be idle for ever: only a cancellation lets it hear of the end.
+            forget = self._lifecycle.on_change(scope.cancel)
+            try:
+                async for message in messages:
+                    before, step = gathering, self._step()
+                    fresh = before is None or before.is_taken or len(before) >= step
+                    if before is None or fresh:
+                        gathering = self._gather(stream, run=run, stream=stream)
+                    # In a gathering before anything is waited for: from here on it has an outcome.
+                    stream.expect(1)
+                    gathering.append(message)
+                    if fresh:
+                        if before is not None:
+                            await self._climb(before)
+                        if not await self._make_room(stream):
+                            return
+                    self._offer(gathering, step)
+            except asyncio.CancelledError as error:
+                if scope.cancel_called or _is_cancelled():
+                    raise
+                raise _leaked(error) from error
+            finally:
+                forget()
+                if gathering is not None:
+                    self._submit(gathering)
+        if scope.cancelled_caught:
+            self._note_stop(stream)
+
+    async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
+        """Send what the journal holds back."""
+        after = 0
+        try:
+            while await self._make_room(stream):
+                entries = await journal.claim(State.PLANNED, self._batching.size, after)
+                if not entries:
+                    stream.room.release()
+                    return
+                after = entries[-1].row
+                gathering = self._gather(stream, run=0, stream=stream)
+                gathering.entries = entries
+                gathering.open = len(entries)
+                stream.expect(len(entries))
+                self._submit(gathering)
+        except Exception as error:
+            stream.failure = error
+        finally:
+            stream.end()
+
+    def expect(self, stream: OutcomeStream, entries: Sequence[Entry]) -> None:
+        """Let a stream learn the outcomes of messages that are under way already."""
+        gathering = self._gather(stream, run=0, stream=stream)
+        gathering.open = len(entries)
+        stream.expect(len(entries))
+        self._queue.track(gathering)
+        self._elsewhere(gathering, entries, [self._thaw(it) for it in entries], ())
+
+    async def _make_room(self, stream: OutcomeStream) -> bool:
+        """Wait until another gathering may be read; False if nothing more is taken in."""
+        await stream.room.acquire()
+        if self._lifecycle.takes_in and not stream.is_closed:
+            return True
+        stream.room.release()
+        self._note_stop(stream)
+        return False
+
+    def _note_stop(self, stream: OutcomeStream) -> None:
+        if stream.report is not None:
+            stream.report.stopped = True
+
+    async def _climb(self, gathering: Gathering) -> None:
+        """At the beginning of a sender: wait until a gathering is answered before the next one."""
+        if self._ramp:
+            await gathering.answered.wait()
+            if self._ramp:  # another stream may have taken the last step
+                self._ramp.popleft()
+
+    def _step(self) -> int:
+        return self._ramp[0] if self._ramp else self._batching.size
+
+    # Gatherings.
+
+    def _gather(
+        self, sink: Sink, *, run: int, stream: OutcomeStream | None = None
+    ) -> Gathering:
+        if self._journal is not None:
+            prefix = self._journal.ref_prefix()
+        else:
+            prefix = f"{self._prefix}-{next(self._numbers):x}-"
+        gathering = Gathering(self, sink, run=run, prefix=prefix, stream=stream)
+        self._queue.track(gathering)
+        return gathering
+
+    def _offer(self, gathering: Gathering, size: int) -> None:
+        """Queue a gathering, unless it is to linger."""
+        if gathering.is_submitted:
+            return
+        if self._batching.linger == 0 or len(gathering) >= size:
+            self._submit(gathering)
+        elif gathering not in self._lingering:
+            self._lingering[gathering] = asyncio.get_running_loop().call_later(
+                self._batching.linger, self._submit, gathering
+            )
+
+    def _submit(self, gathering: Gathering) -> None:
+        timer = self._lingering.pop(gathering, None)
+        if timer is not None:
+            timer.cancel()
+        if not gathering.is_submitted:
+            gathering.is_submitted = True
+            self._queue.submit(gathering)
+
+    # From gatherings to batches.
+
+    async def admit(self, gathering: Gathering) -> list[Batch]:
+        """Return the batches that a gathering becomes; the rest of its messages is settled."""
+        gathering.is_taken = True
+        if gathering is self._singles:
+            self._singles = None
+        if gathering.sink is self._handles:
+            self._room.release(len(gathering))
+        if (refusal := self._lifecycle.refusal) is not None:
+            self._refuse(gathering, *refusal)
+            return []
+        if gathering.entries:
+            messages = [self._thaw(it) for it in gathering.entries]
+            return self._batches_of_entries(gathering, gathering.entries, messages, ())
+        encoded = self._channel.encode(
+            gathering.messages,
+            gathering.prefix,
+            keys=gathering.keys if any(gathering.keys) else None,
+            compact=gathering.counted,
+        )
+        gathering.messages = []
+        tokens = self._settle_bad(gathering, encoded)
+        if not len(encoded):
+            return []
+        if self._journal is None:
+            return self._batches(gathering, encoded, encoded.requests(self._batching.max_bytes), tokens)
+        return await self._plan(self._journal, gathering, encoded, tokens)
+
+    async def _plan(
+        self,
+        journal: JournalProtocol,
+        gathering: Gathering,
+        encoded: Encoded,
+        tokens: Sequence[Any],
+    ) -> list[Batch]:
+        """Enter messages in the journal and part those it knows from those to send."""
+        try:
+            planned = await journal.plan(gathering.run, encoded)
+        except Exception as error:
+            detail = self._queue.lose_journal(error)
+            outcomes: list[Outcome] = [
+                NotSent(message, ref, Reason.JOURNAL, detail)
+                for message, ref in zip(encoded.messages, encoded.refs, strict=True)
+            ]
+            self._settle(gathering, tokens, outcomes)
+            return []
+        if planned.accepted is not None:
+            self._settle(gathering, tokens, planned.accepted.of(encoded.messages))
+            return []
+        max_bytes = self._batching.max_bytes
+        if not planned.known and len(set(planned.rows)) == len(planned.rows):
+            return self._batches(
+                gathering, encoded, encoded.requests(max_bytes), tokens, planned.rows
+            )
+        batches: list[Batch] = []
+        new, repeated, seen = [], [], set[int]()
+        for place, row in enumerate(planned.rows):
+            if place not in planned.known:
+                (repeated if row in seen else new).append(place)
+                seen.add(row)
+        # Two messages of one row (one key, one ref): the second finds the first one begun.
+        for places in (new, repeated):
+            if places:
+                requests = encoded.requests(max_bytes, places)
+                batches += self._batches(gathering, encoded, requests, tokens, planned.rows)
+        known = sorted(planned.known)
+        return batches + self._batches_of_entries(
+            gathering,
+            [planned.known[it] for it in known],
+            [encoded.messages[it] for it in known],
+            [tokens[it] for it in known] if tokens else (),
+        )
+
+    def _batches(
+        self,
+        gathering: Gathering,
+        encoded: Encoded,
+        requests: list[Sequence[int]],
+        tokens: Sequence[Any],
+        rows: Sequence[int] = (),
+    ) -> list[Batch]:
+        batches = []
+        for places in requests:
+            whole = len(places) == len(encoded)
+            batch = Batch(
+                encoded,
+                places,
+                gathering,
+                tokens if whole or not tokens else [tokens[it] for it in places],
+                rows=rows if whole or not rows else [rows[it] for it in places],
+            )
+            batch.counted = gathering.counted and self._journal is None and encoded.has_unique_refs
+            if gathering.stream is not None:
+                batch.is_abandoned = gathering.stream.has_left
+            batches.append(batch)
+        return batches
+
+    def _batches_of_entries(
+        self,
+        gathering: Gathering,
+        entries: Sequence[Entry],
+        messages: Sequence[Message],
+        tokens: Sequence[Any],
+    ) -> list[Batch]:
+        """Settle what a journal knows of messages, and return batches of those to be sent."""
+        outcomes: list[Outcome] = []
+        settled, to_send, elsewhere = [], [], []
+        for place, entry in enumerate(entries):
+            if entry.state.is_sendable:
+                to_send.append(place)
+            elif entry.state in (State.ACCEPTED, State.REJECTED, State.KEY_CONFLICT):
+                settled.append(place)
+                outcomes.append(outcome_of(messages[place], entry))
+            else:
+                elsewhere.append(place)
+        if settled:
+            self._settle(gathering, [tokens[it] for it in settled] if tokens else (), outcomes)
+        if elsewhere:
+            self._elsewhere(
+                gathering,
+                [entries[it] for it in elsewhere],
+                [messages[it] for it in elsewhere],
+                [tokens[it] for it in elsewhere] if tokens else (),
+            )
+        if not to_send:
+            return []
+        chosen = [entries[it] for it in to_send]
+        encoded = _encoded_of(chosen, [messages[it] for it in to_send])
+        return self._batches(
+            gathering,
+            encoded,
+            encoded.requests(self._batching.max_bytes),
+            [tokens[it] for it in to_send] if tokens else (),
+            [it.row for it in chosen],
+        )
+
+    def _elsewhere(
+        self,
+        gathering: Gathering,
+        entries: Sequence[Entry],
+        messages: Sequence[Message],
+        tokens: Sequence[Any],
+    ) -> None:
+        encoded = _encoded_of(entries, messages)
+        rows = [it.row for it in entries]
+        self._queue.await_elsewhere(
+            Batch(encoded, range(len(entries)), gathering, tokens, rows=rows)
+        )
+
+    def _thaw(self, entry: Entry) -> Message:
+        return self._channel.thaw(entry.body, entry.media_file)
+
+    def _settle_bad(self, gathering: Gathering, encoded: Encoded) -> Sequence[Any]:
+        """Settle the messages that cannot be sent; return the tokens of the others."""
+        tokens: Sequence[Any] = gathering.tokens
+        if not encoded.bad:
+            return tokens
+        bad = {it.position for it in encoded.bad}
+        outcomes: list[Outcome] = [
+            NotSent(it.message, _ref_of(it.message), Reason.INVALID, it.error)
+            for it in encoded.bad
+        ]
+        self._settle(gathering, [tokens[it] for it in sorted(bad)] if tokens else (), outcomes)
+        return [it for place, it in enumerate(tokens) if place not in bad]
+
+    def _refuse(self, gathering: Gathering, reason: Reason, detail: str) -> None:
+        messages = [self._thaw(it) for it in gathering.entries] or gathering.messages
+        outcomes: list[Outcome] = [NotSent(it, _ref_of(it), reason, detail) for it in messages]
+        if gathering.stream is not None:
+            self._note_stop(gathering.stream)
+        self._settle(gathering, gathering.tokens, outcomes)
+
+    def _settle(
+        self, gathering: Gathering, tokens: Sequence[Any], outcomes: Sequence[Outcome]
+    ) -> None:
+        self._queue.count(outcomes)
+        gathering.settle(tokens, outcomes)
+
+
+def outcome_of(message: Message, entry: Entry) -> Outcome:
+    """Return the outcome that a journal holds for a message."""
+    ref, detail = entry.ref, entry.detail or ""
+    match entry.state:
+        case State.ACCEPTED:
+            return Accepted(message, ref, entry.message_id, entry.parts, entry.price)
+        case State.REJECTED | State.HELD:
+            return Rejected(message, ref, entry.reason or "")
+        case State.KEY_CONFLICT:
+            why = "its key belongs to a message with another number or text"
+            return NotSent(message, ref, Reason.KEY_CONFLICT, why)
+        case State.PLANNED | State.NOT_SENT:
+            return NotSent(message, ref, _reason(entry.reason, Reason.STOPPED), detail)
+        case _:
+            return Unknown(message, ref, _reason(entry.reason, Reason.NO_VERDICT), detail)
+
+
+def _reason(value: str | None, default: Reason) -> Reason:
+    try:
+        return Reason(value or "")
+    except ValueError:  # written by another version
+        return default
+
+
+def _encoded_of(entries: Sequence[Entry], messages: Sequence[Message]) -> Encoded:
+    files = [it.media_file for it in entries]
+    return Encoded(
+        messages,
+        [it.ref for it in entries],
+        bodies=[it.body for it in entries],
+        media_files=files if any(files) else None,
+        generated=all(it.has_unique_ref for it in entries),
+    )
+
+
+def _ref_of(message: Any) -> str:
+    ref = getattr(message, "custom_string", None)
+    return ref if isinstance(ref, str) else ""
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _leaked(error: BaseException) -> RuntimeError:
+    """Return what a source's own CancelledError is to its reader, who was not cancelled."""
+    leaked = RuntimeError("the source of the messages raised CancelledError")
+    leaked.__cause__ = error
+    return leaked

@@ -1,27 +1,26 @@
-"""What a bulk would cost: the same messages and batches, posted to the price endpoint."""
+"""What a bulk would cost: the same encoder, batches and limits as `run`, at the price endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable
+from contextlib import aclosing
 from decimal import Decimal
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
 import anyio
 
-from ..models.messages import freeze, new_ref, with_ref
-from ..models.results import ACCEPTED
-from . import express
-from .batcher import Batching
+from ..models.messages import new_ref
 from .channel import Channel
-from .report import Quote
-from .rows import Priced, parts
-from .rows import price as price_of
-from .sources import Lingering, Prompt
+from .intake import Batching
+from .outcome import Quote
+from .replies import REFUSALS, Priced, parts, status_word
+from .replies import price as price_of
 
-_told = attrgetter("status", "country", "message_price", "message_parts")
+_columns = attrgetter("status", "country", "message_price", "message_parts")
 
 
 async def price(
@@ -29,79 +28,67 @@ async def price(
     messages: Iterable[Any] | AsyncIterable[Any],
     batching: Batching,
     lanes: int,
-    check: Any,
 ) -> Quote:
     """Return what messages would cost.
 
     Raises:
-        ValueError: one of them is wrong; nothing is sent in any case.
+        ValueError: a message cannot be sent.
         ClickSendError: a price could not be had.
 
     """
     quote = Quote()
     failures: list[Exception] = []
     turn = asyncio.Lock()
+    source = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+
+    async def lane() -> None:
+        try:
+            while True:
+                async with turn:
+                    chunk = await _take(source, batching.size)
+                if not chunk:
+                    return
+                encoded = channel.encode(chunk, f"{new_ref()}-")
+                if encoded.bad:
+                    raise ValueError(encoded.bad[0].error)
+                for places in encoded.requests(batching.max_bytes):
+                    _add(quote, await channel.price(encoded.body(places)))
+        except Exception as error:
+            failures.append(error)
+            tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        if isinstance(messages, AsyncIterable):
-            lingering = Lingering(messages, batching)
-            take = lingering.take
-            tasks.start_soon(lingering.read)
-        else:
-            take = Prompt(messages).take
-
-        async def lane() -> None:
-            try:
-                while True:
-                    async with turn:
-                        chunk = await take(batching.size)
-                    if not chunk:
-                        return
-                    for part in _by_kind(channel, chunk):
-                        _add(quote, await _ask(channel, part, check))
-            except Exception as error:
-                failures.append(error)
-                tasks.cancel_scope.cancel()
-
         for _ in range(lanes):
             tasks.start_soon(lane)
     if failures:
+        if hasattr(source, "aclose"):
+            async with aclosing(source):
+                pass
         raise failures[0]
     return quote
 
 
-async def _ask(channel: Channel, messages: list[Any], check: Any) -> Priced:
-    prefix = new_ref()
-    usual = express.body_of(messages, channel.message, f"{prefix}-")
-    if usual is not None:
-        return await channel.price(usual[1])
-    bodies = []
-    for place, message in enumerate(messages):
-        check(message)
-        body = freeze(message)
-        bodies.append(body if message.custom_string else with_ref(body, f"{prefix}-{place:x}"))
-    return await channel.price(channel.body(messages, bodies))
-
-
-def _by_kind(channel: Channel, messages: list[Any]) -> list[list[Any]]:
-    kinds: dict[object, list[Any]] = {}
-    for message in messages:
-        kind = channel.kind(message) if isinstance(message, channel.message) else None
-        kinds.setdefault(kind, []).append(message)
-    return list(kinds.values())
+async def _take(source: Any, size: int) -> list[Any]:
+    if hasattr(source, "__next__"):
+        return list(islice(source, size))
+    chunk: list[Any] = []
+    async for message in source:
+        chunk.append(message)
+        if len(chunk) == size:
+            break
+    return chunk
 
 
 def _add(quote: Quote, priced: Priced) -> None:
     if quote.currency is None:
         quote.currency = priced.currency or None
-    rejected = dict(quote.rejected)
-    for (status, country, told, count), messages in Counter(map(_told, priced.rows)).items():
-        if status != ACCEPTED:
-            rejected[status] = rejected.get(status, 0) + messages
+    for (status, country, amount, count), messages in Counter(map(_columns, priced.rows)).items():
+        if status_word(status) in REFUSALS:
+            quote.rejected[status] = quote.rejected.get(status, 0) + messages
             continue
-        cost = (price_of(told) or Decimal(0)) * messages
+        cost = (price_of(amount) or Decimal(0)) * messages
         quote.count += messages
         quote.parts += (parts(count) or 0) * messages
-        quote.by_country[country or "?"] = quote.by_country.get(country or "?", Decimal(0)) + cost
+        where = country or "?"
+        quote.by_country[where] = quote.by_country.get(where, Decimal(0)) + cost
         quote.total += cost
-    quote.rejected = rejected

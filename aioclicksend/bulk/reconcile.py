@@ -1,60 +1,77 @@
 """Looking up what became of messages in doubt.
 
-The API cannot be asked about a ref: its history is walked, newest first, one walk for all messages
-in doubt, and rows are matched here. What is found was accepted. What is not found proves nothing,
-as the history lags by an unknown time; so it is asked again and again until `settle` seconds have
-passed since the failure, and the verdict then comes from full passes begun after that, repeated
-until one adds nothing.
+The API cannot be asked about a ref. Its history is searched instead, in passes, one for all doubts
+of a moment, and `evidence` says which rows prove what::
 
-Two things make that verdict worth more. The window of a walk is put on the server's own clock,
-which the replies to sends have told (the allowance `skew` stands in until then). And messages that
-were sent after the doubtful one are witnesses: once they show, the history has come that far.
+    failure ──pass──▶ found: Accepted, Rejected
+       │                 │ not found
+       │                 ▼
+       │       again after 1, 2, 4 … s, until `settle` is over
+       └─ settle ─▶ the pass that decides, begun after that
+                         ├─ resend=False ───────────────────────────────▶ Unknown
+                         ├─ may belong to a row, refs altered, scheduled ─▶ Unknown
+                         └─ resend=True, and a witness shows ────────────▶ sent again, same ref
+
+What is found was taken. What is not found proves nothing, as the history lags by an unknown time.
+So absence permits another attempt only beside a **witness**: a message of this sender that was sent
+after the failure and shows; or, where nothing is left to send, an earlier one whose delay until it
+showed was measured and is at most a third of `settle`.
+
+How a pass reads (`_read`). The window from the failed request on is read where it is short. Where
+it is long, because others send meanwhile, the doubtful numbers are asked for instead, a hundred a
+request. Whether the server joins them by OR is unverified, so each such request begins and ends
+with a different witness. A witness that does not show there, though the window shows it, proves
+that the filter does not work: from then on the window is read, and with `resend` nothing new is
+sent meanwhile, so that the window does not grow.
+
+Everything ends: a pass is bounded in time, a page that hangs is given up, and a doubt is settled at
+the latest some seconds after its first pass begun after `settle`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
+import anyio
 from msgspec import Struct
 
 from ..errors import ClickSendError
-from ..models.messages import REF_PREFIX
-from ..models.results import Row
 from ..pages import Page
-from .batch import Doubt
-from .channel import History
-from .matching import is_code, same_number
-from .outcome import Accepted, Outcome, Rejected, Unknown
-from .rows import parts
+from .batch import Batch, Doubt
+from .channel import Channel
+from .evidence import Pass
+from .lifecycle import Lifecycle, Phase
+from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
 log = logging.getLogger("aioclicksend")
 
+AHEAD = 2
+"""Pages of the history under way: more would be wasted on walks that end at the first page."""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 _TOGETHER = 0.1
-"""Seconds within which doubts that become due share a search."""
+"""Seconds within which doubts that become due share a pass."""
 _MARGIN = 2.0
-"""Seconds around a window on the server's clock, whose times are whole seconds; a quarter of it
-where nothing is decided yet."""
+"""Seconds around a window on the server's clock, whose times are whole seconds."""
 _LATE = 15.0
-"""Seconds a server may take to accept what it had read when its reply went missing. Before a
-message is sent again the window reaches further, to the end of its settle time."""
-_SOON = 3.0
-"""The same for searches that decide nothing yet: most of what was taken was taken at once."""
-AHEAD = 2
-"""Pages of the history under way: more would be wasted on walks that end at the first page."""
-_TRIES = 5
+"""Seconds a server may take to accept what it had read when its reply went missing."""
+_ATTEMPTS = 5
 """Times one message is sent at most."""
 _PATIENCE = 4.0
-"""Settle times after which a history that shows no witness, or no page, is given up."""
+"""Settle times after which a history that shows no witness is given up."""
+_TROUBLE = 10.0
+"""Seconds beyond `settle` for which a history that cannot be read is tried again."""
+_STALL = 5.0
+"""Seconds for which one page may hang before a pass is given up, beside `settle`."""
 _REREADS = 3
-"""Times a walk is repeated whose pages held fewer rows than announced."""
+"""Times a window is read again whose pages held fewer rows than announced."""
+_PER_REQUEST = 98
+"""Numbers asked for in one request; with two witnesses a page of 100 rows holds them all."""
 
 
 class Reconcile(Struct, frozen=True):
@@ -63,337 +80,452 @@ class Reconcile(Struct, frozen=True):
     settle: float = 60.0
     """Seconds after a failure for which the history is asked again; 0 asks nothing."""
     resend: bool = False
-    """Send again what a settled search did not show.
+    """Send again what a settled search did not show, beside a witness that shows.
 
     The risk: a message whose row takes longer than `settle` to show goes out twice. Choose `settle`
     well above the lag you have seen.
     """
     skew: float = 300.0
-    """Seconds by which the server's clock may differ from ours, until it has told its time."""
+    """Seconds by which the server's clock may differ from ours, until a reply has shown it."""
 
     def __post_init__(self) -> None:
-        if self.settle < 0 or self.skew < 0:
+        if not self.settle >= 0 or not self.skew >= 0:
             raise ValueError("Reconcile: settle and skew must not be negative")
 
 
 class Ledger(Protocol):
     """What the reconciler needs of the sender."""
 
-    def conclude(self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool) -> None:
-        """Book outcomes of doubtful messages."""
+    async def conclude(self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool) -> None:
+        """Record and settle outcomes of doubtful messages."""
         ...
 
     def send_again(self, doubts: Sequence[Doubt]) -> None:
-        """Queue doubtful messages for another try."""
+        """Queue doubtful messages for another attempt."""
         ...
 
-    def searched(self) -> None:
-        """Learn that a search has ended."""
+    async def taken(self, message_ids: Sequence[str]) -> set[str]:
+        """Return those of some ids that other messages hold."""
+        ...
+
+    def has_more_to_send(self) -> bool:
+        """Whether new messages wait to be sent."""
+        ...
+
+    def wake(self) -> None:
+        """Look again at what may be sent."""
         ...
 
 
-class _Witness(Struct, frozen=True):
-    """A message that was accepted while others were in doubt."""
+class _Witness(Struct):
+    """A message of this sender that was accepted."""
 
-    intent: float
-    """Wall time before its bytes left."""
-    known: float
-    """Monotonic time at which its acceptance was known."""
+    batch: Batch
+    place: int
+    sent: float
+    """Just before its request, on the event loop's clock."""
+    accepted: float
+    """When its acceptance was known, on the same clock."""
 
+    @property
+    def ref(self) -> str:
+        """Its ref."""
+        return self.batch.refs[self.place]
 
-class ServerClock:
-    """The difference between the server's clock and ours, as far as replies have told it."""
-
-    def __init__(self) -> None:
-        self.behind: float | None = None
-        """Least seconds to add to our time to get the server's, by the latest reply."""
-        self.closest = float("-inf")
-        """The same by the reply that told most: its second had just begun."""
-        self.ahead = 0.0
-
-    def observe(self, told: float, sent: float, received: float) -> None:
-        """Learn from the whole second a server stamped between two moments of ours."""
-        self.behind = told - received
-        self.closest = max(self.closest, self.behind)
-        self.ahead = told + 1.0 - sent
+    @property
+    def to(self) -> str:
+        """Its number; looked up only now, as most messages are kept as JSON."""
+        return self.batch.messages[self.place].to or ""
 
 
 class Reconciler:
-    """Walks the history for all doubts of one bulk sender."""
+    """Looks up all doubts of one bulk sender."""
 
     def __init__(
         self,
-        history: History,
-        reconcile: Reconcile,
+        channel: Channel,
+        policy: Reconcile,
         ledger: Ledger,
+        lifecycle: Lifecycle,
         *,
-        by_text: bool,
         now: Callable[[], float],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._history = history
-        self._policy = reconcile
+        self._channel = channel
+        self._policy = policy
         self._ledger = ledger
-        self._by_text = by_text
+        self._lifecycle = lifecycle
         self._now = now
         self._wall = wall
-        self.clock = ServerClock()
         self._doubts: dict[int, Doubt] = {}
-        self._witnesses: dict[str, _Witness] = {}
-        self._taken: deque[list[str | None]] = deque(maxlen=64)
-        self._wake = asyncio.Event()
-        self._given_up = "not looked up, as settle is 0" if reconcile.settle == 0 else None
+        self._witnesses: deque[_Witness] = deque(maxlen=16)
+        """The first and the last message of each of the last accepted batches."""
+        self._lag: float | None = None
+        """How long the last witness took to show, at most."""
+        self._changed = asyncio.Event()
+        self._searching: anyio.CancelScope | None = None
+        lifecycle.on_change(self._hear_of_the_end)
 
     def __len__(self) -> int:
         return len(self._doubts)
 
     @property
-    def unsearched(self) -> bool:
-        """Whether there are doubts that no search was made for yet."""
-        return any(it.passes == 0 for it in self._doubts.values())
+    def wants_pause(self) -> bool:
+        """Whether new messages should wait: a doubt was not searched for, or windows would grow."""
+        if not self._doubts or self._policy.settle == 0:
+            return False
+        if any(it.passes == 0 for it in self._doubts.values()):
+            return True
+        reads_windows = self._channel.lookup is None or self._channel.memory.filter_is_broken
+        return (
+            self._policy.resend
+            and reads_windows
+            and any(it.may_resend for it in self._doubts.values())
+        )
+
+    @property
+    def wants_probe(self) -> bool:
+        """Whether a paused sender should send a few new messages, to get a witness."""
+        if not self.wants_pause or any(it.passes == 0 for it in self._doubts.values()):
+            return False
+        latest = max(it.failed for it in self._doubts.values())
+        return not any(it.sent >= latest for it in self._witnesses)
 
     def add(self, doubts: Iterable[Doubt]) -> None:
         """Take messages in doubt; they are searched for at once."""
         for doubt in doubts:
             doubt.due = self._now()
             self._doubts[id(doubt)] = doubt
-        self._wake.set()
-        if self._given_up is not None:
-            self.give_up(self._given_up)
+        self._changed.set()
 
-    def accepted(self, refs: Sequence[str], outcomes: Sequence[Outcome], intent: float) -> None:
-        """Learn of messages a reply accepted: one of them is a witness, and their ids are taken.
-
-        Ids matter for refs of the caller's only, which may come again; ours are used once.
-        """
-        if not refs[-1].startswith(REF_PREFIX):
-            self._taken.append([it.message_id for it in outcomes if isinstance(it, Accepted)])
-        if self._doubts:
-            witness = next((it for it in reversed(outcomes) if isinstance(it, Accepted)), None)
-            if witness is not None:
-                self._witnesses[witness.ref] = _Witness(intent, self._now())
-
-    def give_up(self, why: str) -> None:
-        """Make every doubt Unknown now, and every later one at once."""
-        self._given_up = why
-        self._conclude(
-            [(it, Unknown(it.message, it.ref, f"{it.reason}; {why}")) for it in self._all()]
-        )
+    def accepted(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Learn of a batch that a reply has settled: a witness, and ids that are taken."""
+        if batch.sent is None or batch.sent.mono is None:
+            return
+        if isinstance(outcomes, Acceptances):
+            first, last = 0, len(outcomes) - 1
+        else:
+            positions = [it for it, one in enumerate(outcomes) if isinstance(one, Accepted)]
+            if not positions:
+                return
+            first, last = positions[0], positions[-1]
+        now = self._now()
+        if not batch.has_unique_refs:
+            # A ref of the caller's may come again: then the ids tell messages apart.
+            ids = [it.message_id for it in outcomes if isinstance(it, Accepted)]
+            self._channel.memory.take(ids, now)
+        for place in {first, last}:
+            self._witnesses.append(_Witness(batch, place, batch.sent.mono, now))
 
     async def run(self) -> None:
         """Search whenever a doubt is due, until cancelled."""
         while True:
             await self._until_due()
+            if self._policy.settle == 0:
+                await self._give_up(Reason.NOT_LOOKED_UP, "not looked up, as settle is 0")
+                continue
+            if self._lifecycle.phase >= Phase.HURRIED:
+                await self._give_up(Reason.ABORTED, f"{self._lifecycle.detail}, not looked up")
+                continue
             try:
-                await self._search()
-            except Exception:
-                log.exception("a search of the history ended in an error of our own")
-                self.give_up("the search for it failed")
-            if not self._doubts:
-                self._witnesses.clear()
-            self._ledger.searched()
+                with anyio.CancelScope() as self._searching:
+                    await self._search()
+            except Exception as error:
+                log.exception("internal error while searching the history")
+                # Only what is in doubt now: a later search may succeed.
+                detail = f"the search for it failed ({type(error).__name__})"
+                await self._give_up(Reason.NOT_LOOKED_UP, detail)
+            finally:
+                self._searching = None
+            self._ledger.wake()
 
     async def _until_due(self) -> None:
         while True:
-            self._wake.clear()
-            wait = min((it.due for it in self._all()), default=float("inf")) - self._now()
+            self._changed.clear()
+            doubts = self._doubts.values()
+            if doubts and self._lifecycle.phase >= Phase.HURRIED:
+                return
+            wait = min((it.due for it in doubts), default=float("inf")) - self._now()
             if wait <= 0:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if wait == float("inf") else wait):
-                    await self._wake.wait()
+            with anyio.move_on_after(None if wait == float("inf") else wait):
+                await self._changed.wait()
+
+    def _hear_of_the_end(self) -> None:
+        self._changed.set()
+        if self._lifecycle.phase >= Phase.HURRIED and self._searching is not None:
+            self._searching.cancel()
+
+    async def _give_up(self, reason: Reason, detail: str) -> None:
+        verdicts: list[tuple[Doubt, Outcome]] = [
+            (it, Unknown(it.message, it.ref, reason, f"{it.detail}; {detail}"))
+            for it in self._doubts.values()
+        ]
+        await self._conclude(verdicts)
+
+    # One pass.
 
     async def _search(self) -> None:
-        """Make one pass for the doubts that are due; what it shows of others is taken along."""
+        """Make one pass for the doubts that are due."""
         started = self._now()
-        wanted = [it for it in self._all() if it.due <= started + _TOGETHER]
-        search = _Search(wanted, self._all(), self._taken, by_text=self._by_text)
+        wanted = [it for it in self._doubts.values() if it.due <= started + _TOGETHER]
+        one = Pass(
+            list(self._doubts.values()),
+            wanted,
+            memory=self._channel.memory,
+            has_refs=self._channel.has_refs,
+            skew=self._policy.skew,
+            wall_offset=self._wall() - started,
+        )
+        bound = max(10.0, 2 * self._policy.settle)
         try:
-            for _ in range(_REREADS):
-                if await self._read(search):
-                    break
-            else:
-                search.trouble = "its pages hold fewer rows than it announces"
+            with anyio.move_on_after(bound) as limit:
+                await self._read(one)
+            if limit.cancelled_caught:
+                one.trouble = f"it could not be read within {bound:g} s"
         except ClickSendError as error:
-            log.warning("the history could not be read: %s", error)
-            search.trouble = str(error)
-        self._conclude(search.verdicts(), found=True)
+            one.trouble = str(error)
+        except _Stalled:
+            one.trouble = "a page of it did not come"
+        self._measure_lag(one)
+        found = one.verdicts()
+        await self._conclude(found, found=True)
         open_ones = [it for it in wanted if id(it) in self._doubts]
-        self._decide(open_ones, search, started)
+        await self._decide(open_ones, one, started)
 
-    async def _read(self, search: _Search) -> bool:
-        """Walk the window once; True if the pages held all the rows they announced."""
-        since, until = self._window(search.wanted)
-        search.since = since
-        walk = self._history(int(since), None if until is None else int(until)).by_page()
-        rows = announced = 0
-        page: Page[Row]
+    async def _read(self, one: Pass) -> None:
+        """Read what may show the wanted doubts: the window, or their numbers if that is cheaper."""
+        for _ in range(_REREADS):
+            rows = announced = 0
+            since, until = self._window(one.wanted)
+            walk = self._channel.history(since, until).by_page()
+            try:
+                while (page := await self._page(walk)) is not None:
+                    await self._look(one, page)
+                    rows += len(page.items)
+                    announced = announced or page.total or 0
+                    if not one.missing:
+                        one.is_complete = True
+                        return
+                    if page.number == 1 and self._numbers_are_cheaper(one, announced):
+                        break
+                else:
+                    one.is_complete = rows >= announced
+                    if one.is_complete:
+                        return
+                    continue
+            finally:
+                await _close(walk)
+            if await self._look_up_numbers(one):
+                one.is_complete = True
+                return
+        one.trouble = one.trouble or "its pages hold fewer rows than it announces"
+
+    def _numbers_are_cheaper(self, one: Pass, announced: int) -> bool:
+        if self._channel.lookup is None or self._channel.memory.filter_is_broken:
+            return False
+        numbers = {it.message.to or "" for it in one.wanted}
+        if not all(it.startswith("+") for it in numbers):
+            return False
+        return len(numbers) / _PER_REQUEST + 1 < (announced - 100) / 100
+
+    async def _look_up_numbers(self, one: Pass) -> bool:
+        """Ask for the numbers in doubt; False if that did not work, so that the window decides."""
+        lookup, memory = self._channel.lookup, self._channel.memory
+        assert lookup is not None
+        found = {id(doubt) for doubt, _ in one.verdicts()}
+        numbers = sorted({it.message.to or "" for it in one.wanted if id(it) not in found})
+        first, last = self._two_witnesses(one.wanted, set(numbers))
+        since, _ = self._window(one.wanted)
+        since = min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5) if (
+            first and last
+        ) else since
+        shows = True
+        for start in range(0, len(numbers), _PER_REQUEST):
+            some = numbers[start : start + _PER_REQUEST]
+            asked = [*([first.to] if first else []), *some, *([last.to] if last else [])]
+            one.seen.difference_update(it.ref for it in (first, last) if it)
+            walk = lookup(since, asked).by_page()
+            try:
+                while (page := await self._page(walk)) is not None:
+                    await self._look(one, page)
+                    if page.number == 1 and (page.total or 0) > 10 * len(asked) + 100:
+                        memory.filter_is_broken = True  # it shows everything there is
+                        return False
+            finally:
+                await _close(walk)
+            shows = shows and all(it is not None and it.ref in one.seen for it in (first, last))
+        if shows or not one.missing:
+            return True
+        if first is None or last is None:
+            return True  # nothing to check the filter with: what it shows counts, absence does not
+        # The filter hides a witness, or the history lags: the window shows which of the two.
+        walk = self._channel.history(since, None).by_page()
         try:
-            async for page in walk:
-                rows += len(page.items)
-                announced = announced or page.total or 0
-                search.look(page.items, self._witnesses)
-                if not search.missing:
-                    return True
+            while (page := await self._page(walk)) is not None:
+                await self._look(one, page)
+                if {first.ref, last.ref} <= one.seen:
+                    memory.filter_is_broken = True
+                    log.warning("the history does not filter by several numbers; reading windows")
+                    return False
         finally:
-            await walk.aclose()
-        return rows >= announced
+            await _close(walk)
+        return True
 
-    def _window(self, doubts: Sequence[Doubt]) -> tuple[float, float | None]:
+    def _two_witnesses(
+        self, wanted: Sequence[Doubt], numbers: set[str]
+    ) -> tuple[_Witness | None, _Witness | None]:
+        """Return two messages that the history should show, best sent after the failures."""
+        failed = max(it.failed for it in wanted)
+        usable = [it for it in self._witnesses if it.to.startswith("+") and it.to not in numbers]
+        later = [it for it in usable if it.sent >= failed] or usable
+        if len({it.to for it in later}) < 2:
+            later = usable
+        if len({it.to for it in later}) < 2:
+            return None, None
+        first = later[0]
+        return first, next(it for it in reversed(later) if it.to != first.to)
+
+    async def _page(self, walk: Any) -> Page[Any] | None:
+        """Return the next page, None after the last.
+
+        Raises:
+            _Stalled: it did not come in time.
+
+        """
+        with anyio.move_on_after(_STALL + self._policy.settle):
+            page: Page[Any] | None = await anext(walk, None)
+            return page
+        raise _Stalled
+
+    async def _look(self, one: Pass, page: Page[Any]) -> None:
+        rows = one.candidates(page.items)
+        taken = self._channel.memory.taken()
+        if ids := one.ids_to_check(rows):
+            taken |= await self._ledger.taken(ids)
+        one.take(rows, taken)
+
+    def _window(self, doubts: Sequence[Doubt]) -> tuple[int, int | None]:
         """Return from when and until when, on the server's clock, the doubts can be dated."""
-        intent = min(it.intent for it in doubts)
-        if self.clock.behind is None:
-            return intent - self._policy.skew, None
-        now, settle = self._now(), self._policy.settle
+        now = self._now()
+        clock, settle, skew = self._channel.memory.clock, self._policy.settle, self._policy.skew
+        foreign = any(it.sent.mono is None for it in doubts)
+        if not clock.is_known or foreign:
+            return int(min(it.sent.wall for it in doubts) - skew), None
+        since = min(it.sent.mono or now for it in doubts) + clock.least - _MARGIN
         decisive = any(now >= it.failed + settle for it in doubts)
-        margin = _MARGIN if decisive else _MARGIN / 4
-        since = intent + (self.clock.behind if decisive else self.clock.closest) - margin
-        if any(it.message.schedule is not None for it in doubts):
-            return since, None  # whether a scheduled message is dated by its schedule is unknown
-        reach = settle if decisive and self._policy.resend else _LATE if decisive else _SOON
-        latest = max(it.failed for it in doubts) + min(reach, settle)
-        until = self._wall() + (latest - now) + self.clock.ahead + margin
-        return since, None if until > self._wall() + self.clock.behind else until
+        if not decisive or any(it.message.schedule is not None for it in doubts):
+            return int(since), None  # whether a scheduled row is dated by its schedule is unknown
+        # Before another attempt the window reaches as far as the request can have been taken late.
+        reach = settle if self._policy.resend else min(_LATE, settle)
+        until = max(it.failed for it in doubts) + reach + clock.most + _MARGIN
+        return int(since), None if until > now + clock.least else int(until) + 1
 
-    def _decide(self, doubts: Sequence[Doubt], search: _Search, started: float) -> None:
-        """Settle what the pass did not show, or set the time of its next search."""
-        again, verdicts = [], []
+    def _least_offset(self) -> float:
+        clock = self._channel.memory.clock
+        return clock.least if clock.is_known else self._wall() - self._now() - self._policy.skew
+
+    def _measure_lag(self, one: Pass) -> None:
+        """Learn how long a witness took to show, at most."""
+        now = self._now()
+        shown = [it for it in self._witnesses if it.ref in one.seen]
+        if shown:
+            self._lag = now - shown[-1].accepted
+
+    # Deciding.
+
+    async def _decide(self, doubts: Sequence[Doubt], one: Pass, started: float) -> None:
+        """Settle what a pass did not show, or set the time of its next search."""
+        again: list[Doubt] = []
+        verdicts: list[tuple[Doubt, Outcome]] = []
         for doubt in doubts:
             doubt.passes += 1
             settled = doubt.failed + self._policy.settle
+            if id(doubt) in one.ambiguous:
+                doubt.may_resend = False
             if started < settled:
                 wait = min(_FIRST_WAIT * 2.0 ** (doubt.passes - 1), _LONGEST_WAIT)
-                wait = max(wait, self._now() - started)  # long walks leave room for the sending
-                # A search shortly before the one that decides would tell nothing more.
+                # Long passes leave room for sending; one shortly before the decision adds nothing.
+                wait = max(wait, self._now() - started)
                 doubt.due = self._now() + wait
                 doubt.due = settled if settled - doubt.due <= wait else doubt.due
                 continue
-            patient = self._now() < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
-            later = self._sent_after(doubt)
-            # One that was accepted while the search was under way cannot have shown in it.
-            due = [ref for ref, it in later.items() if it.known <= started]
-            seen = not search.witnesses.isdisjoint(due)
-            if patient and (search.trouble or search.found):
-                doubt.due = self._now() + (_FIRST_WAIT if search.trouble else 0.0)
-            elif later and not due and self._policy.resend:
-                doubt.due = self._now()  # the next search can tell whether the history lags
-            elif not self._policy.resend or search.trouble or doubt.tries >= _TRIES:
-                verdicts.append((doubt, self._unknown(doubt, search, due=bool(due), seen=seen)))
-            elif seen or not later:
+            verdict = self._verdict(doubt, one, settled)
+            if isinstance(verdict, float):
+                doubt.due = self._now() + verdict
+            elif verdict is None:
                 again.append(doubt)
-            elif patient:
-                doubt.due = self._now() + _FIRST_WAIT
             else:
-                verdicts.append((doubt, self._unknown(doubt, search, due=bool(due), seen=seen)))
-        self._conclude(verdicts)
+                verdicts.append((doubt, verdict))
+        await self._conclude(verdicts)
         if again:
             for doubt in again:
                 del self._doubts[id(doubt)]
             log.warning("sending %d messages again that a settled search did not show", len(again))
             self._ledger.send_again(again)
 
-    def _sent_after(self, doubt: Doubt) -> dict[str, _Witness]:
-        """Return the witnesses that were sent after a doubt arose."""
-        failed = self._wall() - (self._now() - doubt.failed)
-        return {ref: it for ref, it in self._witnesses.items() if it.intent >= failed}
-
-    def _unknown(self, doubt: Doubt, search: _Search, *, due: bool, seen: bool) -> Unknown:
+    def _verdict(self, doubt: Doubt, one: Pass, settled: float) -> Outcome | float | None:
+        """Return the outcome of a doubt, seconds until it is looked up again, or None: send again."""
+        now = self._now()
+        patient = now < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
         waited = f"{self._policy.settle:g} s"
-        if search.trouble:
-            how = f"the history could not be read ({search.trouble})"
-        elif not due:
-            how = f"not in the history after {waited} (nothing sent later to compare with)"
-        elif seen:
-            how = f"not in the history after {waited}, though messages sent later are"
-        else:
-            how = f"not in the history after {waited}, nor are messages sent later: it lags"
-        return Unknown(doubt.message, doubt.ref, f"{doubt.reason}; {how}")
+        if one.trouble:
+            if now < settled + _TROUBLE:
+                return _FIRST_WAIT
+            detail = f"the history could not be read ({one.trouble})"
+            return self._unknown(doubt, Reason.NOT_LOOKED_UP, detail)
+        if id(doubt) in one.ambiguous:
+            detail = "a row of the history may be this message or another one"
+            return self._unknown(doubt, Reason.AMBIGUOUS, detail)
+        if one.found and patient:
+            return 0.0  # the history still moves: repeat until a pass adds nothing
+        later = [it for it in self._witnesses if it.sent >= doubt.failed]
+        shows = any(it.ref in one.seen for it in later)
+        allowed = (
+            self._policy.resend
+            and doubt.may_resend
+            and doubt.attempt < _ATTEMPTS
+            and not self._channel.memory.refs_are_altered
+        )
+        if allowed and one.is_complete:
+            if shows:
+                return None
+            if patient and (later or self._ledger.has_more_to_send()):
+                return _FIRST_WAIT / 4  # a witness will show, or has yet to be sent
+            if not later and self._lag is not None and self._lag <= self._policy.settle / 3:
+                return None
+        if shows:
+            detail = f"not in the history after {waited}, though messages sent later are"
+            return self._unknown(doubt, Reason.NOT_FOUND, detail)
+        detail = (
+            f"not in the history after {waited}, nor are messages sent later: it lags"
+            if later
+            else f"not in the history after {waited} (nothing sent later to compare with)"
+        )
+        return self._unknown(doubt, Reason.LAGGING, detail)
 
-    def _conclude(self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool = False) -> None:
+    def _unknown(self, doubt: Doubt, reason: Reason, detail: str) -> Unknown:
+        return Unknown(doubt.message, doubt.ref, reason, f"{doubt.detail}; {detail}")
+
+    async def _conclude(
+        self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool = False
+    ) -> None:
+        if not verdicts:
+            return
         for doubt, _ in verdicts:
             del self._doubts[id(doubt)]
         if found:
             ids = [it.message_id for _, it in verdicts if isinstance(it, Accepted)]
-            self._taken.append(ids)
-        if verdicts:
-            self._ledger.conclude(verdicts, found=found)
-
-    def _all(self) -> list[Doubt]:
-        return list(self._doubts.values())
+            self._channel.memory.take(ids, self._now())
+        with anyio.CancelScope(shield=True):
+            await self._ledger.conclude(verdicts, found=found)
 
 
-class _Search:
-    """One pass: which rows of the history belong to which doubts."""
+async def _close(walk: Any) -> None:
+    """End a walk, also where the pass was cancelled: its pages under way are dropped."""
+    with anyio.CancelScope(shield=True):
+        await walk.aclose()
 
-    def __init__(
-        self,
-        wanted: list[Doubt],
-        doubts: Iterable[Doubt],
-        taken: Iterable[Iterable[str | None]],
-        *,
-        by_text: bool,
-    ) -> None:
-        self.wanted = wanted
-        """The doubts whose window is walked."""
-        self.since = 0.0
-        self.missing = len(wanted)
-        self.witnesses: set[str] = set()
-        self.trouble = ""
-        self._wanted = set(map(id, wanted))
-        self._taken = {message_id for ids in taken for message_id in ids}
-        self._verdicts: dict[int, tuple[Doubt, Outcome]] = {}
-        self._by_ref: dict[str, list[Doubt]] = defaultdict(list)
-        self._by_text: dict[tuple[str | None, str | None], list[Doubt]] = defaultdict(list)
-        for doubt in doubts:
-            self._by_ref[doubt.ref].append(doubt)
-            if by_text:
-                self._by_text[doubt.message.to, doubt.message.body].append(doubt)
 
-    @property
-    def found(self) -> int:
-        """How many of the wanted doubts the pass has settled."""
-        return len(self.wanted) - self.missing
-
-    def look(self, rows: Iterable[Row], witnesses: Container[str]) -> None:
-        """Take in rows of the history."""
-        for row in rows:
-            ref = row.custom_string or ""
-            if ref in witnesses:
-                self.witnesses.add(ref)
-            candidates = self._by_ref.get(ref) if ref else self._by_text.get((row.to, row.body))
-            if candidates and self._can_be_ours(row):
-                self._assign(row, candidates)
-
-    def verdicts(self) -> list[tuple[Doubt, Outcome]]:
-        """Return what was found."""
-        return list(self._verdicts.values())
-
-    def _can_be_ours(self, row: Row) -> bool:
-        if row.direction == "in" or (row.message_id and row.message_id in self._taken):
-            return False
-        date = row.date or getattr(row, "date_added", None)
-        return date is None or date.timestamp() >= self.since - 1
-
-    def _assign(self, row: Row, candidates: Sequence[Doubt]) -> None:
-        fits = [
-            it
-            for it in candidates
-            if id(it) not in self._verdicts and same_number(it.message.to, row.to)
-        ]
-        if not fits:
-            return
-        doubt = next((it for it in fits if it.message.body == row.body), fits[0])
-        verdict: Outcome
-        if is_code(row.status) and row.status != "SUCCESS":
-            verdict = Rejected(doubt.message, doubt.ref, row.status)
-        else:
-            verdict = Accepted(
-                doubt.message,
-                doubt.ref,
-                row.message_id,
-                parts(row.message_parts),
-                row.message_price,
-            )
-        self._verdicts[id(doubt)] = (doubt, verdict)
-        self._taken.add(row.message_id)
-        self.missing -= id(doubt) in self._wanted
+class _Stalled(Exception):
+    """A page of the history did not come in time."""

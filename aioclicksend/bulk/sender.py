@@ -2,16 +2,18 @@
 
 ::
 
-    send(m) ─ room? ─▶ Batcher ─ full | aged | flush ──┐
-    stream(ms) ─▶ Feeder, a batch at a time ───────────┴─▶ queue ─▶ lanes ─ pace ─▶ POST messages[]
-                                                                                     │
-    handle, stream, run ◀── outcomes ◀── rows matched by ref ◀── verdict ◀───────────┤
-          ▲                                                                          │
-          └──── found, or Unknown ◀── Reconciler: the history, by ref ◀── no verdict ┘
+    send ─┐                                             ┌─▶ reply ─▶ verdict ─▶ outcome ─▶ Handle,
+          ├─▶ Intake ─▶ encode ─▶ Journal ─▶ Dispatcher ─┤                                 stream,
+    run  ─┘   gathers             plan, begin   lanes    └─▶ no verdict ─▶ Reconciler ─┘    Report
+                                                              (found, resent or Unknown)
 
 Handing over and settling are two waits, as with Kafka's producers: `send` waits for room, its
-handle for the outcome. A lane sends one batch at a time and shields it: neither a caller who goes
-away nor the end of the block stops a request whose bytes may have left.
+handle for the outcome. Neither a caller that goes away nor the end of the block stops a request
+whose bytes may have left.
+
+The parts: `intake` (the entrance), `encode`, `journal`, `dispatch` (the lanes), `verdict` and
+`replies` (what an answer means, pure), `reconcile` and `evidence` (what the history proves),
+`budget`, `lifecycle` (the phases of a sender's end), `outcome`.
 """
 
 from __future__ import annotations
@@ -21,48 +23,57 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from os import PathLike
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.abc
 
-from ..models.messages import Message, freeze, with_ref
+from ..models.messages import Message
 from . import pricing
-from .batch import Batch
-from .batcher import Batcher, Batching
+from .batch import Batch, Doubt, Moment
+from .budget import Budget
 from .channel import Channel
-from .claims import claimed
-from .engine import Engine
-from .feeding import Feeder, Planner, thawed
-from .intake import Feed, Handle, HandleSink
-from .journal import Journal
-from .outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from .reconcile import Reconcile
-from .report import Quote, Report, Statistics
+from .dispatch import Dispatcher, Suppression, group_by_batch
+from .encode import Encoded
+from .intake import Batching, Handle, Intake, OutcomeStream
+from .journal import Entry, JournalProtocol, State
+from .journal.sqlite import Journal
+from .lifecycle import Lifecycle, Phase
+from .outcome import Outcome, Quote, Reason, Report, Statistics
+from .reconcile import Reconcile, Reconciler
 
 M = TypeVar("M", bound=Message)
 
 RAMP = (1, 10, 100, 1000)
-"""Sizes of the first requests of a stream, each sent once the one before was answered."""
-
+"""Sizes of the first batches of a stream, each sent once the one before was answered."""
 
 _AHEAD = 1
-"""Batches of a stream that are made ready while the lanes are all busy, or that wait to be read."""
+"""Batches of a stream that may wait while all lanes are busy, or until they are read."""
 
 _LARGE_BLOCK = 4 << 20
 """Bytes allocated once and freed at once, untouched: a block larger than any request or reply.
 
-From then on glibc keeps the memory of these for the next ones. Else it hands each back to the
-system, and a tenth of a run goes into getting it again (see M_TRIM_THRESHOLD in mallopt(3)).
+From then on glibc keeps the memory of these for the next ones. Otherwise it returns each to the
+system, and a tenth of a run goes into getting it back (see M_TRIM_THRESHOLD in mallopt(3)).
 """
+
+_TAKEN_OVER = 1000
+"""Messages in doubt that are read from a journal at a time."""
+
+
+class _Nobody:
+    """The sink of messages whose process is gone; those who wait for them ask the journal."""
+
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+        pass
 
 
 class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
-    """Sends messages of one kind in batches. Made by `client.sms.bulk()` and its likes.
+    """Sends messages of one kind in batches. Made by `client.sms.bulk()` and its siblings.
 
-    Leaving its block sends what was handed over and waits until all of it is settled; so does an
-    error in the block. When the block is cancelled, what is on the wire is finished, what waits is
-    withdrawn (NotSent), and what is in doubt becomes Unknown.
+    Leaving its block takes nothing more in, sends what was handed over and waits until all of it is
+    settled; an error in the block does the same. When the block is cancelled, what is on the wire
+    is finished, what waits is withdrawn (`NotSent`), and what is in doubt becomes `Unknown`.
     """
 
     def __init__(
@@ -71,31 +82,35 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         *,
         batching: Batching,
         lanes: int,
-        journal: Journal | str | PathLike[str] | None,
+        journal: JournalProtocol | str | PathLike[str] | None,
         reconcile: Reconcile,
         budget: Decimal | None,
         ramp: Sequence[int] | None,
         pause: bool,
+        suppress: Suppression | None = None,
     ) -> None:
         if lanes < 1:
             raise ValueError("lanes must be at least 1")
         if any(step < 1 for step in ramp or ()):
             raise ValueError("ramp: sizes must be at least 1")
-        if budget is not None and (not isinstance(budget, Decimal) or budget < 0):
-            raise ValueError("budget: must be a Decimal of 0 or more")
+        if budget is not None and not (
+            isinstance(budget, Decimal) and budget.is_finite() and budget >= 0
+        ):
+            raise ValueError("budget: must be a finite Decimal of 0 or more")
         self._channel = channel
         self._batching = batching
         self._lanes = lanes
-        self._journal = Journal(journal) if isinstance(journal, str | PathLike) else journal
-        self._reconcile = reconcile
-        self._budget = budget
+        self._journal: JournalProtocol | None = (
+            Journal(journal) if isinstance(journal, str | PathLike) else journal
+        )
+        self._policy = reconcile
+        self._budget = None if budget is None else Budget(budget)
         self._ramp = tuple(ramp or ())
         self._pause = pause
-        self._batcher: Batcher[tuple[Handle, bytes]] = Batcher(batching)
-        self._timer: asyncio.TimerHandle | None = None
-        self._in_queue = 0
-        """Batches of single messages that no lane has taken yet."""
-        self._closed = False
+        self._suppress = suppress
+        self._lifecycle = Lifecycle()
+        self._parts: _Parts | None = None
+        """None outside the block."""
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[BulkSender[M]]:
@@ -116,269 +131,282 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         finally:
             if self._journal is not None:
                 with anyio.CancelScope(shield=True):
-                    await self._journal.stop()
+                    await self._journal.close()
 
-    async def send(self, message: M) -> Handle:
+    async def send(self, message: M, key: str | None = None) -> Handle:
         """Hand over one message and return its handle; await that for the outcome.
 
         Waits only while the queue is full. Cancelling this wait withdraws the message; cancelling
         the wait for the handle does not.
 
+        Args:
+            message: what to send.
+            key: an idempotency key of yours, kept by the journal (which it needs). A key is sent at
+                most once; later calls get the first one's outcome. `NotSent` frees it. The same key
+                with another number or text is ``NotSent(key_conflict)``.
+
         Raises:
-            ValueError: the message is wrong.
-            RuntimeError: the block was left, or sending was stopped.
+            ValueError: something is wrong with the message, or a key is given without a journal.
+            RuntimeError: outside the block, or sending was stopped.
 
         """
-        self._planner.check(message)
-        body = freeze(message)
-        self._raise_if_closed()
-        await self._room.acquire()
-        if self._closed or self._engine.stopped is not None:
-            self._room.release()
-            self._raise_if_closed()
-        ref = message.custom_string or self._planner.new_ref()
-        handle = Handle(message, ref)
-        frozen = body if message.custom_string else with_ref(body, ref)
-        now = asyncio.get_running_loop().time()
-        for items in self._batcher.add(
-            (handle, frozen), len(frozen), now, self._channel.kind(message)
-        ):
-            self._submit(items)
-        self._set_timer()
-        return handle
+        return await self._open.intake.put(message, key)
 
     async def stream(self, messages: Iterable[M] | AsyncIterable[M]) -> AsyncIterator[Outcome]:
         """Send messages and yield the outcome of each as it becomes known.
 
-        Reads them no faster than they are sent and their outcomes read. A message that is wrong is
-        NotSent. Leaving the loop withdraws what was not sent yet. If the source of the messages
-        raises, its error follows the outcomes of all messages before.
+        Reads them no faster than they are sent and their outcomes are read. A message that is wrong
+        is `NotSent`. Leaving the loop withdraws what was not sent yet. If the source raises, its
+        error follows the outcomes of all messages before.
         """
-        feed = await self._feed(messages)
+        stream = self._start(messages)
         try:
-            while (outcomes := await feed.next()) is not None:
+            while (outcomes := await stream.next()) is not None:
                 for outcome in outcomes:
                     yield outcome
         finally:
-            feed.close()
+            stream.close()
 
     async def run(self, messages: Iterable[M] | AsyncIterable[M]) -> Report:
-        """Send messages and return how they fared."""
-        return await self._report(await self._feed(messages, Report()))
+        """Send messages and return the counts of their outcomes."""
+        return await self._report(self._start(messages, Report()))
 
     async def resume(self) -> Report:
-        """Send what the journal holds back, settle what it holds in doubt, and return how."""
+        """Send what the journal holds back, settle what it holds in doubt, and return the counts."""
         if self._journal is None:
             raise RuntimeError("resume() needs a journal")
-        self._raise_if_closed()
-        feed = Feed((), self._lanes + _AHEAD, Report())
-        left = [it for it in self._left_in_doubt if it.row in self._engine.under_way]
-        self._feeder.join(feed, left)
-        self._tasks.start_soon(self._feeder.resume, feed, self._journal)
-        return await self._report(feed)
+        parts = self._open
+        self._lifecycle.raise_unless_open()
+        stream = OutcomeStream(self._lanes + _AHEAD, Report())
+        if parts.taken_over:
+            parts.intake.expect(stream, parts.taken_over)
+            parts.taken_over = []
+        parts.tasks.start_soon(parts.intake.resume, stream, self._journal)
+        return await self._report(stream)
 
     async def price(self, messages: Iterable[M] | AsyncIterable[M]) -> Quote:
         """Return what messages would cost; nothing is sent.
 
         Raises:
-            ValueError: a message is wrong.
+            ValueError: something is wrong with a message.
             ClickSendError: a price could not be had.
 
         """
-        return await pricing.price(
-            self._channel, messages, self._batching, self._lanes, self._planner.check
-        )
+        _check_iterable(messages)
+        return await pricing.price(self._channel, messages, self._batching, self._lanes)
 
     async def flush(self) -> None:
-        """Send what waits for company, and wait until all handed over so far is settled."""
-        self._cut()
-        await self._engine.drain()
+        """Send what lingers, and wait until all that was handed over before is settled."""
+        self._open.intake.flush()
+        await self._open.dispatcher.drain()
 
     def stop(self, why: str = "stopped") -> None:
-        """Take in nothing more: what waits is NotSent, what is on the wire is finished."""
-        self._engine.stop(why)
-        self._cut()
+        """Take in nothing more: what waits is `NotSent`, what is on the wire is finished."""
+        self._lifecycle.advance(Phase.STOPPED, why)
+        if self._parts is not None:
+            self._parts.intake.flush()
 
     def abort(self, why: str = "stopped") -> None:
-        """Stop and leave at once: what is on the wire or in doubt becomes Unknown."""
+        """Stop and leave at once: what is on the wire or in doubt becomes `Unknown`."""
         self.stop(why)
-        self._engine.abort(why)
+        self._lifecycle.advance(Phase.ABORTED, why)
 
     def statistics(self) -> Statistics:
-        """Return where the sending stands."""
-        tally, engine = self._engine.tally, self._engine
+        """Return the current counts."""
+        dispatcher = self._open.dispatcher
+        totals, held = dispatcher.totals, self._lifecycle.held
         return Statistics(
-            queued=engine.queued + len(self._batcher),
-            on_wire=engine.on_wire,
-            in_doubt=len(engine.reconciler),
-            accepted=tally.by_class[Accepted],
-            rejected=tally.by_class[Rejected],
-            not_sent=tally.by_class[NotSent],
-            unknown=tally.by_class[Unknown],
-            cost=tally.cost,
-            posts=tally.posts,
-            failed_posts=tally.failed_posts,
-            doubted=tally.doubted,
-            found=tally.found,
-            resent=tally.resent,
-            odd_rows=tally.odd_rows,
-            held=engine.held,
+            queued=dispatcher.queued,
+            on_wire=dispatcher.on_wire,
+            in_doubt=len(dispatcher.reconciler),
+            accepted=totals.accepted,
+            rejected=totals.rejected,
+            not_sent=totals.not_sent,
+            unknown=totals.unknown,
+            cost=totals.cost,
+            posts=dispatcher.posts,
+            failed_posts=dispatcher.failed_posts,
+            doubted=dispatcher.doubted,
+            found=dispatcher.found,
+            resent=dispatcher.resent,
+            odd_rows=dispatcher.odd_rows,
+            held=None if held is None else held[1],
         )
 
     # The block.
 
+    @property
+    def _open(self) -> _Parts:
+        if self._parts is None:
+            raise RuntimeError(
+                "a bulk sender works inside its block only: "
+                f"'async with client.{self._channel.name}.bulk() as bulk: ...'"
+            )
+        return self._parts
+
     async def _begin(self, tasks: anyio.abc.TaskGroup) -> None:
         bytearray(_LARGE_BLOCK)
-        self._tasks = tasks
-        self._engine = engine = Engine(
+        dispatcher = Dispatcher(
             self._channel,
+            self._lifecycle,
+            tasks,
             journal=self._journal,
-            reconcile=self._reconcile,
             budget=self._budget,
+            suppress=self._suppress,
             pause=self._pause,
-            prepare=self._prepare,
         )
-        self._planner = Planner(engine, self._channel, self._journal, self._batching.max_bytes)
-        self._feeder = Feeder(engine, self._planner, self._channel, self._batching, self._ramp)
-        self._room = asyncio.Semaphore(self._batching.queue)
-        self._left_in_doubt = await self._journal.in_doubt() if self._journal is not None else []
-        engine.take_over([(thawed(self._channel, it), it) for it in self._left_in_doubt])
-        for _ in range(self._lanes):
-            tasks.start_soon(engine.lane)
-        tasks.start_soon(engine.reconciler.run)
+        reconciler = Reconciler(
+            self._channel,
+            self._policy,
+            dispatcher,
+            self._lifecycle,
+            now=asyncio.get_running_loop().time,
+        )
+        dispatcher.attach(reconciler)
+        intake = Intake(
+            self._channel, self._journal, self._lifecycle, dispatcher, self._batching, self._ramp
+        )
+        self._parts = parts = _Parts(tasks, intake, dispatcher)
         if self._journal is not None:
-            tasks.start_soon(self._keep, self._journal)
+            await self._take_over(self._journal, parts)
+            tasks.start_soon(self._keep_journal, self._journal)
+        for _ in range(self._lanes):
+            tasks.start_soon(dispatcher.lane)
+        tasks.start_soon(dispatcher.withdraw_on_stop)
+        tasks.start_soon(reconciler.run)
+
+    async def _take_over(self, journal: JournalProtocol, parts: _Parts) -> None:
+        """Look up what earlier processes left in doubt, and begin the budget where they ended."""
+        if self._budget is not None:
+            self._budget.committed = await journal.committed()
+        after = 0
+        while entries := await journal.claim(State.IN_DOUBT, _TAKEN_OVER, after):
+            after = entries[-1].row
+            parts.taken_over += entries
+        now = asyncio.get_running_loop().time()
+        for group in group_by_batch(parts.taken_over):
+            doubts, batch = self._doubts_of(group, now)
+            parts.dispatcher.track(batch)
+            parts.dispatcher.reconciler.add(doubts)
+
+    def _doubts_of(self, entries: Sequence[Entry], now: float) -> tuple[list[Doubt], Batch]:
+        messages = [self._channel.thaw(it.body, it.media_file) for it in entries]
+        encoded = Encoded(messages, [it.ref for it in entries], bodies=[it.body for it in entries])
+        batch = Batch(
+            encoded, range(len(entries)), _Nobody(), entries, rows=[it.row for it in entries]
+        )
+        doubts = [
+            Doubt(
+                message=message,
+                ref=entry.ref,
+                json=entry.body,
+                media_file=entry.media_file,
+                sink=batch,
+                token=entry,
+                origin=batch,
+                row=entry.row,
+                reserved=entry.reserved,
+                sent=Moment(wall=entry.intent, mono=None),
+                failed=now,
+                detail="its process ended before a verdict was recorded",
+                attempt=max(1, entry.attempt),
+                has_unique_ref=entry.has_unique_ref,
+                # A silent owner may only be stopped, and finish its request when it wakes.
+                may_resend=entry.owner_exited and message.schedule is None,
+            )
+            for message, entry in zip(messages, entries, strict=True)
+        ]
+        return doubts, batch
 
     async def _leave(self, failure: BaseException | None) -> BaseException | None:
         """Settle everything; return what ended the block, None if nothing did."""
-        self._closed = True
+        self._lifecycle.advance(Phase.CLOSING)
+        dispatcher = self._open.dispatcher
         with anyio.CancelScope(shield=True):
             if failure is not None and not isinstance(failure, Exception):
                 self._hurry()
-            self._cut()
+            self._open.intake.flush()
             try:
-                await self._engine.finish()
+                await dispatcher.finish()
             except asyncio.CancelledError as error:
                 failure = await self._interrupted(failure, error)
         if isinstance(failure, Exception):
-            counts = self._engine.tally.by_class
+            totals = dispatcher.totals
             failure.add_note(
                 "bulk: the messages handed over before were settled: "
-                f"{counts[Accepted]} accepted, {counts[Rejected]} rejected, "
-                f"{counts[NotSent]} not sent, {counts[Unknown]} unknown"
+                f"{totals.accepted} accepted, {totals.rejected} rejected, "
+                f"{totals.not_sent} not sent, {totals.unknown} unknown"
             )
         return failure
 
     async def _interrupted(
         self, failure: BaseException | None, error: asyncio.CancelledError
     ) -> BaseException:
-        """Leave sooner: once interrupted finish the wire only, twice not even that."""
+        """Leave sooner: interrupted once, finish the wire only; twice, not even that."""
+        dispatcher = self._open.dispatcher
         if failure is None or isinstance(failure, Exception):
             self._hurry()
             try:
-                await self._engine.finish()
+                await dispatcher.finish()
             except asyncio.CancelledError:
                 self.abort()
-                await self._engine.finish()
+                await dispatcher.finish()
             return error
         self.abort()
-        await self._engine.finish()
+        await dispatcher.finish()
         return failure
 
     def _hurry(self) -> None:
-        """Stop: what ends the task or the program is in a hurry; an error of the block is not."""
-        self.stop("stopped before it was sent")
-        self._engine.reconciler.give_up("stopped before it was settled")
+        """Stop: whoever cancels the block or ends the program does not wait for look-ups."""
+        self._lifecycle.advance(Phase.HURRIED, "its block was cancelled")
 
-    async def _keep(self, journal: Journal) -> None:
+    async def _keep_journal(self, journal: JournalProtocol) -> None:
         try:
-            await journal.keep()
+            await journal.heartbeat()
         except Exception as error:
-            self._engine.hold(f"the journal is lost ({error})")
-
-    def _raise_if_closed(self) -> None:
-        if self._closed:
-            raise RuntimeError("this bulk sender is closed: its block was left")
-        if self._engine.stopped is not None:
-            raise RuntimeError(f"this bulk sender was stopped: {self._engine.stopped}")
+            self._open.dispatcher.lose_journal(error)
 
     # Streams.
 
-    async def _feed(
+    def _start(
         self, messages: Iterable[M] | AsyncIterable[M], report: Report | None = None
-    ) -> Feed:
-        self._raise_if_closed()
-        if isinstance(messages, Message | str | bytes):
-            raise TypeError("messages: an iterable of messages is needed; use send() for one")
-        feed = Feed(messages, self._lanes + _AHEAD, report)
+    ) -> OutcomeStream:
+        parts = self._open
+        self._lifecycle.raise_unless_open()
+        _check_iterable(messages)
+        stream = OutcomeStream(self._lanes + _AHEAD, report)
         run = self._journal.new_run() if self._journal is not None else 0
-        self._tasks.start_soon(self._feeder.run, feed, run)
-        return feed
+        parts.tasks.start_soon(parts.intake.read, stream, messages, run)
+        return stream
 
-    async def _report(self, feed: Feed) -> Report:
-        assert feed.report is not None
+    async def _report(self, stream: OutcomeStream) -> Report:
+        assert stream.report is not None
         now = asyncio.get_running_loop().time
         began = now()
         try:
-            await feed.next()  # there is only the end
+            await stream.next()  # nothing but the end, as outcomes are counted
         finally:
-            feed.close()
-        feed.report.seconds = now() - began
-        return feed.report
-
-    # Single messages.
-
-    def _submit(self, items: list[tuple[Handle, bytes]]) -> None:
-        self._in_queue += 1
-        handles = [handle for handle, _ in items]
-        self._engine.submit(
-            Batch(
-                [it.message for it in handles],
-                [it.ref for it in handles],
-                [frozen for _, frozen in items],
-                _HANDLES,
-                handles,
-            )
-        )
-
-    def _set_timer(self) -> None:
-        if self._timer is None and self._batcher.due is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._batcher.due, self._linger_over)
-
-    def _linger_over(self) -> None:
-        self._timer = None
-        self._send_due()
-
-    def _send_due(self) -> None:
-        """Send what has waited long enough; behind another batch it goes on gaining company."""
-        due = self._batcher.due
-        if due is None:
-            return
-        if due > asyncio.get_running_loop().time():
-            self._set_timer()
-        elif self._in_queue == 0:
-            self._submit(self._batcher.cut())
-
-    def _cut(self) -> None:
-        """Send what waits for company without waiting longer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if len(self._batcher):
-            self._submit(self._batcher.cut())
-
-    async def _prepare(self, batch: Batch) -> Batch:
-        """Make room behind a batch that leaves the queue, and return what of it is to be sent."""
-        if batch.sink is not _HANDLES:
-            return batch
-        self._in_queue -= 1
-        self._send_due()
-        for _ in range(len(batch)):
-            self._room.release()
-        if self._journal is None:
-            return batch
-        return await claimed(self._journal, self._planner, self._engine.under_way, batch)
+            stream.close()
+        stream.report.seconds = now() - began
+        # What was read and withdrawn is as unsent as what was left unread.
+        if stream.report.reasons.get(Reason.STOPPED.value):
+            stream.report.stopped = True
+        return stream.report
 
 
-_HANDLES = HandleSink()
+class _Parts:
+    """What exists inside the block only."""
+
+    def __init__(
+        self, tasks: anyio.abc.TaskGroup, intake: Intake, dispatcher: Dispatcher
+    ) -> None:
+        self.tasks = tasks
+        self.intake = intake
+        self.dispatcher = dispatcher
+        self.taken_over: list[Entry] = []
+        """What earlier processes left in doubt, until `resume` asks for it."""
+
+
+def _check_iterable(messages: object) -> None:
+    if isinstance(messages, Message | str | bytes | dict):
+        raise TypeError("messages: an iterable of messages is needed; use send() for one")

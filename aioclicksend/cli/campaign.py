@@ -18,8 +18,9 @@ from ..bulk.signals import stop_on_signals
 from ..campaign import Campaign, Ending, Plan, Record, running
 from ..campaign import resolve as settle_by_hand
 from ..client import ClickSend
-from ..config import HoldEvent, Hooks, RateLimit
+from ..config import RateLimit
 from ..errors import ConfigurationError
+from ..hooks import HoldEvent, Hooks
 from . import loop
 from .campaign_options import Money, Options, Sending, pace
 from .campaign_receipts import receipts

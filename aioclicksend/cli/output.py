@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..client import ClickSend
-from ..config import HoldEvent, Hooks, RetryEvent
+from ..hooks import HoldEvent, Hooks, RetryEvent
 from ..models.base import Currency
 from ..pages import Pages
 from . import loop

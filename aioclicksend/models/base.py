@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -172,6 +173,22 @@ def text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) else json.dumps(value)
+
+
+def code_in(value: Any) -> str:
+    """Return a code of the API such as ``INVALID_RECIPIENT``, at most 64 characters of it.
+
+    Empty for all else: servers have put whole sentences, and with them a number or a key, in the
+    place of a code.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if 0 <= value < 1000 else ""
+    head = value[:64] if isinstance(value, str) else ""
+    return head if _WORD(head) and not _NUMBER_OR_KEY(head) else ""
+
+
+_WORD = re.compile(r"\w+", re.ASCII).fullmatch
+_NUMBER_OR_KEY = re.compile(r"\d{4}|[A-Za-z]\d+[A-Za-z]").search
 
 
 def flag(value: Any) -> bool | None:

@@ -1,0 +1,691 @@
+"""The lanes: each takes what is next in the queue, posts it, and acts on the verdict.
+
+::
+
+    queue ─▶ turn (pace) ─▶ admit ─▶ suppressed? ─▶ priced, reserved? ─▶ journal.begin ─▶ POST
+                                        │                │                    │             │
+                                     NotSent          NotSent            won elsewhere:   verdict ─▶ settle
+                                                                         wait for its        └─▶ in doubt: Reconciler
+                                                                         outcome
+
+A lane is never interrupted by its task group. `stop` and `abort` cut waits that a batch may be cut
+from (`_cut_by_stop`): what has no byte on the wire ends as not sent, what has ends as Unknown, and
+only by `abort`. One lane at a time waits for the pace, so that meanwhile messages gather in the
+queue instead of in lanes.
+
+Invariants: an intent is durable before its first byte; a batch is settled exactly once for each of
+its messages, whatever raises; outcomes are counted, booked and recorded in `_settle` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Protocol, TypeVar
+
+import anyio
+import anyio.abc
+
+from ..errors import ClickSendError, ConfigurationError
+from ..hooks import BatchEvent
+from ..wire import Wire
+from .batch import Batch, Doubt, Moment, batch_of, doubts_of
+from .budget import Budget, quoted
+from .channel import Channel
+from .intake import Gathering, outcome_of
+from .journal import Entry, JournalProtocol
+from .lifecycle import Lifecycle, Phase
+from .outcome import Accepted, Outcome, Reason, Report, Unknown
+from .reconcile import Reconciler
+from .replies import Reply, match
+from .verdict import Verdict, never_sent, of_error, of_reply
+
+T = TypeVar("T")
+
+log = logging.getLogger("aioclicksend")
+
+_PROBE = 2
+"""Messages that a paused sender sends to learn whether the history is up to date."""
+
+
+class Suppression(Protocol):
+    """A list of numbers that must not be written to."""
+
+    async def blocked(self, numbers: Sequence[str]) -> set[str]:
+        """Return those of some numbers that are on the list."""
+        ...
+
+
+class _Cut(Exception):
+    """A wait was cut by `stop` or `abort`."""
+
+
+class _Fence:
+    """The last look at the journal before a request's first byte."""
+
+    def __init__(self, journal: JournalProtocol) -> None:
+        self._journal = journal
+        self.failure: Exception | None = None
+
+    async def __call__(self) -> None:
+        try:
+            self._journal.fence()
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+class Dispatcher:
+    """Sends what is queued, and makes sure that each message gets its outcome."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        lifecycle: Lifecycle,
+        tasks: anyio.abc.TaskGroup,
+        *,
+        journal: JournalProtocol | None,
+        budget: Budget | None,
+        suppress: Suppression | None,
+        pause: bool,
+    ) -> None:
+        self._channel = channel
+        self._lifecycle = lifecycle
+        self._tasks = tasks
+        self._journal = journal
+        self._budget = budget
+        self._suppress = suppress
+        self._pause = pause
+        self._reconciler: Reconciler | None = None
+        self._currency: str | None = None
+        self.totals = Report()
+        self.posts = 0
+        self.failed_posts = 0
+        self.doubted = 0
+        self.found = 0
+        self.resent = 0
+        self.odd_rows = 0
+        self._queue: deque[Batch | Gathering] = deque()
+        self._urgent: deque[Batch] = deque()
+        """What goes out even while new messages are paused: further attempts, and probes."""
+        self._changed = asyncio.Event()
+        self._turnstile = asyncio.Lock()
+        self._probing = False
+        """Whether what a lane takes next, or has taken, goes out small, during a pause."""
+        self._live: set[Batch | Gathering] = set()
+        self._cuttable: dict[anyio.CancelScope, tuple[Wire, int]] = {}
+        lifecycle.on_change(self._cut_by_stop)
+
+    def attach(self, reconciler: Reconciler) -> None:
+        """Connect the reconciler, which in turn needs a dispatcher."""
+        self._reconciler = reconciler
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """What looks doubts up."""
+        assert self._reconciler is not None
+        return self._reconciler
+
+    @property
+    def queued(self) -> int:
+        """Messages waiting for their request."""
+        return sum(map(len, self._queue)) + sum(map(len, self._urgent))
+
+    @property
+    def on_wire(self) -> int:
+        """Messages of requests under way."""
+        return sum(size for _, size in self._cuttable.values())
+
+    # The queue.
+
+    def submit(self, gathering: Gathering) -> None:
+        """Queue a gathering; it may go on growing until a lane takes it."""
+        self._queue.append(gathering)
+        self.wake()
+
+    def track(self, item: Batch | Gathering) -> None:
+        """Keep account of something until all of its messages are settled."""
+        self._live.add(item)
+        if isinstance(item, Batch):
+            item.on_settled(self._live.discard)
+        else:
+            item.on_settled = self._live.discard
+
+    def wake(self) -> None:
+        """Have the lanes look at the queue."""
+        self._changed.set()
+
+    async def drain(self) -> None:
+        """Wait until everything handed over before has its outcome."""
+        for item in list(self._live):
+            await item.wait()
+
+    async def finish(self) -> None:
+        """Wait until nothing is left without an outcome."""
+        while self._live:
+            await self.drain()
+
+    async def lane(self) -> None:
+        """Send one thing after the other, until cancelled."""
+        while True:
+            item = await self._next()
+            with anyio.CancelScope(shield=True):
+                if isinstance(item, Batch):
+                    await self._handle(item)
+                else:
+                    await self._handle_gathering(item)
+
+    async def withdraw_on_stop(self) -> None:
+        """Settle what is queued as soon as nothing more is sent, whatever the lanes do."""
+        while True:
+            while self._lifecycle.phase < Phase.STOPPED or not (self._queue or self._urgent):
+                self._changed.clear()
+                await self._changed.wait()
+            item = self._urgent.popleft() if self._urgent else self._queue.popleft()
+            with anyio.CancelScope(shield=True):
+                if isinstance(item, Gathering):
+                    await item.take()
+                    item.request_ended()
+                else:
+                    await self._withdraw(item, *self._stopped)
+                    item.answered()
+
+    async def _next(self) -> Batch | Gathering:
+        """Return what is to be sent next, once the pace lets it."""
+        async with self._turnstile:
+            while True:
+                while not self._has_work():
+                    self._changed.clear()
+                    if not self._has_work():
+                        await self._changed.wait()
+                # Nothing is taken yet: messages gather, and `stop` can withdraw all of them.
+                await self._channel.turn()
+                if self._urgent:
+                    return self._urgent.popleft()
+                if self._queue and not self.is_paused:
+                    return self._queue.popleft()
+                if self._queue and self._may_probe():
+                    self._probing = True
+                    return self._queue.popleft()
+
+    def _has_work(self) -> bool:
+        if self._lifecycle.phase >= Phase.STOPPED:
+            return False  # `withdraw_on_stop` has the queue
+        if self._urgent:
+            return True
+        return bool(self._queue) and (not self.is_paused or self._may_probe())
+
+    def _may_probe(self) -> bool:
+        """Whether a paused sender may send one small batch, as the reconciler lacks a witness."""
+        return self.reconciler.wants_probe and not self._probing
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether new messages wait until the history has been asked about those in doubt."""
+        return self._pause and self.reconciler.wants_pause
+
+    async def _handle_gathering(self, gathering: Gathering) -> None:
+        try:
+            batches = await gathering.take()
+        except Exception:
+            # Not meant to happen; its messages are unsent and must not be without an outcome.
+            log.exception("internal error while preparing a batch")
+            raise
+        gathering.requests = max(1, len(batches))
+        if not batches:
+            gathering.request_ended()
+            return
+        for batch in batches:
+            batch.on_answered(gathering.request_ended)
+        self._queue.extendleft(reversed(batches[1:]))
+        if batches[1:]:
+            self.wake()
+        await self._handle(batches[0])
+
+    async def _handle(self, batch: Batch) -> None:
+        if self._probing and self.is_paused and batch.attempt == 1:
+            await self._send_probe(batch)
+            return
+        try:
+            await self._deliver(batch)
+        except _Cut:
+            await self._withdraw(batch, *self._stopped)
+        except Exception as error:
+            log.exception("internal error while sending a batch")
+            if batch.open == len(batch):
+                await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
+        finally:
+            batch.answered()
+
+    async def _send_probe(self, batch: Batch) -> None:
+        """Send a few messages of a batch; the rest waits until the pause is over."""
+        few, rest = range(min(_PROBE, len(batch))), range(min(_PROBE, len(batch)), len(batch))
+        probe = batch.part(few)
+        if rest:
+            remainder = batch.part(rest)
+            remainder.is_abandoned = batch.is_abandoned
+            remainder.on_answered(batch.answered)
+            self._queue.appendleft(remainder)
+        else:
+            probe.on_answered(batch.answered)
+        try:
+            await self._deliver(probe)
+        except _Cut:
+            await self._withdraw(probe, *self._stopped)
+        finally:
+            self._probing = False
+            probe.answered()
+            self.wake()
+
+    # One batch.
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Send a batch, or what of it may be sent.
+
+        Raises:
+            _Cut: it was stopped before a request was begun.
+
+        """
+        refusal = self._lifecycle.refusal
+        if refusal is None and batch.is_abandoned():
+            refusal = Reason.WITHDRAWN, "its stream was left"
+        if refusal is not None:
+            await self._withdraw(batch, *refusal)
+            return
+        for step in (self._unsuppressed, self._affordable):
+            batch = await step(batch)
+            if not len(batch):
+                return
+        await self._post(batch)
+
+    async def _unsuppressed(self, batch: Batch) -> Batch:
+        """Settle what must not be written to; return the rest."""
+        if self._suppress is None:
+            return batch
+        numbers = [it.to or "" for it in batch.messages]
+        try:
+            blocked = await self._until_stopped(self._suppress.blocked(numbers))
+        except _Cut:
+            raise
+        except Exception as error:
+            # Fail closed: a list that cannot be read may hold anybody.
+            detail = f"the suppression list cannot be read ({type(error).__name__})"
+            self._lifecycle.hold(Reason.HELD, detail)
+            await self._withdraw(batch, Reason.HELD, detail)
+            return batch.part(())
+        if not blocked:
+            return batch
+        places = [it for it, number in enumerate(numbers) if number in blocked]
+        await self._withdraw(batch.part(places), Reason.OPTED_OUT, "on the suppression list")
+        return batch.part([it for it, number in enumerate(numbers) if number not in blocked])
+
+    async def _affordable(self, batch: Batch) -> Batch:
+        """Price and reserve a batch; settle what does not fit; return the rest."""
+        budget = self._budget
+        if budget is None:
+            return batch
+        if budget.closed:
+            await self._withdraw(batch, Reason.BUDGET, "the budget is used up")
+            return batch.part(())
+        try:
+            quote = await self._until_stopped(self._channel.price(batch.body))
+            await self._check_currency(quote.currency)
+        except ClickSendError as error:
+            await self._withdraw(batch, Reason.NOT_PRICED, str(error))
+            return batch.part(())
+        quotes = self._quoted(batch, quote.rows)
+        unpriced = [place for place, it in enumerate(quotes) if it is None]
+        if unpriced:
+            detail = "no usable price was quoted for it"
+            await self._withdraw(batch.part(unpriced), Reason.NOT_PRICED, detail)
+        places = [place for place, it in enumerate(quotes) if it is not None]
+        prices = [it for it in quotes if it is not None]
+        count = budget.reserve(prices)
+        if count < len(places):
+            left_out = batch.part(places[count:])
+            await self._withdraw(left_out, Reason.BUDGET, "it does not fit the budget")
+        part = batch if count == len(batch) else batch.part(places[:count])
+        part.reserved = prices[:count]
+        return part
+
+    async def _post(self, batch: Batch) -> None:
+        batch.sent = Moment(wall=time.time(), mono=_now())
+        if self._journal is not None:
+            batch = await self._begin(self._journal, batch)
+            if not len(batch):
+                return
+        wire = Wire(turn_taken=True)
+        fence = _Fence(self._journal) if self._journal is not None else None
+        began = _now()
+        reply: Reply | None = None
+        try:
+            reply = await self._until_stopped(
+                self._channel.post(batch.body, batch.refs, wire, fence, counted=batch.counted),
+                wire,
+                len(batch),
+            )
+            verdict = of_reply(batch, reply)
+        except _Cut:
+            verdict = self._cut_verdict(batch, wire)
+        except Exception as error:
+            if fence is not None and fence.failure is not None:
+                detail = self.lose_journal(fence.failure)
+                verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
+            else:
+                if not isinstance(error, ClickSendError):
+                    log.exception("internal error while posting a batch")
+                verdict = of_error(batch, error, sent=wire.sent)
+        if reply is not None:
+            self._learn_clock(batch, reply)
+        self.posts += 1
+        self.failed_posts += not verdict.is_clean or reply is None
+        await self._apply(batch, verdict)
+        self._announce(batch, verdict, _now() - began)
+
+    async def _begin(self, journal: JournalProtocol, batch: Batch) -> Batch:
+        """Make the intent durable; return the part of the batch that is ours to send."""
+        limit = self._budget.limit if self._budget is not None else None
+        try:
+            begun = await journal.begin(
+                batch.rows, batch.attempt, reserved=batch.reserved, limit=limit
+            )
+        except Exception as error:
+            detail = self.lose_journal(error)
+            if self._budget is not None:
+                self._budget.release(batch.reserved)
+            batch.reserved = ()
+            await self._withdraw(batch, Reason.JOURNAL, detail)
+            return batch.part(())
+        batch.journal_batch = begun.batch
+        if len(begun.won) == len(batch):
+            return batch
+        won, over = set(begun.won), set(begun.over_budget)
+        kept, lost, left_out = [], [], []
+        for place, row in enumerate(batch.rows):
+            (kept if row in won else left_out if row in over else lost).append(place)
+            won.discard(row)  # of two messages of one row the first is sent
+        ours = batch.part(kept)
+        for places in (lost, left_out):
+            if self._budget is not None and batch.reserved:
+                self._budget.release([batch.reserved[it] for it in places])
+        if left_out:
+            part = batch.part(left_out)
+            part.reserved = ()
+            await self._withdraw(part, Reason.BUDGET, "it does not fit the budget")
+        if lost:
+            part = batch.part(lost)
+            part.reserved = ()
+            self.await_elsewhere(part)
+        return ours
+
+    def _cut_verdict(self, batch: Batch, wire: Wire) -> Verdict:
+        if not wire.sent:
+            return Verdict(never_sent(batch, *self._stopped))
+        detail = f"{self._lifecycle.detail}, while it was on the wire"
+        return Verdict(
+            [Unknown(*it, Reason.ABORTED, detail) for it in zip(batch.messages, batch.refs, strict=True)]
+        )
+
+    async def _apply(self, batch: Batch, verdict: Verdict) -> None:
+        """Act on the end of a request."""
+        if verdict.odd_rows:
+            self.odd_rows += verdict.odd_rows
+            log.warning("a reply held %d rows that belong to no message", verdict.odd_rows)
+        if verdict.altered_refs:
+            self._channel.memory.refs_are_altered = True
+        if verdict.hold is not None:
+            self._lifecycle.hold(Reason.HELD, verdict.hold)
+        if verdict.split:
+            await self._split(batch)
+        elif verdict.is_clean:
+            await self._settle(batch, verdict.outcomes)  # type: ignore[arg-type]
+        else:
+            await self._doubt(batch, verdict)
+
+    async def _split(self, batch: Batch) -> None:
+        """Send a request that was too large in two halves."""
+        if self._journal is not None and batch.journal_batch is not None:
+            await self._journal.finish(
+                batch.rows, never_sent(batch, Reason.REFUSED, "too large"), batch.journal_batch
+            )
+        if self._budget is not None:
+            self._budget.release(batch.reserved)
+        half = len(batch) // 2
+        for places in (range(half), range(half, len(batch))):
+            part = batch.part(places)
+            part.journal_batch = None
+            part.reserved = ()
+            try:
+                await self._deliver(part)
+            except _Cut:
+                await self._withdraw(part, *self._stopped)
+
+    async def _doubt(self, batch: Batch, verdict: Verdict) -> None:
+        """Settle what is decided and look up the rest."""
+        outcomes = verdict.outcomes
+        open_places = [place for place, it in enumerate(outcomes) if it is None]
+        decided = [place for place, it in enumerate(outcomes) if it is not None]
+        doubts = doubts_of(batch, open_places, verdict.doubt, _now())
+        self.doubted += len(doubts)
+        self.reconciler.add(doubts)
+        if decided:
+            part = batch.part(decided)
+            await self._settle(part, [it for it in outcomes if it is not None])
+
+    async def _withdraw(self, batch: Batch, reason: Reason, detail: str) -> None:
+        """Settle a batch that will not be sent (again)."""
+        outcomes = never_sent(batch, reason, detail)
+        if self._journal is not None and batch.rows and batch.journal_batch is None:
+            if batch.attempt == 1:
+                lost = set(await self._record(batch.rows, outcomes, None))
+                if lost:  # somebody else has begun these: their outcome is not ours to declare
+                    places = [it for it, row in enumerate(batch.rows) if row in lost]
+                    self.await_elsewhere(batch.part(places))
+                    batch = batch.part([it for it, row in enumerate(batch.rows) if row not in lost])
+                    if len(batch):
+                        self._settle_here(batch, never_sent(batch, reason, detail))
+                    return
+            else:
+                await self._record(batch.rows, outcomes, 0)
+            self._settle_here(batch, outcomes)
+        else:
+            await self._settle(batch, outcomes)
+
+    async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Record and settle the outcomes of a whole batch."""
+        self.reconciler.accepted(batch, outcomes)
+        if self._journal is not None and batch.rows:
+            await self._record(batch.rows, outcomes, batch.journal_batch or 0)
+        self._settle_here(batch, outcomes)
+
+    def _settle_here(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        self.count(outcomes)
+        if self._budget is not None and batch.reserved:
+            self._budget.settle(batch.reserved, outcomes)
+        batch.settle(batch.tokens, outcomes)
+
+    async def _record(
+        self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None
+    ) -> Sequence[int]:
+        """Hand outcomes to the journal; one that is lost is found again as a doubt."""
+        assert self._journal is not None
+        try:
+            return await self._journal.finish(rows, outcomes, batch)
+        except Exception as error:
+            self.lose_journal(error)
+            return ()
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes."""
+        self.totals.add(outcomes)
+
+    def lose_journal(self, error: Exception) -> str:
+        """Send nothing more, as it could not be recorded; return the reason for people."""
+        what = str(error) if isinstance(error, ClickSendError) else type(error).__name__
+        detail = f"the journal cannot be used: {what}"
+        self._lifecycle.hold(Reason.JOURNAL, detail)
+        return detail
+
+    # Messages that somebody else sends.
+
+    def await_elsewhere(self, batch: Batch) -> None:
+        """Let messages that somebody else sends settle when their outcome is known."""
+        self._tasks.start_soon(self._await_elsewhere, batch)
+
+    async def _await_elsewhere(self, batch: Batch) -> None:
+        assert self._journal is not None
+        outcomes: list[Outcome]
+        with anyio.CancelScope(shield=True):
+            try:
+                # Cut by `abort` only: the other owner finishes, or its lease runs out.
+                wire = Wire()
+                wire.sent = True
+                entries = await self._until_stopped(self._journal.outcome(batch.rows), wire, 0)
+            except (_Cut, Exception) as error:
+                why = self._lifecycle.detail if isinstance(error, _Cut) else self.lose_journal(error)
+                outcomes = [
+                    Unknown(*it, Reason.ABORTED, f"sent by another task or process; {why}")
+                    for it in zip(batch.messages, batch.refs, strict=True)
+                ]
+            else:
+                found: dict[int, Entry] = {it.row: it for it in entries}
+                outcomes = [
+                    outcome_of(message, found[row])
+                    for message, row in zip(batch.messages, batch.rows, strict=True)
+                ]
+            self._settle_here(batch, outcomes)
+
+    # What the reconciler asks for.
+
+    async def conclude(self, verdicts: Sequence[tuple[Doubt, Outcome]], *, found: bool) -> None:
+        """Record and settle outcomes of doubtful messages."""
+        if not verdicts:
+            return
+        if found:
+            self.found += sum(isinstance(it, Accepted) for _, it in verdicts)
+        if self._journal is not None:
+            # All at once: the journal writes a chunk's results much faster than a message's.
+            entered = [(doubt.row, it) for doubt, it in verdicts if doubt.row is not None]
+            if entered:
+                rows = [row for row, _ in entered]
+                await self._record(rows, [it for _, it in entered], 0)
+        self.count([it for _, it in verdicts])
+        for doubt, outcome in verdicts:
+            if self._budget is not None and doubt.reserved:
+                self._budget.settle([doubt.reserved], [outcome])
+            doubt.sink.settle([doubt.token], [outcome])
+
+    def send_again(self, doubts: Sequence[Doubt]) -> None:
+        """Queue doubtful messages for another attempt, in requests no larger than before."""
+        self.resent += len(doubts)
+        groups: dict[object, list[Doubt]] = {}
+        for doubt in doubts:
+            groups.setdefault((doubt.attempt, doubt.origin), []).append(doubt)
+        for group in groups.values():
+            self._urgent.append(batch_of(group))
+        self.wake()
+
+    async def taken(self, message_ids: Sequence[str]) -> set[str]:
+        """Return those of some ids that other messages of the journal hold."""
+        return set() if self._journal is None else await self._journal.taken(message_ids)
+
+    def has_more_to_send(self) -> bool:
+        """Whether new messages wait to be sent."""
+        return bool(self._queue) and self._lifecycle.refusal is None
+
+    # Cutting waits.
+
+    @property
+    def _stopped(self) -> tuple[Reason, str]:
+        return Reason.STOPPED, self._lifecycle.detail
+
+    async def _until_stopped(
+        self, work: Awaitable[T], wire: Wire | None = None, size: int = 0
+    ) -> T:
+        """Await something that `stop` cuts as long as no byte is on the wire, and `abort` always.
+
+        Raises:
+            _Cut: it was cut.
+
+        """
+        result: T
+        with anyio.CancelScope() as scope:
+            self._cuttable[scope] = wire or Wire(), size
+            if self._is_to_be_cut(self._cuttable[scope][0]):
+                scope.cancel()
+            try:
+                result = await work
+            finally:
+                del self._cuttable[scope]
+        if scope.cancelled_caught:
+            raise _Cut
+        return result
+
+    def _cut_by_stop(self) -> None:
+        for scope, (wire, _) in list(self._cuttable.items()):
+            if self._is_to_be_cut(wire):
+                scope.cancel()
+        self.wake()
+
+    def _is_to_be_cut(self, wire: Wire) -> bool:
+        phase = self._lifecycle.phase
+        return phase is Phase.ABORTED or (phase >= Phase.STOPPED and not wire.sent)
+
+    # Small things.
+
+    def _learn_clock(self, batch: Batch, reply: Reply) -> None:
+        """Learn the server's time from when it says that it took the first message."""
+        assert batch.sent is not None
+        # Whether a scheduled message is dated by its schedule is unknown.
+        if reply.date is not None and (batch.counted or batch.messages[0].schedule is None):
+            self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())
+
+    def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
+        if self._channel.on_batch is None:
+            return
+        counts = Report()
+        counts.add([it for it in verdict.outcomes if it is not None])
+        self._channel.on_batch(
+            BatchEvent(
+                size=len(batch),
+                attempt=batch.attempt,
+                accepted=counts.accepted,
+                rejected=counts.rejected,
+                not_sent=counts.not_sent,
+                unknown=len(batch) - counts.accepted - counts.rejected - counts.not_sent,
+                seconds=seconds,
+            )
+        )
+
+    def _quoted(self, batch: Batch, rows: Sequence[object]) -> list[Decimal | None]:
+        """Return the price quoted for each message, None where there is none to rely on."""
+        return list(map(quoted, match(batch.messages, batch.refs, Reply(rows)).outcomes))
+
+    async def _check_currency(self, quoted_in: str | None) -> None:
+        """Make sure that a quote is in the account's currency.
+
+        Raises:
+            ConfigurationError: it is not.
+
+        """
+        if self._currency is None:
+            self._currency = await self._until_stopped(self._channel.currency()) or ""
+        if quoted_in and self._currency and quoted_in != self._currency:
+            raise ConfigurationError(
+                f"the price is quoted in {quoted_in}, the account is kept in {self._currency}"
+            )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def group_by_batch(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return entries in groups that shared a request."""
+    ordered = sorted(entries, key=lambda it: (it.batch or 0, it.row))
+    return [list(group) for _, group in groupby(ordered, key=lambda it: it.batch)]

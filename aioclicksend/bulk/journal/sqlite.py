@@ -1,0 +1,871 @@
+"""A journal in a SQLite file, for one process at a time.
+
+::
+
+    event loop            begin, finish, plan, claim …          one thread
+    ──────────▶ queue of writes ──▶ one transaction for all that waits ──▶ commit (fsync)
+
+The file is written by one thread. What is to be written queues up meanwhile, so that the intents of
+several lanes become durable together. Results may wait for the next intent: one that is lost is
+looked up again.
+
+Invariants: a write that failed is tried again, except for intents, whose lanes do not send; every
+commit checks the lease; rows are entered before their intent, in the same transaction at the latest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from functools import partial
+from hashlib import blake2b, sha256
+from itertools import groupby, repeat
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, Self, TypeVar
+
+import anyio
+import msgspec
+
+from ...errors import ConfigurationError
+from ...models.messages import REF_PREFIX, request_body
+from ..encode import Encoded, bodies_of
+from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
+from ..replies import ACCOUNT_REFUSALS
+from . import AllAccepted, Begun, Entry, Planned, State, schema
+from .index import Index
+from .lease import LEASE, Lease
+
+log = logging.getLogger("aioclicksend")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_json = msgspec.json.encode
+_unjson = msgspec.json.decode
+
+_COMMIT_EVERY = 1.0
+"""Seconds for which results may wait for an intent to be committed with."""
+
+_SENDABLE = "(state in ('not_sent', 'held') or (state is null and batch is null))"
+_UNDECIDED = "(batch is not null and (state is null or state = 'unknown'))"
+
+_BEGIN_CHUNK = """
+insert or replace into chunk_result
+select first, chunk.size, ?, null, null, null, null, null, null, ?, {earlier}, null
+from chunk left join chunk_result on chunk_result.chunk = first
+where first = ? and chunk.size = ? and ({condition})
+and not exists (select 1 from message_result where id = first)
+"""
+_BEGIN_MESSAGE = """
+update message_result set batch = ?, state = null, message_id = null, parts = null, price = null,
+reason = null, detail = null, earlier = {earlier}, reserved = ?, at = null
+where id = ? and ({condition})
+"""
+_EARLIER = "null", "coalesce(earlier, 0) + coalesce(reserved, 0)"
+
+
+class _Refs(msgspec.Struct):
+    messages: list[_Ref]
+
+
+class _Ref(msgspec.Struct):
+    custom_string: str = ""
+
+
+_refs = msgspec.json.Decoder(_Refs).decode
+
+
+class Journal:
+    """A crash-safe record of a bulk run in a file; hand it, or its path, to `bulk(journal=...)`.
+
+    Reopened with the same input it goes on where it stopped: what was accepted is not sent again,
+    what was in doubt is looked up, the rest is sent.
+    """
+
+    _thread: ThreadPoolExecutor
+    _db: sqlite3.Connection
+    _lease: Lease
+    _next_write: asyncio.Future[None]
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._is_open = False
+        self._reset()
+
+    def _reset(self) -> None:
+        """Know nothing of the file yet."""
+        self._index: Index | None = None
+        self._runs = 0
+        self._remembers = False
+        """Whether messages may be in the journal already, so that each is looked for."""
+        self._next_row = 1
+        self._next_batch = 1
+        self._first_batch = 1
+        """The first request of this process; earlier ones have no owner any more."""
+        self._file: tuple[int, int] | None = None
+        self._in_transaction: list[_Write] = []
+        self._to_write: deque[_Write] = deque()
+        self._write_waits = False
+        """Whether the last write that was asked for has not begun."""
+        self._looked_up: set[int] = set()
+        """Rows in doubt that this process has claimed to look up."""
+        self._waiting: dict[int, list[asyncio.Event]] = defaultdict(list)
+        self.campaign = ""
+        """The journal's own part of its refs."""
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the journal of a path; the file is opened, or created, when the run begins."""
+        return cls(path)
+
+    # Owning.
+
+    async def start(self, channel: str) -> None:
+        """Open the file, or create it, and take its lease.
+
+        Raises:
+            ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
+
+        """
+        self._reset()
+        self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
+        self._is_open = True
+        try:
+            await self._run(self._start, channel)
+        except BaseException:
+            # A cancelled wait does not keep the thread from opening the file.
+            with anyio.CancelScope(shield=True):
+                await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Write what is left and give the file back."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        closing = self._submit(self._close)
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.wait([closing])
+            except asyncio.CancelledError as error:
+                cancelled = error  # whoever opens the file next must not find it in use
+        self._thread.shutdown(wait=False)
+        closing.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def heartbeat(self) -> None:
+        """Renew the lease and commit results from time to time, until cancelled.
+
+        Raises:
+            ConfigurationError: another process took the journal over, or its file is gone.
+
+        """
+        beat_at = time.monotonic() + LEASE / 3
+        while True:
+            await asyncio.sleep(_COMMIT_EVERY)
+            await self._run(self._write)
+            if time.monotonic() >= beat_at:
+                await self._run(self._beat)
+                beat_at = time.monotonic() + LEASE / 3
+
+    def fence(self) -> None:
+        """Check just before the first byte leaves that the journal is still ours.
+
+        Raises:
+            ConfigurationError: this process did not run for so long that another one may own it.
+
+        """
+        self._lease.fence()
+
+    # Entering.
+
+    def new_run(self) -> int:
+        """Return the number of a new run: equal messages within it are different messages."""
+        if self._runs or self._next_row > 1:
+            self._remembers = True
+        self._runs += 1
+        return self._runs
+
+    def ref_prefix(self) -> str:
+        """Return what the refs of the next chunk begin with."""
+        self._next_row += 1  # rows are numbers without meaning: a gap keeps prefixes apart
+        return f"{REF_PREFIX}{self.campaign}-{self._next_row:x}-"
+
+    async def plan(self, run: int, messages: Encoded) -> Planned:
+        """Enter messages, or find those that were entered before."""
+        first = self._next_row
+        self._next_row += len(messages)
+        rows = range(first, first + len(messages))
+        named = run == 0 and not messages.has_unique_refs
+        if messages.keys is None and not named and not (run and self._remembers):
+            self._enter(messages, range(len(messages)), rows)
+            return Planned(rows, {})
+        return await self._run(self._plan, run, messages, rows)
+
+    # Sending.
+
+    async def begin(
+        self,
+        rows: Sequence[int],
+        attempt: int,
+        *,
+        reserved: Sequence[Decimal] = (),
+        limit: Decimal | None = None,  # noqa: ARG002 - one process: its budget is exact
+    ) -> Begun:
+        """Claim messages for one request and make that durable."""
+        batch = self._next_batch
+        self._next_batch += 1
+        won: list[Sequence[int]] = []
+        write = partial(self._begin, rows, batch, time.time(), attempt, reserved, won)
+        self._to_write.append(_Write(write, is_intent=True))
+        if not self._write_waits:
+            self._write_waits = True
+            self._next_write = self._submit(self._write)
+        # One write is for all the lanes that came before it begins.
+        await asyncio.shield(self._next_write)
+        return Begun(batch, won[-1])
+
+    async def finish(
+        self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None = None
+    ) -> Sequence[int]:
+        """Take outcomes; they are written with the next intent, or soon."""
+        lost: Sequence[int] = ()
+        if batch is None:
+            lost = await self._run(self._withdraw, rows, outcomes, time.time())
+        else:
+            columns = _columns_of(outcomes)
+            self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
+        if self._looked_up:
+            self._looked_up.difference_update(rows)
+        if self._waiting:
+            for row in rows:
+                for event in self._waiting.pop(row, ()):
+                    event.set()
+        return lost
+
+    # Reading.
+
+    async def claim(
+        self, state: Literal[State.PLANNED, State.IN_DOUBT], limit: int, after: int = 0
+    ) -> list[Entry]:
+        """Return messages that can be sent, or that are in doubt and become ours to look up."""
+        entries = await self._run(self._ask, self._find, state, limit, after)
+        if state is State.IN_DOUBT:
+            self._looked_up.update(it.row for it in entries)
+        return entries
+
+    async def outcome(self, rows: Sequence[int]) -> list[Entry]:
+        """Wait until messages that another task of this process has begun are settled."""
+        while True:
+            event = asyncio.Event()
+            for row in rows:
+                self._waiting[row].append(event)
+            entries = await self._run(self._ask, self._look, rows)
+            if all(it.state is not State.IN_FLIGHT for it in entries):
+                for row in rows:
+                    if event in self._waiting.get(row, ()):
+                        self._waiting[row].remove(event)
+                    if not self._waiting.get(row):
+                        self._waiting.pop(row, None)
+                return entries
+            await event.wait()
+
+    async def look(self, rows: Sequence[int]) -> list[Entry]:
+        """Return messages by their rows, in the order of these, with all results taken so far."""
+        return await self._run(self._ask, self._look, rows)
+
+    async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:
+        """Decide manually on messages whose outcome is unknown, and return on how many."""
+        doubtful = await self._run(self._ask, self._find, State.IN_DOUBT, -1, 0)
+        rows = [it.row for it in doubtful if refs is None or it.ref in refs]
+        if not rows:
+            return 0
+        if verdict == "sent":
+            none: Any = repeat(None)
+            columns = (repeat("accepted"), none, none, none, none, repeat("resolved manually"))
+            self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
+        else:
+            self._to_write.append(_Write(partial(self._forget, rows)))
+        await self._run(self._write)
+        self._looked_up.difference_update(rows)
+        return len(rows)
+
+    async def committed(self) -> Decimal:
+        """Return what was spent, and what attempts without a verdict may have cost."""
+        return await self._run(self._ask, self._committed)
+
+    async def taken(self, message_ids: Sequence[str]) -> set[str]:
+        """Return those of some message ids that messages of this journal hold."""
+        return await self._run(self._ask, self._taken, message_ids)
+
+    # On the thread: opening and closing.
+
+    def _start(self, channel: str) -> None:
+        try:
+            # It holds numbers and texts: others on the machine need not read them.
+            handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+            os.fchmod(handle, 0o600)
+            os.close(handle)
+            # IMMEDIATE: a transaction that begins by reading fails at its first write, without
+            # waiting, if somebody else (a follower of receipts) is just writing.
+            self._db = sqlite3.connect(
+                self.path, check_same_thread=False, timeout=10.0, isolation_level="IMMEDIATE"
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigurationError(f"{self.path} cannot be opened: {error}") from None
+        self._lease = Lease(self._db, self.path)
+        try:
+            self._prepare(channel)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ConfigurationError(f"{self.path} cannot be used as a journal: {error}") from None
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, channel: str) -> None:
+        db = self._db
+        # A request of a thousand messages fills many pages; each costs two writes to the WAL.
+        db.execute("pragma page_size = 8192")
+        db.execute("pragma journal_mode = wal")
+        # FULL: with NORMAL a loss of power could forget an intent whose request was sent.
+        db.execute("pragma synchronous = full")
+        # The WAL is copied into the file every 4 MB, and then written from its start again: to sync
+        # a file that does not grow costs half.
+        db.execute("pragma wal_autocheckpoint = 512")
+        db.execute("begin immediate")
+        tables = schema.tables_of(db)
+        if not tables:  # new, or its first process was killed before it had created anything
+            schema.create(db, channel)
+        elif "meta" not in tables or "message" not in tables:
+            raise ConfigurationError(f"{self.path} is another program's database, not a journal")
+        else:
+            schema.migrate(db, self.path, int(self._meta("schema")))
+        if (kept := self._meta("channel")) != channel:
+            raise ConfigurationError(f"{self.path} is a journal of {kept} messages, not {channel}")
+        if self._lease.take():
+            # An owner that is only stopped may wake and complete its requests.
+            db.execute(
+                "update batch set silent = 1 where id in "
+                f"(select batch from message_state where {_UNDECIDED})"
+            )
+        db.commit()
+        self._file = self._identity()
+        self.campaign = self._meta("campaign")
+        self._next_row, self._next_batch = db.execute(
+            "select (select coalesce(max(first + size), 1) from chunk), "
+            "(select coalesce(max(id), 0) + 1 from batch)"
+        ).fetchone()
+        self._first_batch = self._next_batch
+
+    def _close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+        if not hasattr(self, "_db"):
+            return
+        try:
+            self._write()
+            self._lease.release()
+            self._db.commit()
+        except (sqlite3.Error, ConfigurationError) as error:
+            log.warning("the journal lacks the last results, they will be in doubt: %s", error)
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+
+    def _meta(self, name: str) -> str:
+        row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
+        if row is None:
+            raise ConfigurationError(f"{self.path} is no journal: it has no {name}")
+        return str(row[0])
+
+    def _identity(self) -> tuple[int, int]:
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    # On the thread: writing.
+
+    def _write(self) -> None:
+        """Make everything taken so far durable; if that fails it waits for the next try."""
+        self._write_waits = False  # what is taken from now on may be too late for this one
+        self._apply()
+        if self._in_transaction:
+            self._try(self._commit)
+            self._in_transaction.clear()
+
+    def _apply(self) -> None:
+        """Write everything taken so far, not yet durably."""
+        while self._to_write:
+            write = self._to_write.popleft()
+            self._in_transaction.append(write)
+            self._try(write.work)
+
+    def _commit(self) -> None:
+        self._lease.check()
+        self._db.commit()
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.rollback()
+            # A lane whose intent failed does not send, so that intent must not be written later.
+            again = [it for it in self._in_transaction if not it.is_intent]
+            self._to_write.extendleft(reversed(again))
+            self._in_transaction.clear()
+            raise self._explained(error) from error
+
+    def _explained(self, error: BaseException) -> BaseException:
+        if isinstance(error, sqlite3.Error):
+            return ConfigurationError(f"{self.path} cannot be written: {error}")
+        return error
+
+    def _beat(self) -> None:
+        try:
+            identity = self._identity()
+        except OSError:
+            identity = None
+        if identity != self._file:
+            raise ConfigurationError(
+                f"{self.path} was deleted or replaced while this process was writing it"
+            )
+        self._write()
+        self._lease.renew()
+        self._db.commit()
+
+    def _ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._apply()
+        try:
+            return question(*args, **kwargs)
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(f"{self.path} cannot be read: {error}") from error
+
+    def _enter(self, messages: Encoded, places: Sequence[int], rows: range) -> None:
+        """Take new messages: a chunk for each run of neighbours with one media file."""
+        files = messages.media_files
+        if files is None and len(places) == len(messages):
+            work = partial(self._insert, rows.start, len(rows), messages.whole_body(), None)
+            self._to_write.append(_Write(work))
+            return
+        numbered = groupby(
+            enumerate(places), key=lambda it: (it[1] - it[0], files[it[1]] if files else None)
+        )
+        for (_, media_file), neighbours in numbered:
+            some = [place for _, place in neighbours]
+            body = request_body([messages.bodies[it] for it in some])
+            work = partial(self._insert, rows[some[0]], len(some), body, media_file)
+            self._to_write.append(_Write(work))
+
+    def _insert(self, first: int, size: int, body: bytes, media_file: str | None) -> None:
+        self._db.execute(
+            "insert into chunk values (?, ?, ?, ?)", (first, size, media_file, body.decode())
+        )
+
+    def _begin(
+        self,
+        rows: Sequence[int],
+        batch: int,
+        intent: float,
+        attempt: int,
+        reserved: Sequence[Decimal],
+        won: list[Sequence[int]],
+    ) -> None:
+        self._db.execute("insert into batch values (?, ?, ?, 0)", (batch, intent, attempt))
+        condition = _SENDABLE if attempt == 1 else _UNDECIDED
+        earlier = _EARLIER[attempt > 1]
+        amounts = list(map(str, reserved))
+        if _is_run(rows):
+            statement = _BEGIN_CHUNK.format(condition=condition, earlier=earlier)
+            shared = _shared(amounts) if amounts else None
+            if attempt > 1 and amounts:
+                pass  # each message has its own earlier reservation
+            elif self._db.execute(
+                statement, (batch, shared, rows[0], len(rows))
+            ).rowcount:
+                won.append(rows)
+                return
+        self._explode(rows)
+        statement = _BEGIN_MESSAGE.format(condition=condition, earlier=earlier)
+        some = [
+            row
+            for place, row in enumerate(rows)
+            if self._db.execute(
+                statement, (batch, amounts[place] if amounts else None, row)
+            ).rowcount
+        ]
+        won.append(some)
+
+    def _record(self, rows: Sequence[int], columns: _Columns, at: float) -> None:
+        """Write results. A lost one costs a search in the history, not a second message."""
+        state, message_id, parts, price, reason, detail = columns
+        if _is_run(rows):
+            changed = self._db.execute(
+                "update chunk_result set state = ?, message_id = ?, parts = ?, price = ?, "
+                "reason = ?, detail = ?, at = ?, reserved = iif(? in ('accepted', 'rejected', "
+                "'not_sent', 'held') and not (? = 'accepted' and ? is null), null, reserved) "
+                "where chunk = ? and size = ?",
+                (
+                    *(map(_shared, columns)),
+                    at,
+                    _shared(state),
+                    _shared(state),
+                    _shared(price),
+                    rows[0],
+                    len(rows),
+                ),
+            ).rowcount
+            if changed and isinstance(state, repeat):
+                return
+        self._explode(rows)
+        values = zip(state, message_id, parts, price, reason, detail, repeat(at), rows, strict=False)
+        self._db.executemany(
+            "update message_result set state = ?1, message_id = ?2, parts = ?3, price = ?4, "
+            "reason = ?5, detail = ?6, at = ?7, reserved = iif(?1 = 'unknown' or (?1 = 'accepted' "
+            "and ?4 is null), reserved, null) where id = ?8",
+            list(values),
+        )
+
+    def _withdraw(self, rows: Sequence[int], outcomes: Sequence[Outcome], at: float) -> list[int]:
+        """Write results of messages that were never begun here; return those begun elsewhere."""
+        self._apply()
+        self._explode(rows)
+        lost = []
+        for row, (state, _, _, _, reason, detail) in zip(rows, map(_row_of, outcomes), strict=True):
+            changed = self._db.execute(
+                f"update message_result set state = ?, reason = ?, detail = ?, at = ? "
+                f"where id = ? and {_SENDABLE}",
+                (state, reason, detail, at, row),
+            ).rowcount
+            if not changed:
+                lost.append(row)
+        return lost
+
+    def _forget(self, rows: Sequence[int]) -> None:
+        """Have messages sent by the next run as if they never had been."""
+        self._explode(rows)
+        self._db.executemany(
+            "update message_result set batch = null, state = null, message_id = null, "
+            "parts = null, price = null, reason = null, detail = null, at = null, "
+            f"earlier = {_EARLIER[1]}, reserved = null where id = ?",
+            [(row,) for row in rows],
+        )
+
+    def _explode(self, rows: Sequence[int]) -> None:
+        """Give each message of the chunks of some rows a result of its own."""
+        for first in {self._chunk_of(row) for row in rows}:
+            self._db.execute(
+                "insert or ignore into message_result select id, batch, state, message_id, parts, "
+                "price, reason, detail, reserved, earlier, at from message_state where chunk = ?",
+                (first,),
+            )
+            self._db.execute("delete from chunk_result where chunk = ?", (first,))
+
+    def _chunk_of(self, row: int) -> int:
+        query = "select max(first) from chunk where first <= ?"
+        return int(self._db.execute(query, (row,)).fetchone()[0])
+
+    # On the thread: planning.
+
+    def _plan(self, run: int, messages: Encoded, rows: range) -> Planned:
+        self._apply()
+        keyed = self._plan_keys(messages, rows) if messages.keys is not None else {}
+        if self._index is None:
+            self._index = Index(self.campaign, self._chunks)
+        if not keyed and run and (chunk := self._index.find_chunk(run, messages)) is not None:
+            accepted = self._all_accepted(chunk)
+            if accepted is not None:
+                return Planned(chunk, {}, accepted)
+            return Planned(chunk, dict(enumerate(self._look(chunk))))
+        if run:
+            found = self._index.find(run, messages, rows, once=False)
+        else:
+            # A single message is found by a ref of the caller's only.
+            found = list(rows)
+            named = [it for it in range(len(rows)) if it not in keyed]
+            if not messages.has_unique_refs and named:
+                by_content = self._index.find(run, messages, rows, once=True)
+                prefix = f"{REF_PREFIX}{self.campaign}-"
+                for place in named:
+                    if not messages.refs[place].startswith(prefix):
+                        found[place] = by_content[place]
+        for place, entry in keyed.items():
+            found[place] = entry if isinstance(entry, int) else entry.row
+        new = [place for place, row in enumerate(rows) if found[place] == row]
+        self._enter(messages, new, rows)
+        self._apply()
+        if run and len(new) == len(rows):
+            self._index.add(messages, rows, run)
+        earlier = [row for row in set(found) if row not in rows and row]
+        entries = {it.row: it for it in self._look(earlier)} if earlier else {}
+        known = {
+            place: entries[row] for place, row in enumerate(found) if row in entries
+        }
+        for place, entry in keyed.items():
+            if isinstance(entry, Entry):
+                known[place] = entry
+        return Planned(found, known)
+
+    def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
+        """Return, by position, the row or the entry that a message's key stands for."""
+        assert messages.keys is not None
+        planned: dict[int, int | Entry] = {}
+        for place, key in enumerate(messages.keys):
+            if key is None:
+                continue
+            hashed = sha256(key.encode("utf-8", "surrogatepass")).digest()
+            content = _content_of(messages, place)
+            held = self._db.execute(
+                "select content, id from key where hash = ?", (hashed,)
+            ).fetchone()
+            entry: Entry | None = None
+            if held is not None:
+                row = int(held[1])
+                same = held[0] == content
+                if row in rows:  # an earlier message of this very call
+                    planned[place] = row if same else _conflict(messages, place)
+                    continue
+                found = self._look([row])
+                entry = found[0] if found else None
+                if entry is not None and entry.state is State.HELD:
+                    entry.state = State.REJECTED  # what the first caller was given
+                if entry is not None and (same or entry.state is not State.NOT_SENT):
+                    planned[place] = entry if same else _conflict(messages, place)
+                    continue
+            planned[place] = rows[place]
+            self._db.execute(
+                "insert or replace into key values (?, ?, ?)", (hashed, content, rows[place])
+            )
+        return planned
+
+    def _all_accepted(self, rows: range) -> AllAccepted | None:
+        """Return the columns of a chunk whose messages were all accepted, else None."""
+        row = self._db.execute(
+            "select message_id, parts, price, body from chunk_result join chunk on first = chunk "
+            "where chunk = ? and state = 'accepted'",
+            (rows.start,),
+        ).fetchone()
+        if row is None:
+            return None
+        message_id, parts, price, body = row
+        amounts = _spread(price)
+        prices: Column[Decimal | None]
+        if isinstance(amounts, repeat):
+            prices = repeat(_decimal(next(amounts)))
+        else:
+            prices = list(map(_decimal, amounts))
+        return AllAccepted(
+            [it.custom_string for it in _refs(body).messages], _spread(message_id), _spread(parts), prices
+        )
+
+    # On the thread: reading.
+
+    def _find(self, state: State, limit: int, after: int) -> list[Entry]:
+        condition = _UNDECIDED if state is State.IN_DOUBT else _SENDABLE
+        rows = self._db.execute(
+            "select id from message_state where chunk >= coalesce((select max(first) from chunk "
+            f"where first <= ?), 0) and id > ? and {condition} order by chunk, place limit ?",
+            (after, after, limit),
+        ).fetchall()
+        return self._look([row for (row,) in rows])
+
+    def _look(self, rows: Iterable[int]) -> list[Entry]:
+        """Return messages by their rows, in the order of these."""
+        wanted = list(rows)
+        found: dict[int, Entry] = {}
+        for first, some in groupby(sorted(set(wanted)), self._chunk_of):
+            found |= {it.row: it for it in self._entries(first, set(some))}
+        return [found[row] for row in wanted if row in found]
+
+    def _entries(self, first: int, rows: set[int]) -> Iterator[Entry]:
+        media_file, body = self._db.execute(
+            "select media_file, body from chunk where first = ?", (first,)
+        ).fetchone()
+        refs, bodies = [it.custom_string for it in _refs(body).messages], bodies_of(body)
+        batches = dict[int | None, tuple[float, int, int]]()
+        query = (
+            "select id, batch, state, message_id, parts, price, reason, detail, reserved, earlier "
+            "from message_state where chunk = ?"
+        )
+        ours = f"{REF_PREFIX}{self.campaign}-"
+        for row, batch, state, *result, reserved, earlier in self._db.execute(query, (first,)):
+            if row not in rows:
+                continue
+            if batch not in batches:
+                batches[batch] = self._db.execute(
+                    "select intent, attempt, silent from batch where id = ?", (batch,)
+                ).fetchone() or (0.0, 0, 0)
+            intent, attempt, silent = batches[batch]
+            message_id, parts, price, reason, detail = result
+            yield Entry(
+                row=row,
+                ref=refs[row - first],
+                body=bodies[row - first],
+                media_file=media_file,
+                state=self._state(row, batch, state),
+                message_id=message_id,
+                parts=parts,
+                price=_decimal(price),
+                reason=reason,
+                detail=detail,
+                batch=batch,
+                attempt=attempt,
+                intent=intent,
+                reserved=(_decimal(reserved) or Decimal(0)),
+                owner_exited=not silent,
+                has_unique_ref=refs[row - first].startswith(ours),
+            )
+            del earlier
+
+    def _state(self, row: int, batch: int | None, state: str | None) -> State:
+        if batch is not None and state in (None, "unknown"):
+            ours = row in self._looked_up or (batch >= self._first_batch and state is None)
+            if ours:
+                return State.IN_FLIGHT
+            return State.IN_DOUBT if state is None else State.UNKNOWN
+        return State(state or "planned")
+
+    def _chunks(self) -> Iterator[tuple[int, str | None, list[bytes]]]:
+        query = "select first, media_file, body from chunk"
+        for first, media_file, body in self._db.execute(query):
+            yield first, media_file, bodies_of(body)
+
+    def _committed(self) -> Decimal:
+        total = Decimal(0)
+        query = (
+            "select state, price, reserved, earlier, count(*) from message_state "
+            "where batch is not null or earlier is not null group by 1, 2, 3, 4"
+        )
+        for state, price, reserved, earlier, count in self._db.execute(query):
+            one = (_decimal(reserved) or Decimal(0)) + (_decimal(earlier) or Decimal(0))
+            if state == "accepted" and price is not None:
+                one += _decimal(price) or Decimal(0)
+            total += one * count
+        return total
+
+    def _taken(self, message_ids: Sequence[str]) -> set[str]:
+        return {
+            it
+            for it in message_ids
+            if self._db.execute(
+                "select exists (select 1 from message_result where message_id = ?1) or "
+                "exists (select 1 from chunk_result where instr(message_id, ?1))",
+                (it,),
+            ).fetchone()[0]
+        }
+
+    # The thread.
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run work on the journal's thread; a cancelled wait does not cut it short."""
+        return await asyncio.shield(self._submit(work, *args, **kwargs))
+
+    def _submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        return asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self.path)!r})"
+
+
+class _Write(msgspec.Struct):
+    """Something to be written."""
+
+    work: Callable[[], object]
+    is_intent: bool = False
+
+
+_Columns = tuple[
+    "Column[str]",
+    "Column[str | None]",
+    "Column[int | None]",
+    "Column[str | None]",
+    "Column[str | None]",
+    "Column[str | None]",
+]
+"""The results of messages: state, message_id, parts, price, reason, detail."""
+
+
+def _columns_of(outcomes: Sequence[Outcome]) -> _Columns:
+    if isinstance(outcomes, Acceptances):
+        prices: Column[str | None]
+        if isinstance(outcomes.prices, repeat):
+            prices = repeat(_text(next(outcomes.prices)))
+        else:
+            prices = list(map(_text, outcomes.prices))
+        none: Any = repeat(None)
+        return repeat("accepted"), outcomes.ids, outcomes.parts, prices, none, none
+    return tuple(zip(*map(_row_of, outcomes), strict=True))  # type: ignore[return-value]
+
+
+def _row_of(
+    outcome: Outcome,
+) -> tuple[str, str | None, int | None, str | None, str | None, str | None]:
+    match outcome:
+        case Accepted():
+            return "accepted", outcome.message_id, outcome.parts, _text(outcome.price), None, None
+        case Rejected():
+            # An account without credit refuses what it would take tomorrow.
+            state = "held" if outcome.status in ACCOUNT_REFUSALS else "rejected"
+            return state, None, None, None, outcome.status, None
+        case NotSent():
+            return "not_sent", None, None, None, outcome.reason.value, outcome.detail
+        case Unknown():
+            return "unknown", None, None, None, outcome.reason.value, outcome.detail
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _decimal(amount: Any) -> Decimal | None:
+    return None if amount is None else Decimal(str(amount))
+
+
+def _is_run(rows: Sequence[int]) -> bool:
+    """Whether rows are neighbours, so that they may be a chunk."""
+    return isinstance(rows, range) or list(rows) == list(range(rows[0], rows[0] + len(rows)))
+
+
+def _shared(values: Column[Any]) -> Any:
+    """Return what messages share, or a JSON array of what each has."""
+    if isinstance(values, repeat):
+        return next(values)
+    first = values[0]
+    # A text that looks like an array must not be taken for one.
+    if first != values[-1] or values.count(first) < len(values) or str(first).startswith("["):
+        return _json(values).decode()
+    return first
+
+
+def _spread(value: Any) -> Column[Any]:
+    """Return the opposite of `_shared`."""
+    if isinstance(value, str) and value.startswith("["):
+        column: list[Any] = _unjson(value)
+        return column
+    return repeat(value)
+
+
+def _content_of(messages: Encoded, place: int) -> bytes:
+    """Return what a key stands for: number and text (and the media file of an MMS)."""
+    message = messages.messages[place]
+    media_file = messages.media_files[place] if messages.media_files else None
+    return blake2b(_json([message.to, message.body, media_file]), digest_size=16).digest()
+
+
+def _conflict(messages: Encoded, place: int) -> Entry:
+    return Entry(
+        row=0,
+        ref=messages.refs[place],
+        body=messages.bodies[place],
+        state=State.KEY_CONFLICT,
+    )

@@ -1,0 +1,76 @@
+"""Which proxy a request goes through: the one that was given, or that of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment
+
+from .config import is_loopback
+from .errors import ConfigurationError
+
+
+class Proxies:
+    """A proxy, and the hosts that are reached without it.
+
+    Only https goes through a proxy, as a tunnel that the proxy cannot read. Plain http is spoken to
+    this machine alone, and would show the proxy the credentials.
+    """
+
+    def __init__(self, proxy: str | None = None, no_proxy: str = "") -> None:
+        self._proxy = proxy
+        self._bypass = {"no": no_proxy}
+
+    @classmethod
+    def given(cls, proxy: str) -> Proxies:
+        """Return what `proxy=` asks for; an empty text asks for no proxy."""
+        return cls(_checked(proxy, "proxy") if proxy else None)
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Proxies:
+        """Return what ``HTTPS_PROXY`` and ``NO_PROXY`` ask for; lower case goes first, as in curl.
+
+        Raises:
+            ConfigurationError: the address is none, or one of a kind of proxy that is not supported.
+
+        """
+        proxy = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
+        if not proxy:
+            return cls()
+        no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+        return cls(_checked(proxy, "HTTPS_PROXY"), no_proxy)
+
+    def for_url(self, url: str) -> str | None:
+        """Return the proxy for an address, None if it is reached directly."""
+        if self._proxy is None:
+            return None
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" or is_loopback(host):
+            return None
+        return None if proxy_bypass_environment(parts.netloc, self._bypass) else self._proxy
+
+
+def _checked(proxy: str, what: str) -> str:
+    """Return the address of a proxy; its errors do not repeat it, as it can hold a password.
+
+    Raises:
+        ConfigurationError: it is not the address of an HTTP proxy.
+
+    """
+    proxy = proxy.strip()
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"  # as curl reads it
+    try:
+        parts = urlsplit(proxy)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or not proxy.isprintable() or " " in proxy:
+        raise ConfigurationError(f"{what} must look like http://[user:password@]host[:port]")
+    if parts.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"{what} must be an http:// or https:// proxy; for others lend a session with a "
+            "connector for them: http="
+        )
+    return proxy

@@ -1,0 +1,118 @@
+"""The aiohttp session that requests go through, and who closes it.
+
+A call with an effect never goes out on a connection that was idle::
+
+    GET, price   ──▶ an idle connection, or a new one
+    send, PUT, … ──▶ a new connection; idle ones in its way are closed
+
+A server may close an idle connection in the very moment in which a request is written to it, and a
+connection that breaks looks the same before and after the request was carried out: its outcome is
+unknown. Neither a short keep-alive nor a look at the socket closes that gap (benchmarks/idle_race.py
+has the figures); a connection that was never idle has none. It costs a handshake for each such
+call, and one call of a bulk sender carries up to 1000 messages.
+
+Of a session that was lent only the connector, the proxy and the tracing are used: its headers,
+cookies and credentials belong to other hosts, and its middlewares could repeat a call.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+from aiohttp import BaseConnector, ClientRequest, ClientSession, ClientTimeout, TraceConfig
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from .attempt import Attempt
+
+_KEEPALIVE = 10.0
+"""Seconds; shorter than servers keep idle connections, so that fewer reads have to be repeated."""
+
+NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+"""The attempt that asks for a connection; aiohttp passes the connector nothing of ours."""
+
+
+class Transport:
+    """Opens a session at the first request, on a connector of its own or a lent one."""
+
+    def __init__(self, lent: ClientSession | None, trace: TraceConfig) -> None:
+        self._lent = lent
+        self._trace = trace
+        self._session: ClientSession | None = None
+
+    def session(self) -> ClientSession:
+        """Return the session.
+
+        Raises:
+            RuntimeError: the one that was lent is closed.
+
+        """
+        if self._lent is not None and self._lent.closed:
+            raise RuntimeError("the aiohttp session given as http= is closed")
+        if self._session is None:
+            self._session = self._open(self._lent)
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close what was opened here."""
+        if self._session is not None:
+            await self._session.close()
+
+    def warn_if_open(self) -> None:
+        """Warn about connections that were dropped without being closed."""
+        if self._lent is None and self._session is not None and not self._session.closed:
+            warnings.warn(
+                "unclosed ClickSend client: use 'async with' or await client.aclose()",
+                ResourceWarning,
+                stacklevel=3,
+            )
+
+    def _open(self, lent: ClientSession | None) -> ClientSession:
+        if lent is None:
+            own = aiohttp.TCPConnector(keepalive_timeout=_KEEPALIVE)
+            return _session(_Connector(own, owned=True), trace_configs=[self._trace])
+        assert lent.connector is not None  # as it is not closed
+        return _session(
+            _Connector(lent.connector, owned=False),
+            trace_configs=[*lent.trace_configs, self._trace],
+            trust_env=lent.trust_env,
+            # Has no public name; without it requests would bypass the lender's proxy.
+            proxy=lent._default_proxy,  # noqa: SLF001
+        )
+
+
+def _session(connector: BaseConnector, **options: Any) -> ClientSession:
+    return ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_TIMEOUT, **options
+    )
+
+
+class _Connector(BaseConnector):
+    """Hands out the connections of another connector, new ones to calls with an effect."""
+
+    def __init__(self, opener: BaseConnector, *, owned: bool) -> None:
+        super().__init__()
+        self._opener = opener
+        self._owned = owned
+        self.allowed_protocol_schema_set = opener.allowed_protocol_schema_set
+
+    async def connect(
+        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+    ) -> Connection:
+        attempt = ATTEMPT.get()
+        while True:
+            connection = await self._opener.connect(req, traces, timeout)
+            if attempt.opened or attempt.request.repeatable:
+                return connection
+            connection.close()
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close the other connector, if it is ours."""
+        await super().close(abort_ssl=abort_ssl)
+        if self._owned:
+            await self._opener.close(abort_ssl=abort_ssl)
