@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .api.sms import Sms
     from .api.uploads import Uploads
     from .api.voice import Voice
+    from .api.webhooks import Webhooks
 
 
 class Groups:
@@ -140,6 +141,13 @@ class Groups:
         from .api.automations import Automations
 
         return Automations(self._session)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Pushes of receipts and messages received to an address."""
+        from .api.webhooks import Webhooks
+
+        return Webhooks(self._session)
 
     @cached_property
     def email_to_sms(self) -> EmailToSms:

@@ -18,6 +18,8 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"campaign"},
+    {"delivery"},
+    {"webhooks"},
     {"__init__"},
     {"client"},
     {"groups", "download"},

@@ -28,6 +28,7 @@ _MODULES = (
     "sms",
     "uploads",
     "voice",
+    "webhooks",
 )
 
 
