@@ -41,9 +41,10 @@ from psycopg import sql
 from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX
 from . import sentences
-from ._draft.encode import Encoded
-from ._draft.journal import Begun, Entry, Planned, State
-from ._draft.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from ..bulk.encode import Encoded
+from ..bulk.journal import Begun, Entry, Planned, State
+from ..bulk.replies import ACCOUNT_REFUSALS
+from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .database import Connection, Database, DatabaseUnreachableError
 from .process import Process, birth_of, clock
 
@@ -67,11 +68,6 @@ _KEY = 8
 """The place of the key's hash in a row of a draft."""
 _DIGITS = re.compile(r"\D+")
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
-
-# Refused for the account's sake: a message that the next run may send.
-_ACCOUNT_REFUSALS = frozenset(
-    {"INSUFFICIENT_CREDIT", "INVALID_CREDENTIALS", "MISSING_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED"}
-)
 
 _Result: TypeAlias = tuple[str, str | None, int | None, Decimal | None, str | None, str | None]
 
@@ -614,7 +610,7 @@ def _result(outcome: Outcome) -> _Result:
                 None,
             )
         case Rejected():
-            state = State.HELD if outcome.status in _ACCOUNT_REFUSALS else State.REJECTED
+            state = State.HELD if outcome.status in ACCOUNT_REFUSALS else State.REJECTED
             return state.value, None, None, None, _text(outcome.status), None
         case NotSent():
             return State.NOT_SENT.value, None, None, None, outcome.reason.value, _text(outcome.detail)

@@ -24,8 +24,8 @@ import msgspec
 from msgspec import Struct
 
 from ..models.messages import Message, MmsMessage, SmsMessage, VoiceMessage
-from ._draft.encode import encode
-from ._draft.journal import State
+from ..bulk.encode import encode
+from ..bulk.journal import State
 from .database import Connection
 
 if TYPE_CHECKING:

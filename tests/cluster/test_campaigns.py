@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from aioclicksend.cluster import Cluster, campaigns, retention
-from aioclicksend.cluster._draft.outcome import Accepted, Reason, Rejected, Unknown
+from aioclicksend.bulk.outcome import Accepted, Reason, Rejected, Unknown
 from aioclicksend.errors import ConfigurationError
 
 from .conftest import NewJournal

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from aioclicksend.cluster import Cluster, PostgresJournal, journal as journal_module
-from aioclicksend.cluster._draft.encode import Encoded, encode
-from aioclicksend.cluster._draft.journal import JournalProtocol, State
-from aioclicksend.cluster._draft.outcome import Accepted, NotSent, Reason, Rejected, Unknown
+from aioclicksend.bulk.encode import Encoded, encode
+from aioclicksend.bulk.journal import JournalProtocol, State
+from aioclicksend.bulk.outcome import Accepted, NotSent, Reason, Rejected, Unknown
 from aioclicksend.errors import ConfigurationError
 from aioclicksend.models.messages import SmsMessage
 

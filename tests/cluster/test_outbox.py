@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from aioclicksend.cluster import Cluster, outbox
-from aioclicksend.cluster._draft.journal import State
+from aioclicksend.bulk.journal import State
 from aioclicksend.cluster.database import Connection
 
 from .conftest import NewJournal

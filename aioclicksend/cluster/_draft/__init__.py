@@ -1,1 +1,0 @@
-"""Copies of the engine's modules until it lands."""
