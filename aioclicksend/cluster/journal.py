@@ -25,12 +25,11 @@ import logging
 import re
 import secrets
 import sqlite3
-import uuid
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import blake2b, sha256
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import msgspec
@@ -66,10 +65,20 @@ POLL = 0.5
 _COUNTER_BITS = 32
 _KEY = 8
 """The place of the key's hash in a row of a draft."""
-_DIGITS = re.compile(r"\D+")
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
-_Result: TypeAlias = tuple[str, str | None, int | None, Decimal | None, str | None, str | None]
+
+
+class _Result(Struct, omit_defaults=True):
+    """What is written of an outcome."""
+
+    id: int
+    state: str
+    message_id: str | None = None
+    parts: int | None = None
+    price: Decimal | None = None
+    reason: str | None = None
+    detail: str | None = None
 
 
 class _Ref(Struct):
@@ -234,7 +243,7 @@ class PostgresJournal:
         is_named = [run > 0 or bool(it.custom_string) for it in messages.messages]
         keys = messages.keys or [None] * len(messages)
         media_files = messages.media_files or [None] * len(messages)
-        identities: Sequence[uuid.UUID | None] = [None] * len(messages)
+        identities: Sequence[str | None] = [None] * len(messages)
         if any(is_named):
             digests = list(map(_digest, messages.bare, media_files))
             identities = [
@@ -254,7 +263,7 @@ class PostgresJournal:
                 media,
                 not message.custom_string,
                 None if key is None else sha256(key.encode("utf-8", "surrogatepass")).digest(),
-                None if key is None else _content(message),
+                None if key is None else _content(message, media),
                 number,
             )
             for n, (message, identity, ref, body, media, key, number) in enumerate(
@@ -349,7 +358,7 @@ class PostgresJournal:
         self.fence()
         self._next_batch += 1
         batch = self._next_batch
-        values = self._values(rows=list(rows), attempt=attempt, batch=batch)
+        values = self._values(rows=_array(rows), attempt=attempt, batch=batch)
         amounts = dict(zip(rows, reserved or repeat(Decimal(0)), strict=False))
 
         async def work(connection: Connection) -> Begun | None:
@@ -362,9 +371,9 @@ class PostgresJournal:
                 book = await connection.execute(sentences.COMMITTED_LOCKED, values)
                 won, over = _within(limit, await _number(book), won, amounts, again)
             if won:
-                costs = [amounts[row] for row in won]
+                costs = [amounts[row] for row in won] if reserved else []
                 await connection.execute(
-                    sentences.BEGIN, values | {"won": won, "amounts": costs}
+                    sentences.BEGIN, values | {"won": _array(won), "amounts": costs}
                 )
                 if more := sum(amounts[row] for row in won if row not in again):
                     await connection.execute(sentences.COMMIT_MORE, values | {"amount": more})
@@ -394,10 +403,10 @@ class PostgresJournal:
         statement = sentences.FINISH_BEGUN if batch else sentences.FINISH_OWN
         if batch is None:
             statement = sentences.FINISH_NEVER_BEGUN
-        columns = ("states", "message_ids", "parts", "prices", "reasons", "details")
-        results = zip(*map(_result, outcomes), strict=True)
-        values = self._values(rows=list(rows), batch=batch, channel=self._outbox_channel)
-        values |= {name: list(column) for name, column in zip(columns, results, strict=True)}
+        results = msgspec.json.encode(list(map(_result, rows, outcomes))).decode()
+        values = self._values(
+            rows=_array(rows), batch=batch, channel=self._outbox_channel, results=results
+        )
 
         async def work(connection: Connection) -> set[int]:
             found = await (await connection.execute(statement, values)).fetchone()
@@ -444,7 +453,7 @@ class PostgresJournal:
         give_up_at: float | None = None
         while True:
             self._changed.clear()
-            ((open_ones, alive),) = await self._fetch(sentences.OPEN, rows=list(rows))
+            ((open_ones, alive),) = await self._fetch(sentences.OPEN, rows=_array(rows))
             if alive:
                 give_up_at = None
             elif open_ones:
@@ -568,17 +577,16 @@ def _digest(bare: bytes, media_file: str | None) -> bytes:
     return hashed.digest()
 
 
-def _identity(digest: bytes, nth: int) -> uuid.UUID:
+def _identity(digest: bytes, nth: int) -> str:
     """Return what a message is found by: its content, and how often that came before."""
     if nth:
         digest = blake2b(b"%b %d" % (digest, nth), digest_size=16).digest()
-    return uuid.UUID(bytes=digest)
+    return digest.hex()
 
 
-def _content(message: Any) -> bytes:
-    """Return what must not differ between two messages with one key: number and text."""
-    to = _DIGITS.sub("", message.to or "")
-    return sha256(f"{to}\0{message.body}".encode("utf-8", "surrogatepass")).digest()
+def _content(message: Any, media_file: str | None) -> bytes:
+    """Return what must not differ between two messages with one key: number, text, media file."""
+    return sha256(msgspec.json.encode([message.to, message.body, media_file])).digest()
 
 
 def _within(
@@ -595,32 +603,39 @@ def _within(
     return rows, []
 
 
-def _result(outcome: Outcome) -> _Result:
-    """Return the columns of an outcome."""
+def _result(row: int, outcome: Outcome) -> _Result:
     match outcome:
         case Accepted():
             parts = outcome.parts
             is_count = isinstance(parts, int) and abs(parts) < 2**31
-            return (
+            return _Result(
+                row,
                 State.ACCEPTED.value,
-                _text(outcome.message_id),
-                parts if is_count else None,
-                outcome.price,
-                None,
-                None,
+                message_id=_text(outcome.message_id),
+                parts=parts if is_count else None,
+                price=outcome.price,
             )
         case Rejected():
             state = State.HELD if outcome.status in ACCOUNT_REFUSALS else State.REJECTED
-            return state.value, None, None, None, _text(outcome.status), None
-        case NotSent():
-            return State.NOT_SENT.value, None, None, None, outcome.reason.value, _text(outcome.detail)
-        case Unknown():
-            return State.UNKNOWN.value, None, None, None, outcome.reason.value, _text(outcome.detail)
+            return _Result(row, state.value, reason=_text(outcome.status))
+        case NotSent() | Unknown():
+            state = State.NOT_SENT if isinstance(outcome, NotSent) else State.UNKNOWN
+            return _Result(
+                row, state.value, reason=outcome.reason.value, detail=_text(outcome.detail)
+            )
+
+
+def _array(rows: Sequence[int]) -> str:
+    """Return an array as PostgreSQL reads it; lists of a thousand take psycopg much longer."""
+    return f"{{{','.join(map(str, rows))}}}"
 
 
 def storable(value: Any) -> str:
     """Return a text that PostgreSQL can store: without NUL and lone surrogates."""
-    return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    text = str(value)
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _text(value: str | None) -> str | None:
@@ -636,7 +651,7 @@ async def _entries(connection: Connection, rows: Sequence[int]) -> dict[int, Ent
     """Return messages by their rows."""
     if not rows:
         return {}
-    found = await connection.execute(sentences.ENTRIES, {"rows": list(rows)})
+    found = await connection.execute(sentences.ENTRIES, {"rows": _array(rows)})
     return {row[0]: _entry(row) for row in await found.fetchall()}
 
 

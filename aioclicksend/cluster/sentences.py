@@ -58,7 +58,7 @@ select m.id, m.body, m.media_file, m.generated,
 from message m join standing s using (id)
 left join owner o on o.id = s.owner
 left join batch b on b.id = s.batch left join owner sender on sender.id = b.owner
-where m.id = any(%(rows)s) order by m.id
+where m.id = any(%(rows)s::bigint[]) order by m.id
 """
 
 # An attempt is begun once: who comes second with the same number finds it taken. The same batch
@@ -71,7 +71,7 @@ _MAY_BEGIN = """
 
 LOCK = f"""
 select s.id, s.batch is not distinct from %(batch)s from standing s
-where s.id = any(%(rows)s) and s.journal = %(journal)s and {_MAY_BEGIN}
+where s.id = any(%(rows)s::bigint[]) and s.journal = %(journal)s and {_MAY_BEGIN}
     and exists (select 1 from owner where id = %(owner)s and ended is null
         and lease_until > clock_timestamp())
 order by s.id for update of s skip locked
@@ -88,7 +88,7 @@ with made as (
     on conflict (id) do nothing)
 update standing s set state = 'in_flight', owner = %(owner)s, batch = %(batch)s,
     attempt = %(attempt)s, settled = null, reason = null, detail = null,
-    reserved = case when s.batch = %(batch)s then s.reserved else s.reserved + g.amount end
+    reserved = case when s.batch = %(batch)s then s.reserved else s.reserved + coalesce(g.amount, 0) end
 from unnest(%(won)s::bigint[], %(amounts)s::numeric[]) as g (id, amount)
 where s.id = g.id
 """
@@ -99,9 +99,8 @@ select exists (select 1 from owner where id = %(owner)s and ended is null
 """
 
 _RESULTS = """
-unnest(%(rows)s::bigint[], %(states)s::text[], %(message_ids)s::text[], %(parts)s::int[],
-    %(prices)s::numeric[], %(reasons)s::text[], %(details)s::text[])
-    as g (id, state, message_id, parts, price, reason, detail)
+json_to_recordset(%(results)s::json)
+    as g (id bigint, state text, message_id text, parts int, price numeric, reason text, detail text)
 """
 
 
@@ -110,7 +109,7 @@ def _finish(condition: str) -> str:
     return f"""
 with before as (
     select s.id, s.reserved from standing s
-    where s.id = any(%(rows)s) and s.journal = %(journal)s and {condition}
+    where s.id = any(%(rows)s::bigint[]) and s.journal = %(journal)s and {condition}
     order by s.id for update of s),
 written as (
     update standing s set state = g.state, message_id = g.message_id, parts = g.parts,
@@ -185,7 +184,7 @@ TAKEN = "select message_id from standing where journal = %(journal)s and message
 OPEN = """
 select count(*), count(*) filter (where o.ended is null and o.lease_until > clock_timestamp())
 from standing s left join owner o on o.id = s.owner
-where s.id = any(%(rows)s) and s.state in ('in_flight', 'in_doubt')
+where s.id = any(%(rows)s::bigint[]) and s.state in ('in_flight', 'in_doubt')
 """
 
 # Owners.
