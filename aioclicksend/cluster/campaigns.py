@@ -46,9 +46,11 @@ on conflict (account, name) do nothing
 """
 # A planned message of a cancelled campaign is never sent; a begun one is settled as usual.
 _SET_STAGE = """
-update campaign set state = %(stage)s from journal j join account a on a.id = j.account
-where campaign.journal = j.id and a.name = %(account)s and j.name = %(name)s
-    and campaign.state = any(%(before)s)
+with changed as (
+    update campaign set state = %(stage)s from journal j join account a on a.id = j.account
+    where campaign.journal = j.id and a.name = %(account)s and j.name = %(name)s
+        and campaign.state = any(%(before)s) returning campaign.journal)
+update journal set rest_until = '-infinity' from changed where journal.id = changed.journal
 """
 _COUNTS = """
 select state, sum(messages)::bigint, coalesce(sum(parts), 0)::bigint, coalesce(sum(cost), 0)
@@ -189,18 +191,11 @@ async def enter(
     return found
 
 
-async def load(cluster: Cluster, name: str) -> Campaign:
-    """Return a stored campaign.
-
-    Raises:
-        ConfigurationError: there is none of that name.
-
-    """
+async def find(cluster: Cluster, name: str) -> Campaign | None:
+    """Return a stored campaign, None if there is none of that name."""
     found = await _find(cluster, name)
     if found is None or found[2] is None:
-        raise ConfigurationError(
-            f'there is no campaign "{name}" of the account "{cluster.account}" in this database'
-        )
+        return None
     journal, channel, facts, options, stage, starts, _ = found
     return Campaign(
         name=name,
@@ -211,6 +206,19 @@ async def load(cluster: Cluster, name: str) -> Campaign:
         starts=starts,
         journal=journal,
     )
+
+
+async def load(cluster: Cluster, name: str) -> Campaign:
+    """Return a stored campaign.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+
+    """
+    found = await find(cluster, name)
+    if found is None:
+        raise _missing(cluster, name)
+    return found
 
 
 async def names(cluster: Cluster) -> list[str]:
@@ -369,10 +377,14 @@ async def _find(cluster: Cluster, name: str) -> Any:
 async def _existing(cluster: Cluster, name: str) -> Any:
     found = await _find(cluster, name)
     if found is None:
-        raise ConfigurationError(
-            f'there is no campaign "{name}" of the account "{cluster.account}" in this database'
-        )
+        raise _missing(cluster, name)
     return found
+
+
+def _missing(cluster: Cluster, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f'there is no campaign "{name}" of the account "{cluster.account}" in this database'
+    )
 
 
 async def _all(connection: Connection, statement: str, values: dict[str, Any]) -> list[Any]:

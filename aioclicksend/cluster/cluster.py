@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from ..client import ClickSend
 from ..config import RateLimit
 from ..errors import ConfigurationError
+from . import jobs
 from . import schema as tables
 from .database import PATIENCE, Connection, Database
 from .journal import PostgresJournal
@@ -99,6 +100,7 @@ class Cluster:
             )
 
         await self.database.run(work)
+        await jobs.migrate(self.database)
         self._is_checked = True
 
     def journal(self, name: str) -> PostgresJournal:

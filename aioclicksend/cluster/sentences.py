@@ -127,10 +127,12 @@ FINISH_BEGUN = _finish("s.batch = %(batch)s and s.state in ('in_flight', 'in_dou
 FINISH_OWN = _finish("s.owner = %(owner)s and s.state in ('in_flight', 'in_doubt', 'unknown')")
 FINISH_NEVER_BEGUN = _finish("s.state in ('planned', 'not_sent', 'held')")
 
+# What an opt-out forbids is asked about again when it is handed in again, not at every look.
 # Ranges that a living owner was offered are left to it, so that workers do not contend for rows.
 SENDABLE = """
 select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
     and s.state in ('planned', 'not_sent', 'held')
+    and coalesce(s.reason, '') not in ('opted_out', 'invalid')
     and not exists (select 1 from offer o where o.journal = %(journal)s
         and o.owner <> %(owner)s and o.until > clock_timestamp() and s.id between o.first and o.last)
 order by s.id limit %(limit)s
