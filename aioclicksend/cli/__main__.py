@@ -19,7 +19,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from ..version import __version__
-from . import account, campaign, connections, demo, people, sandbox, sms, templates
+from . import account, campaign, cluster, connections, demo, people, sandbox, sms, templates, worker
 from .errors import explain, silence_stdout
 
 FAMILIES = (
@@ -28,6 +28,8 @@ FAMILIES = (
     account.app,
     sms.app,
     campaign.app,
+    cluster.app,
+    worker.app,
     people.lists,
     people.contacts,
     templates.app,

@@ -19,11 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from ..bulk.encode import encode
 from ..errors import ConfigurationError
+from ..models.messages import Message, MmsMessage, SmsMessage, VoiceMessage
 from .database import Connection
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+
+KINDS: dict[str, type[Message]] = {"sms": SmsMessage, "mms": MmsMessage, "voice": VoiceMessage}
+"""What the messages of each channel are."""
+
+_CHUNK = 1000
 
 Stage = Literal["planning", "ready", "paused", "cancelled"]
 
@@ -234,6 +241,41 @@ async def names(cluster: Cluster) -> list[str]:
 
     await cluster.open()
     return await cluster.database.run(work)
+
+
+async def plan(
+    cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message]
+) -> int:
+    """Enter the messages of a campaign, a thousand at a time, and return how many are new.
+
+    Raises:
+        ValueError: something is wrong with a message.
+        ConfigurationError: the database cannot be used.
+
+    """
+    journal = cluster.journal(name)
+    await journal.start(channel)
+    new = 0
+    try:
+        run = journal.new_run()
+        chunk: list[Message] = []
+
+        async def enter_chunk() -> int:
+            encoded = encode(chunk, KINDS[channel], journal.ref_prefix())
+            if encoded.bad:
+                raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
+            return len(chunk) - len((await journal.plan(run, encoded)).known)
+
+        async for message in messages:
+            chunk.append(message)
+            if len(chunk) == _CHUNK:
+                new += await enter_chunk()
+                chunk = []
+        if chunk:
+            new += await enter_chunk()
+    finally:
+        await journal.close()
+    return new
 
 
 async def release(cluster: Cluster, name: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
 from ..client import ClickSend
@@ -49,8 +50,15 @@ class Cluster:
             raise ConfigurationError("account: 1 to 64 letters, digits or one of _ . @ -")
         self.account = account
         self.database = Database(url, schema)
-        self._checking: asyncio.Lock | None = None
         self._is_checked = False
+
+    @asynccontextmanager
+    async def closing(self) -> AsyncIterator[Self]:
+        """Close the connections at the end of a block that does not need the tables to exist."""
+        try:
+            yield self
+        finally:
+            await self.close()
 
     async def __aenter__(self) -> Self:
         await self.open()

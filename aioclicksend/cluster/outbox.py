@@ -23,17 +23,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from ..models.messages import Message, MmsMessage, SmsMessage, VoiceMessage
+from ..models.messages import Message
 from ..bulk.encode import encode
 from ..bulk.journal import State
+from .campaigns import KINDS
 from .database import Connection
 
 if TYPE_CHECKING:
     from .cluster import Cluster
     from .journal import PostgresJournal
-
-KINDS: dict[str, type[Message]] = {"sms": SmsMessage, "mms": MmsMessage, "voice": VoiceMessage}
-"""What the messages of each channel are."""
 
 _NAME = "outbox.{}"
 _CHUNK = 500

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
@@ -57,6 +57,23 @@ with batches as (delete from batch b where b.begun < clock_timestamp() - %(age)s
     and not exists (select 1 from standing s where s.batch = b.id and s.journal = b.journal
         and s.state in ('in_flight', 'in_doubt', 'unknown')))
 delete from push where received < clock_timestamp() - %(age)s and due is null
+"""
+_BUSY = """
+select count(*) from owner o join journal j on j.id = o.journal join account a on a.id = j.account
+where a.name = %(account)s and o.ended is null and o.lease_until > clock_timestamp()
+"""
+# A negative number is no batch that a process made; it says since when to look.
+_RESTORED_BATCHES = """
+insert into batch (id, journal, owner, attempt, begun, size)
+select -j.id, j.id, 0, 1, %(taken)s, 0 from journal j join account a on a.id = j.account
+where a.name = %(account)s
+on conflict (id) do update set begun = excluded.begun
+"""
+_RESTORED = """
+update standing s set state = 'in_doubt', owner = null, batch = -s.journal,
+    attempt = greatest(s.attempt, 1), lookups = 0
+from journal j join account a on a.id = j.account
+where s.journal = j.id and a.name = %(account)s and s.state in ('planned', 'not_sent', 'held')
 """
 _PERSON_ELSEWHERE = (
     """delete from push p using account a where a.id = p.account and a.name = %(account)s
@@ -144,6 +161,40 @@ async def erase(cluster: Cluster, number: str) -> int:
             await connection.execute(statement, values | {"message_ids": message_ids})
         await _delete(connection, ids)
         return len(ids)
+
+    return await cluster.database.run(work)
+
+
+async def restored(cluster: Cluster, taken: str) -> int:
+    """Have everything looked up that a restored backup holds as unsent; return how many messages.
+
+    What was sent after the backup was taken is planned in it. So all of it is in doubt: workers
+    look it up from that time on, and what the history does not show is Unknown, for a person to
+    decide (`resolve`). The moments of the pace begin anew.
+
+    Args:
+        cluster: where.
+        taken: when the backup was taken, as ISO 8601 with an offset.
+
+    Raises:
+        ConfigurationError: the time cannot be read, or processes are still at work.
+
+    """
+    try:
+        moment = datetime.fromisoformat(taken)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise ConfigurationError("taken: must be a time with an offset: 2026-12-01T09:00:00Z")
+    await cluster.open()
+    values = {"account": cluster.account, "taken": moment}
+
+    async def work(connection: Connection) -> int:
+        busy = await connection.execute(_BUSY, values)
+        if (await busy.fetchone() or (0,))[0]:
+            raise ConfigurationError("processes are at work on this account: stop them first")
+        await connection.execute(_RESTORED_BATCHES, values)
+        return (await connection.execute(_RESTORED, values)).rowcount
 
     return await cluster.database.run(work)
 
