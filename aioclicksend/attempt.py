@@ -46,7 +46,17 @@ class Unwritable(Exception):
 class Attempt:
     """One attempt of one call; aiohttp's tracing reports to it how far it got."""
 
-    __slots__ = ("clock", "opened", "pace", "phase", "request", "sent_at", "timeout", "turn_left", "waited")
+    __slots__ = (
+        "clock",
+        "opened",
+        "pace",
+        "phase",
+        "request",
+        "sent_at",
+        "timeout",
+        "turn_left",
+        "waited",
+    )
 
     def __init__(
         self,
@@ -185,6 +195,10 @@ def explained(error: Exception, progress: Attempt | None) -> Exception:
 def _cause(error: BaseException) -> str:
     """Name what broke without the address or text it may hold."""
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused the tunnel ({error.status})"
+        case aiohttp.ClientProxyConnectionError():
+            return "the proxy cannot be reached"
         case aiohttp.ClientConnectorDNSError():
             return "the host name was not found"
         case aiohttp.ClientConnectorCertificateError():

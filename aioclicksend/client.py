@@ -195,4 +195,3 @@ class ClickSend(Groups):
 
     def __repr__(self) -> str:
         return f"ClickSend({self._session.url('/v3/')!r})"
-

@@ -24,10 +24,8 @@ async def download(session: Session, url: str, path: Path) -> Path:
 
     """
     address = _checked(url, loopback=loopback_origin(session.base_url) is not None)
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path.name} is no regular file: it would be replaced")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    file = _created(part)
+    file = _created(part, path)
     try:
         request = Request("GET file", "GET", str(address), repeatable=True, sink=_Writer(file))
         await session.exchange(request, lambda _reply: None)
@@ -63,8 +61,15 @@ def _checked(url: str, *, loopback: bool) -> URL:
     return address
 
 
-def _created(path: Path) -> BinaryIO:
-    """Create a file that only its owner can read: an export lists people."""
+def _created(path: Path, final: Path) -> BinaryIO:
+    """Create a file that only its owner can read, as an export lists people.
+
+    Raises:
+        OSError: it cannot be created, or its final path is a directory or a device.
+
+    """
+    if final.exists() and not final.is_file():
+        raise OSError(f"{final.name} is no regular file, and would be replaced")
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 

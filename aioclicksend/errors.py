@@ -15,13 +15,15 @@
         └── ServerError               5xx, on a call that was safe to repeat
 
 The class says what is known about the fate of the call, never how it broke: a timeout can be either
-of the two in the middle. Texts hold no credential, phone number or message body; what the server
-said in its own words is in `ReplyError.response_msg` and `.raw`.
+of the two in the middle. The text of an error holds no credential, phone number or message body,
+and no free text of the server, which could repeat one; that is in `ReplyError.response_msg` and
+`.raw` only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 
 class ClickSendError(Exception):
@@ -48,7 +50,10 @@ class UnknownOutcomeError(ClickSendError):
 
 
 class ReplyError(ClickSendError):
-    """The server answered, and the answer is no."""
+    """The server refused the call."""
+
+    meaning: ClassVar[str] = "the server refused the call"
+    """What the status says, in our words."""
 
     # With defaults, as copying and unpickling begin with the text alone.
     def __init__(
@@ -67,7 +72,7 @@ class ReplyError(ClickSendError):
         self.status = status
         """The HTTP status."""
         self.response_code = response_code
-        """The API's word for it, e.g. ``BAD_REQUEST``; an open set."""
+        """The API's code for it, e.g. ``BAD_REQUEST``, at most 64 characters; an open set."""
         self.response_msg = response_msg
         """Free text of the server, whose wording changes: never match on it."""
         self.raw = raw
@@ -77,28 +82,40 @@ class ReplyError(ClickSendError):
 class BadRequest(ReplyError):
     """400: a field is wrong or missing."""
 
+    meaning = "a field is wrong or missing"
+
 
 class Unauthorized(ReplyError):
     """401: the credentials are wrong."""
+
+    meaning = "the credentials are wrong"
 
 
 class Forbidden(ReplyError):
     """403: the account may not do this."""
 
+    meaning = "the account may not do this"
+
 
 class NotFound(ReplyError):
-    """404: no such thing, or it is in a state in which this cannot be done to it."""
+    """404: no such thing, or its state does not allow this."""
+
+    meaning = "no such thing, or its state does not allow this"
 
 
 class TooManyRequests(ReplyError, NotSentError):
     """429: refused unread; the client had waited and tried again as often as its policy allows."""
 
+    meaning = "asked too often; nothing was done"
+
     retry_after: float | None = None
-    """Seconds the server asked to wait, if it said."""
+    """Seconds the server asked to wait, if it did."""
 
 
 class ServerError(ReplyError):
     """5xx on a call that is safe to repeat, after all retries."""
+
+    meaning = "the server failed, after all retries"
 
 
 _BY_STATUS: dict[int, type[ReplyError]] = {

@@ -31,7 +31,7 @@ class Proxies:
         """Return what ``HTTPS_PROXY`` and ``NO_PROXY`` ask for; lower case goes first, as in curl.
 
         Raises:
-            ConfigurationError: the address is none, or one of a kind of proxy that is not supported.
+            ConfigurationError: it is no address, or that of another kind of proxy.
 
         """
         proxy = environ.get("https_proxy") or environ.get("HTTPS_PROXY")

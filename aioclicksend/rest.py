@@ -9,9 +9,9 @@
 
 A parameter named in the path fills its hole; a lone Struct is the JSON body; the rest is query for
 GET and DELETE, JSON body otherwise. What is None is left out. A trailing underscore of a name is
-not sent, and ``filter_x`` travels as ``filter[x]``: keywords and brackets bend. A truth given for
-an int travels as 1 or 0. What breaks this rule is a plain method beside it, which calls
-`Group._call`.
+not sent, and ``filter_x`` travels as ``filter[x]``: keywords and brackets bend. True and False
+travel as 1 and 0 where the parameter is an int, else as JSON has them. What breaks this rule is a
+plain method beside it, which calls `Group._call`.
 
 `OPERATIONS` lists those whose module was imported; `aioclicksend.api.operations()` has all.
 """
@@ -281,11 +281,13 @@ def _binder(
             for name, value in values.items()
             if value is not None and name not in _LOCAL
         }
-        if in_query:
-            return path, wire.query_for({**(more or {}), **given}), None
         for name, value in given.items():
             if isinstance(value, bool) and name in _counted(entry.stub):
                 given[name] = int(value)
+            elif isinstance(value, bool) and in_query:
+                given[name] = "true" if value else "false"
+        if in_query:
+            return path, wire.query_for({**(more or {}), **given}), None
         if len(given) == 1 and isinstance(lone := next(iter(given.values())), Struct):
             return path, "", wire.body_for(lone)
         return path, "", wire.body_for(given) if given else None
@@ -308,7 +310,7 @@ _signature = functools.cache(inspect.signature)
 
 @functools.cache
 def _counted(stub: Callable[..., Any]) -> frozenset[str]:
-    """Return the names of the parameters that are ints: the API says 1 and 0 there for a truth."""
+    """Return the names of the parameters that are ints, in which the API has 1 and 0 for a bool."""
     hints = _hints(stub).items()
     return frozenset(_wire_name(name) for name, hint in hints if _allows(hint, int))
 
@@ -349,7 +351,7 @@ def _reader(stub: Callable[..., Any]) -> Callable[[Any], Any]:
 
 
 def _nothing(_data: object) -> None:
-    """Answer an operation that returns nothing: null, [], {} and true all mean "done"."""
+    """Decode the reply of an operation that returns nothing: null, [], {} and true mean success."""
 
 
 def _item_of(stub: Callable[..., Any]) -> type[Model]:

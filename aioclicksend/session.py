@@ -260,12 +260,6 @@ class Session:
             raise RuntimeError("this client is closed")
         request = call.request
         http = self._transport.session()
-        body: Any = request.body
-        if body is not None and len(body) > _LARGE_BODY:
-            body = io.BytesIO(body)
-        headers = _HEADERS if body is None else _HEADERS_OF_JSON
-        if request.sink is not None:
-            headers = _HEADERS | {"Accept": "*/*"}
         progress: Attempt | None = None
         try:
             async with asyncio.timeout(self.timeout.pool) as clock:
@@ -274,8 +268,8 @@ class Session:
                 async with http.request(
                     request.method,
                     URL(request.url, encoded=True),
-                    data=body,
-                    headers=headers,
+                    data=_payload(request.body),
+                    headers=_headers(request),
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=True,
@@ -354,9 +348,7 @@ class Session:
     def _after_reply(self, call: _Call, reply: Reply, seconds: float) -> None:
         call.status = reply.status
         if self._hooks:
-            self.emit(
-                ReplyEvent(call.id, call.operation, call.attempts, reply.status, seconds)
-            )
+            self.emit(ReplyEvent(call.id, call.operation, call.attempts, reply.status, seconds))
         log.debug("%s %d in %.3f s", call.operation, reply.status, seconds)
         pause = wire.exhausted_for(reply.headers)
         if pause and reply.status != 429:
@@ -455,8 +447,20 @@ class _Call:
             self.turn_left = max(0.0, self.turn_left - attempt.waited)
 
 
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """Return a body as aiohttp takes it without a warning."""
+    return io.BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
+
+
+def _headers(request: Request) -> dict[str, str]:
+    if request.sink is not None:
+        return _HEADERS_FOR_FILE
+    return _HEADERS if request.body is None else _HEADERS_WITH_JSON
+
+
 _HEADERS = {"Accept": "application/json", "User-Agent": f"aioclicksend/{__version__}"}
-_HEADERS_OF_JSON = _HEADERS | {"Content-Type": "application/json"}
+_HEADERS_WITH_JSON = _HEADERS | {"Content-Type": "application/json"}
+_HEADERS_FOR_FILE = _HEADERS | {"Accept": "*/*"}
 
 
 def _authorizing(auth: Auth, origins: Collection[URL]) -> aiohttp.ClientMiddlewareType:

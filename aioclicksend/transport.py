@@ -7,9 +7,9 @@ A call with an effect never goes out on a connection that was idle::
 
 A server may close an idle connection in the very moment in which a request is written to it, and a
 connection that breaks looks the same before and after the request was carried out: its outcome is
-unknown. Neither a short keep-alive nor a look at the socket closes that gap (benchmarks/idle_race.py
-has the figures); a connection that was never idle has none. It costs a handshake for each such
-call, and one call of a bulk sender carries up to 1000 messages.
+unknown. Neither a short keep-alive nor a look at the socket closes that gap (figures come from
+benchmarks/idle_race.py); a connection that was never idle has none. It costs a handshake for each
+such call, and one call of a bulk sender carries up to 1000 messages.
 
 Of a session that was lent only the connector, the proxy and the tracing are used: its headers,
 cookies and credentials belong to other hosts, and its middlewares could repeat a call.
@@ -102,8 +102,12 @@ class _Connector(BaseConnector):
         self.allowed_protocol_schema_set = opener.allowed_protocol_schema_set
 
     async def connect(
-        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
+        """Return a connection; called by aiohttp once per request."""
         attempt = ATTEMPT.get()
         while True:
             connection = await self._opener.connect(req, traces, timeout)

@@ -101,38 +101,34 @@ def path_for(template: str, values: Mapping[str, object]) -> str:
     """Fill the holes of a path template, quoted.
 
     Raises:
-        ValueError: a value is blank, would climb the path, or holds control characters.
+        ValueError: a value is empty, would climb the path, or holds a lone surrogate.
 
     """
     filled = {}
     for name, value in values.items():
         text = str(value)
-        if text.strip() in ("", ".", "..") or _NO_TEXT(text):
-            raise ValueError(
-                f"{name} stands in the path {template}: it must not be blank, '.' or '..', nor "
-                "hold control characters or lone surrogates"
-            )
-        filled[name] = quote(text, safe="")
+        if text in ("", ".", ".."):
+            raise ValueError(f"{name} must not be {text!r}: it stands in the path {template}")
+        try:
+            filled[name] = quote(text, safe="")
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} must not hold a lone surrogate") from None
     return template.format_map(filled)
 
 
 def checked_path(path: str) -> str:
-    """Return a path of the API as a caller gave it, quoted where it has to be.
+    """Return a path of the API that a caller gave.
 
     Raises:
         ValueError: it is none, or a server or gateway could read it as another.
 
     """
-    if not path.startswith("/v3/"):
-        raise ValueError("path must start with /v3/")
-    if any(mark in path for mark in "?#"):
-        raise ValueError("path must hold no query and no fragment: use query={...}")
-    if not path.isascii() or " " in path:
-        raise ValueError("path must be quoted, e.g. with urllib.parse.quote(value, safe='')")
-    if _is_unsafe(path) or "//" in path or "\\" in path:
+    odd = any(mark in path for mark in ("?", "#", " ", "\\", "//")) or not path.isascii()
+    if not path.startswith("/v3/") or odd or _is_unsafe(path):
         raise ValueError(
-            "path must not hold '.' or '..' as a segment, empty segments, backslashes or control "
-            "characters, quoted or not"
+            "path must start with /v3/ and be quoted, e.g. by urllib.parse.quote(value, safe=''); "
+            "it must hold no query (use query={...}), no empty segments, and, quoted or not, no "
+            "'.' or '..' segments, backslashes or control characters"
         )
     return path
 
@@ -245,8 +241,10 @@ def refusal(request: Request, reply: Reply, now: float | None = None) -> ReplyEr
         # Both can be of any type: a PHP error once came with the integer 400 as response_code.
         code = code_in(document.get("response_code")) or code
         message = _text(document.get("response_msg") or document.get("message"))
-    error = reply_error_class(reply.status)(
-        f"{request.operation} {reply.status} {code}",
+    kind = reply_error_class(reply.status)
+    more = "; the server's words are in response_msg" if message else ""
+    error = kind(
+        f"{request.operation} {reply.status} {code}: {kind.meaning}{more}",
         operation=request.operation,
         status=reply.status,
         response_code=code,

@@ -18,9 +18,11 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"campaign"},
+    {"cluster"},
     {"delivery"},
     {"webhooks"},
     {"__init__"},
+    {"telemetry"},
     {"client"},
     {"groups", "download"},
     {"api"},
@@ -44,7 +46,9 @@ DEPENDENCIES = {"aiohttp", "yarl", "anyio", "msgspec", "aiolimiter"}
 EXTRAS = {
     "cli": {"cyclopts", "rich"},
     "campaign": {"phonenumbers", "python_calamine"},
+    "cluster": {"psycopg", "procrastinate"},
     "sandbox": {"aiohttp", "pytest", "pytest_asyncio"},
+    "telemetry": {"opentelemetry"},
     "text": set[str](),
 }
 

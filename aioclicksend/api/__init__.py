@@ -5,6 +5,7 @@ its SDKs of generation 6, the *SDK* that of generation 5, *older documents* thos
 """
 
 import functools
+import re
 from importlib import import_module
 
 from ..rest import OPERATIONS, Operation
@@ -55,11 +56,18 @@ def matching(method: str, path: str) -> Operation | None:
 
 
 def template_of(path: str) -> str:
-    """Return an unknown path for logs and hooks: segments that no operation has are shown as ``…``.
+    """Return an unknown path for logs and hooks: what may be a number or a name is shown as ``…``.
 
-    They can hold a number or a name.
+    Shown are the resource right after ``/v3/`` and segments that some operation has.
     """
-    return "/".join(it if it in _literals() else "…" for it in path.split("/"))
+    _, version, resource, *rest = path.split("/")
+    if _RESOURCE(resource) is None:
+        resource = "…"
+    shown = [version, resource, *(it if it in _literals() else "…" for it in rest)]
+    return "/" + "/".join(shown)
+
+
+_RESOURCE = re.compile("[a-z][a-z-]*").fullmatch
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:

@@ -41,6 +41,11 @@ class Letters(rest.Group):
         """Return what letters would cost; nothing is sent. Its example calls the count a cost."""
         ...
 
+    @rest.put("/v3/post/letters/{message_id}/cancel")
+    async def cancel(self, message_id: str) -> None:
+        """Cancel a letter that was not printed yet. Only SDKs of July 2026 have this."""
+        ...
+
     @rest.pages("/v3/post/letters/history")
     def history(self, *, limit: int = 100, prefetch: int = 4) -> Pages[PostRow]:
         """Walk the letters."""
@@ -75,6 +80,11 @@ class Postcards(rest.Group):
         self, recipients: Sequence[PostRecipient], *, file_urls: Sequence[str]
     ) -> PostResult:
         """Return what postcards would cost; nothing is sent."""
+        ...
+
+    @rest.put("/v3/post/postcards/{message_id}/cancel")
+    async def cancel(self, message_id: str) -> None:
+        """Cancel a postcard that was not printed yet. Only SDKs of July 2026 have this."""
         ...
 
     @rest.pages("/v3/post/postcards/history")

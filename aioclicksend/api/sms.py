@@ -211,13 +211,15 @@ class Sms(Messages[SmsMessage, SmsRow]):
 
         Raises:
             ValueError: neither a `custom_string` nor ``everything=True``, which cancels EVERY
-                scheduled SMS of the account.
+                scheduled SMS of the account. A blank text is none: a server that trims it would
+                cancel everything.
 
         """
-        if (not custom_string) != everything:
+        blank = not any(it.isprintable() and not it.isspace() for it in custom_string or "")
+        if (blank and not everything) or (everything and custom_string):
             raise ValueError(
-                "cancel_all: give either a custom_string, or everything=True to cancel every "
-                "scheduled SMS of the account"
+                "cancel_all: give either a custom_string that is not blank, or everything=True to "
+                "cancel every scheduled SMS of the account"
             )
         return await self._cancel_all(custom_string=custom_string or None)
 
@@ -227,9 +229,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         ...
 
     def _between(self, since: int, until: int | None) -> Pages[SmsRow]:
-        return self.history(
-            date_from=since, date_to=until, order_by="date:desc", prefetch=AHEAD
-        )
+        return self.history(date_from=since, date_to=until, order_by="date:desc", prefetch=AHEAD)
 
     def _lookup(self) -> Callable[[int, Sequence[str]], Pages[SmsRow]]:
         def walk(since: int, numbers: Sequence[str]) -> Pages[SmsRow]:

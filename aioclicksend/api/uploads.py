@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import os
+import stat
 from collections.abc import AsyncIterable
 from os import PathLike
 from pathlib import Path
@@ -14,7 +16,7 @@ from ..models.files import Upload
 Convert = Literal["fax", "mms", "csv", "post", "postcard"]
 
 MAX_SIZE = 10 * 2**20
-"""Bytes of a file, unless told otherwise: the API names no limit, but takes a file in one piece."""
+"""Bytes of a file, by default: the API documents no limit, but takes a file in one piece."""
 
 _MMS_SIZE = 250 * 1024
 """https://developers.clicksend.com/docs/messaging/mms/ (Maximum File Size)"""
@@ -63,7 +65,8 @@ class Uploads(rest.Group):
             max_size: bytes above which nothing is sent.
 
         Raises:
-            ValueError: the file is empty, too large, or of a kind that cannot be converted.
+            ValueError: the file is empty, too large, no regular file, or of a kind that cannot be
+                converted.
             OSError: the file cannot be read.
 
         """
@@ -103,7 +106,17 @@ async def _content(source: str | PathLike[str] | bytes | AsyncIterable[bytes], l
 
 
 def _beginning(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
+    """Return the first bytes of a regular file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no regular file; a pipe or a device could block for ever.
+
+    """
+    # Without waiting: to open a pipe waits until something opens its other end.
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path.name} is no regular file: give its bytes instead")
         return file.read(size)
 
 

@@ -115,6 +115,11 @@ class Batch:
         """Whether its refs were generated, so that each proves by itself whose a row is."""
         return self._encoded.has_unique_refs
 
+    @property
+    def may_be_scheduled(self) -> bool:
+        """Whether some of its messages may have a `schedule`."""
+        return self._encoded.may_be_scheduled
+
     def json(self, place: int) -> bytes:
         """Return the JSON of one message."""
         return self._encoded.bodies[self._places[place]]

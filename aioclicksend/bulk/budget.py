@@ -52,7 +52,9 @@ def quoted(outcome: Outcome | None) -> Decimal | None:
     A refused message, a missing, negative or infinite amount, and parts that cost nothing are no
     price. Test numbers are free: 0 parts at 0.
     """
-    amount = outcome.price if isinstance(outcome, Accepted) else None
+    if not isinstance(outcome, Accepted):
+        return None
+    amount = outcome.price
     if amount is None or not amount.is_finite() or amount < 0:
         return None
     return amount if amount > 0 or outcome.parts == 0 else None

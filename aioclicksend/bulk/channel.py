@@ -18,7 +18,7 @@ History: TypeAlias = Callable[[int, int | None], Pages[Any]]
 """Walks the history from one unix second to another, newest first where the API can."""
 
 Lookup: TypeAlias = Callable[[int, Sequence[str]], Pages[Any]]
-"""Walks the history of some numbers (E.164) since a unix second, if the API can filter by number."""
+"""Walks the history of some numbers (E.164) since a unix second, if the API can filter so."""
 
 
 class Post(Protocol):

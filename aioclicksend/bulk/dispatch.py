@@ -3,10 +3,10 @@
 ::
 
     queue ─▶ turn (pace) ─▶ admit ─▶ suppressed? ─▶ priced, reserved? ─▶ journal.begin ─▶ POST
-                                        │                │                    │             │
-                                     NotSent          NotSent            won elsewhere:   verdict ─▶ settle
-                                                                         wait for its        └─▶ in doubt: Reconciler
-                                                                         outcome
+                                         │                 │                  │            │
+                                      NotSent           NotSent        won elsewhere:   verdict
+                                                                       wait for its      │   └─▶ in
+                                                                       outcome        settle  doubt
 
 A lane is never interrupted by its task group. `stop` and `abort` cut waits that a batch may be cut
 from (`_cut_by_stop`): what has no byte on the wire ends as not sent, what has ends as Unknown, and
@@ -40,7 +40,7 @@ from .channel import Channel
 from .intake import Gathering, outcome_of
 from .journal import Entry, JournalProtocol
 from .lifecycle import Lifecycle, Phase
-from .outcome import Accepted, Outcome, Reason, Report, Unknown
+from .outcome import Acceptances, Accepted, Outcome, Reason, Report, Unknown
 from .reconcile import Reconciler
 from .replies import Reply, match
 from .verdict import Verdict, never_sent, of_error, of_reply
@@ -405,7 +405,7 @@ class Dispatcher:
         if len(begun.won) == len(batch):
             return batch
         won, over = set(begun.won), set(begun.over_budget)
-        kept, lost, left_out = [], [], []
+        kept, lost, left_out = list[int](), list[int](), list[int]()
         for place, row in enumerate(batch.rows):
             (kept if row in won else left_out if row in over else lost).append(place)
             won.discard(row)  # of two messages of one row the first is sent
@@ -428,7 +428,10 @@ class Dispatcher:
             return Verdict(never_sent(batch, *self._stopped))
         detail = f"{self._lifecycle.detail}, while it was on the wire"
         return Verdict(
-            [Unknown(*it, Reason.ABORTED, detail) for it in zip(batch.messages, batch.refs, strict=True)]
+            [
+                Unknown(*it, Reason.ABORTED, detail)
+                for it in zip(batch.messages, batch.refs, strict=True)
+            ]
         )
 
     async def _apply(self, batch: Batch, verdict: Verdict) -> None:
@@ -547,7 +550,9 @@ class Dispatcher:
                 wire.sent = True
                 entries = await self._until_stopped(self._journal.outcome(batch.rows), wire, 0)
             except (_Cut, Exception) as error:
-                why = self._lifecycle.detail if isinstance(error, _Cut) else self.lose_journal(error)
+                why = (
+                    self._lifecycle.detail if isinstance(error, _Cut) else self.lose_journal(error)
+                )
                 outcomes = [
                     Unknown(*it, Reason.ABORTED, f"sent by another task or process; {why}")
                     for it in zip(batch.messages, batch.refs, strict=True)
@@ -613,18 +618,15 @@ class Dispatcher:
             _Cut: it was cut.
 
         """
-        result: T
         with anyio.CancelScope() as scope:
             self._cuttable[scope] = wire or Wire(), size
             if self._is_to_be_cut(self._cuttable[scope][0]):
                 scope.cancel()
             try:
-                result = await work
+                return await work
             finally:
                 del self._cuttable[scope]
-        if scope.cancelled_caught:
-            raise _Cut
-        return result
+        raise _Cut
 
     def _cut_by_stop(self) -> None:
         for scope, (wire, _) in list(self._cuttable.items()):
@@ -641,15 +643,19 @@ class Dispatcher:
     def _learn_clock(self, batch: Batch, reply: Reply) -> None:
         """Learn the server's time from when it says that it took the first message."""
         assert batch.sent is not None
+        assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
-        if reply.date is not None and (batch.counted or batch.messages[0].schedule is None):
+        if reply.date is not None and not batch.may_be_scheduled:
             self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:
             return
         counts = Report()
-        counts.add([it for it in verdict.outcomes if it is not None])
+        if isinstance(verdict.outcomes, Acceptances):
+            counts.accepted = len(batch)
+        else:
+            counts.add([it for it in verdict.outcomes if it is not None])
         self._channel.on_batch(
             BatchEvent(
                 size=len(batch),

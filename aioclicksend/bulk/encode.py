@@ -117,6 +117,7 @@ class Encoded:
         keys: Sequence[str | None] | None = None,
         bad: Sequence[BadMessage] = (),
         generated: bool = False,
+        scheduled: bool = True,
     ) -> None:
         self.messages = messages
         """The good ones, in order."""
@@ -130,6 +131,8 @@ class Encoded:
         """The messages that cannot be sent; they are in none of the above."""
         self.has_unique_refs = generated
         """Whether every ref was generated, so that it proves by itself whose a row is."""
+        self.may_be_scheduled = scheduled
+        """Whether some may have a `schedule`."""
         self._body = body
         self._bodies = bodies
         self._bare = bare
@@ -176,9 +179,7 @@ class Encoded:
         """Return all messages as ``{"messages": [...]}``, as a journal keeps them."""
         return self._body or joined(self.bodies)
 
-    def requests(
-        self, max_bytes: int, places: Sequence[int] | None = None
-    ) -> list[Sequence[int]]:
+    def requests(self, max_bytes: int, places: Sequence[int] | None = None) -> list[Sequence[int]]:
         """Return the places of the messages of each request, by media file and size.
 
         Args:
@@ -262,7 +263,7 @@ def encode(
         kept: Sequence[Message] = messages
         if compact:
             kept = LazyMessages(body, kind, len(refs), named=named)
-        return Encoded(kept, refs, body=body, generated=not named)
+        return Encoded(kept, refs, body=body, generated=not named, scheduled=False)
     good: list[Message] = []
     refs, bare, bad, good_keys = [], [], [], []
     for position, message in enumerate(messages):
@@ -290,6 +291,7 @@ def encode(
         keys=good_keys if keys else None,
         bad=bad,
         generated=not any(it.custom_string for it in good),
+        scheduled=any(it.schedule is not None for it in good),
     )
 
 
@@ -364,4 +366,3 @@ def _are_texts(tos: list[Any], bodies: list[Any]) -> bool:
         and _E164_LINES(numbers) is not None
         and all(map(str.strip, bodies))
     )
-

@@ -25,8 +25,6 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
-from msgspec import Struct
-
 from .batch import Doubt, Moment
 from .outcome import Outcome, Rejected
 from .replies import REFUSALS, accepted, resembles, status_word
@@ -76,7 +74,7 @@ class ServerClock:
 
 
 class Memory:
-    """What was learned of a server. Shared by the senders of one client, as servers do not change."""
+    """What was learned of a server, shared by the senders of one client."""
 
     def __init__(self) -> None:
         self.clock = ServerClock()
@@ -287,7 +285,7 @@ class Pass:
 
 
 def _may_be(doubt: Doubt, row: Any) -> bool:
-    return row.body == doubt.message.body
+    return bool(row.body == doubt.message.body)
 
 
 def _digits(number: str | None) -> str:

@@ -194,7 +194,7 @@ class Queue(Protocol):
         """Queue a gathering; it may go on growing until a lane takes it."""
         ...
 
-    def track(self, gathering: Gathering) -> None:
+    def track(self, item: Gathering) -> None:
         """Keep account of a gathering until all of its messages are settled."""
         ...
 
@@ -351,6 +351,7 @@ class Intake:
         channel: Channel,
         journal: JournalProtocol | None,
         lifecycle: Lifecycle,
+        *,
         queue: Queue,
         batching: Batching,
         ramp: Sequence[int],
@@ -452,7 +453,7 @@ class Intake:
                 async for message in messages:
                     before, step = gathering, self._step()
                     fresh = before is None or before.is_taken or len(before) >= step
-                    if before is None or fresh:
+                    if gathering is None or fresh:
                         gathering = self._gather(stream, run=run, stream=stream)
                     # In a gathering before anything is waited for: from here on it has an outcome.
                     stream.expect(1)
@@ -527,9 +528,7 @@ class Intake:
 
     # Gatherings.
 
-    def _gather(
-        self, sink: Sink, *, run: int, stream: OutcomeStream | None = None
-    ) -> Gathering:
+    def _gather(self, sink: Sink, *, run: int, stream: OutcomeStream | None = None) -> Gathering:
         if self._journal is not None:
             prefix = self._journal.ref_prefix()
         else:
@@ -583,7 +582,9 @@ class Intake:
         if not len(encoded):
             return []
         if self._journal is None:
-            return self._batches(gathering, encoded, encoded.requests(self._batching.max_bytes), tokens)
+            return self._batches(
+                gathering, encoded, encoded.requests(self._batching.max_bytes), tokens
+            )
         return await self._plan(self._journal, gathering, encoded, tokens)
 
     async def _plan(
@@ -613,7 +614,7 @@ class Intake:
                 gathering, encoded, encoded.requests(max_bytes), tokens, planned.rows
             )
         batches: list[Batch] = []
-        new, repeated, seen = [], [], set[int]()
+        new, repeated, seen = list[int](), list[int](), set[int]()
         for place, row in enumerate(planned.rows):
             if place not in planned.known:
                 (repeated if row in seen else new).append(place)
@@ -717,8 +718,7 @@ class Intake:
             return tokens
         bad = {it.position for it in encoded.bad}
         outcomes: list[Outcome] = [
-            NotSent(it.message, _ref_of(it.message), Reason.INVALID, it.error)
-            for it in encoded.bad
+            NotSent(it.message, _ref_of(it.message), Reason.INVALID, it.error) for it in encoded.bad
         ]
         self._settle(gathering, [tokens[it] for it in sorted(bad)] if tokens else (), outcomes)
         return [it for place, it in enumerate(tokens) if place not in bad]

@@ -2,9 +2,9 @@
 
 ::
 
-    OPEN ──block left──▶ CLOSING ──stop()──▶ STOPPED ──cancelled──▶ HURRIED ──abort()──▶ ABORTED
-      takes in             sends what          withdraws what         looks nothing        cuts off what
-                           it has              is not on the wire     up any more          is on the wire
+    OPEN ─block left─▶ CLOSING ──stop()──▶ STOPPED ──cancelled──▶ HURRIED ──abort()──▶ ABORTED
+    takes in           sends what          withdraws what         looks nothing        cuts what
+                       it has              is not on the wire     up any more          is on it
 
 It only moves to the right. Beside it stands `held`: the account was refused or the journal is lost,
 so nothing more is sent, whatever the phase.

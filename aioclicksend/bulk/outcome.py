@@ -2,8 +2,8 @@
 
 ::
 
-    Accepted   the server took it             Rejected   the server read it and refused it
-    NotSent    provably not taken             Unknown    bytes left, and its outcome cannot be determined
+    Accepted   the server took it       Rejected   the server read it and refused it
+    NotSent    provably not taken       Unknown    bytes left; its outcome cannot be determined
 
 `NotSent` may be sent again without risk. `Unknown` may not: the message may have been delivered.
 """

@@ -39,7 +39,7 @@ async def price(
     quote = Quote()
     failures: list[Exception] = []
     turn = asyncio.Lock()
-    source = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+    source: Any = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
 
     async def lane() -> None:
         try:

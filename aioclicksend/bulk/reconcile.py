@@ -337,9 +337,11 @@ class Reconciler:
         numbers = sorted({it.message.to or "" for it in one.wanted if id(it) not in found})
         first, last = self._two_witnesses(one.wanted, set(numbers))
         since, _ = self._window(one.wanted)
-        since = min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5) if (
-            first and last
-        ) else since
+        since = (
+            min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5)
+            if (first and last)
+            else since
+        )
         shows = True
         for start in range(0, len(numbers), _PER_REQUEST):
             some = numbers[start : start + _PER_REQUEST]
@@ -451,7 +453,7 @@ class Reconciler:
                 doubt.due = settled if settled - doubt.due <= wait else doubt.due
                 continue
             verdict = self._verdict(doubt, one, settled)
-            if isinstance(verdict, float):
+            if isinstance(verdict, int | float):
                 doubt.due = self._now() + verdict
             elif verdict is None:
                 again.append(doubt)
@@ -465,7 +467,7 @@ class Reconciler:
             self._ledger.send_again(again)
 
     def _verdict(self, doubt: Doubt, one: Pass, settled: float) -> Outcome | float | None:
-        """Return the outcome of a doubt, seconds until it is looked up again, or None: send again."""
+        """Return a doubt's outcome, or seconds until its next search, or None: send it again."""
         now = self._now()
         patient = now < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
         waited = f"{self._policy.settle:g} s"

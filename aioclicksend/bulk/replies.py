@@ -2,7 +2,7 @@
 
 ::
 
-    bytes ─▶ decode_reply ─▶ Reply: rows ─▶ match ─▶ Match: an outcome for each message, None: in doubt
+    bytes ─▶ decode_reply ─▶ Reply: rows ─▶ match ─▶ Match: an outcome each, None: in doubt
 
 The API may order rows differently, leave some out, repeat some, or return a ref altered. A row
 belongs to the message whose ref it carries; where its ref is missing or altered, to the one message
@@ -228,7 +228,8 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
         distinct = counted or len(set(refs)) == len(refs)
         if fast.http_code < 400 and distinct and [it.custom_string for it in rows] == refs:
             date = _DATE.search(body, 0, _HEAD)
-            return Reply(rows, True, not counted, float(date[1]) if date else None)
+            stamp = float(date[1]) if date else None
+            return Reply(rows, in_order=True, with_ids=not counted, date=stamp)
     try:
         envelope = _decode(body)
     except _UNREADABLE:
@@ -293,7 +294,7 @@ def downgrade_after_retry(outcome: Outcome) -> Outcome:
 
 
 def status_word(status: str | None) -> str:
-    """Return a status as it is compared: the spelling of success words varies (``Queued:Stamped``)."""
+    """Return a status as it is compared: success words vary in spelling (``Queued:Stamped``)."""
     plain = (status or "").strip().upper()
     success = plain.partition(":")[0].replace("_", "")
     return success if success in _SUCCESSES else plain
@@ -351,7 +352,9 @@ def _acceptances(messages: Sequence[Message], refs: Sequence[str], reply: Reply)
     if not reply.with_ids:
         return Acceptances(messages, refs, repeat(None), repeat(None), prices)
     ids = [it.message_id for it in rows]
-    return Acceptances(messages, refs, ids, _column([it.message_parts for it in rows], parts), prices)
+    return Acceptances(
+        messages, refs, ids, _column([it.message_parts for it in rows], parts), prices
+    )
 
 
 def _column(values: list[Any], read: Callable[[Any], T]) -> Column[T]:

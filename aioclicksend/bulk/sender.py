@@ -172,7 +172,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         return await self._report(self._start(messages, Report()))
 
     async def resume(self) -> Report:
-        """Send what the journal holds back, settle what it holds in doubt, and return the counts."""
+        """Send what the journal holds back and settle what it holds in doubt; return the counts."""
         if self._journal is None:
             raise RuntimeError("resume() needs a journal")
         parts = self._open
@@ -264,7 +264,12 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         )
         dispatcher.attach(reconciler)
         intake = Intake(
-            self._channel, self._journal, self._lifecycle, dispatcher, self._batching, self._ramp
+            self._channel,
+            self._journal,
+            self._lifecycle,
+            queue=dispatcher,
+            batching=self._batching,
+            ramp=self._ramp,
         )
         self._parts = parts = _Parts(tasks, intake, dispatcher)
         if self._journal is not None:
@@ -397,9 +402,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 class _Parts:
     """What exists inside the block only."""
 
-    def __init__(
-        self, tasks: anyio.abc.TaskGroup, intake: Intake, dispatcher: Dispatcher
-    ) -> None:
+    def __init__(self, tasks: anyio.abc.TaskGroup, intake: Intake, dispatcher: Dispatcher) -> None:
         self.tasks = tasks
         self.intake = intake
         self.dispatcher = dispatcher

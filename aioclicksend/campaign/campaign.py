@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..client import ClickSend
 from ..models.messages import SmsMessage
 from ..text import MAX_PARTS, Segments, segments, smart_encode

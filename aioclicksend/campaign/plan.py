@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..bulk.sender import RAMP
 from ..config import RateLimit
 from ..models.messages import SmsMessage

@@ -7,52 +7,19 @@ before anything is sent, and never changed.
 
 from __future__ import annotations
 
-import os
-import socket
-import sqlite3
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 
-from ..bulk.journal import Journal
-from ..bulk.lease import LEASE
+from ..bulk.journal.reader import JournalReader, Line
+from ..bulk.journal.sqlite import Journal
 from ..errors import ConfigurationError
 
 _PREFIX = "campaign."
-_OUTCOMES = """
-select {} from outcome left join delivery_state as by_ref
-    on by_ref.ref = outcome.ref and outcome.message_id is null
-"""
-_BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.message_id)"
-_TOLD = f"coalesce({_BY_ID}, by_ref.{{0}})"
-_STATE, _REASON = _TOLD.format("state"), _TOLD.format("reason")
-_LINE = '"to", outcome.state, outcome.reason, outcome.message_id, parts, price, outcome.ref'
-_BARE_OUTCOMES = "select {}, null, null from outcome"
-
-
-class Line(NamedTuple):
-    """One recipient, as the journal has it."""
-
-    to: str
-    outcome: str
-    """``planned`` (never sent), ``in_doubt`` (no verdict yet), ``accepted``, ``rejected``,
-    ``unknown``, or ``not_sent`` and ``held``, which the next run sends."""
-    reason: str | None
-    message_id: str | None
-    parts: int | None
-    price: str | None
-    ref: str
-    delivery: str | None
-    """``delivered``, ``failed`` or ``pending``; None if no receipt tells."""
-    failure: str | None
-    """Why it was not delivered."""
 
 
 class Delivery(Struct, kw_only=True):
@@ -80,22 +47,15 @@ class Record:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
-        if not self.path.exists():
-            raise ConfigurationError(f"there is no journal {self.path}")
-        try:
-            meta = dict(self._rows("select name, value from meta"))
-            if "channel" not in meta:
-                raise ConfigurationError(f"{self.path} is no journal")
-        except sqlite3.Error as error:
-            raise ConfigurationError(f"{self.path} is no journal: {error}") from None
+        self._reader = reader = JournalReader(path)
+        self.path = reader.path
         self.facts = {
             name.removeprefix(_PREFIX): value
-            for name, value in meta.items()
+            for name, value in reader.meta.items()
             if name.startswith(_PREFIX)
         }
         """What was entered about the campaign; nothing if it broke off before that."""
-        if not self.facts and self.counts():
+        if not self.facts and not reader.is_empty and self.counts():
             raise ConfigurationError(f"{self.path} is a journal, but not of a campaign")
 
     def check(self, settings: Mapping[str, str]) -> None:
@@ -114,83 +74,41 @@ class Record:
 
     def counts(self) -> dict[str, int]:
         """Return how many messages have each outcome."""
-        return dict(self._rows("select state, count(*) from outcome group by state"))
+        return {} if self._reader.is_empty else self._reader.counts()
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Return outcome, reason and number of what was not accepted, the most frequent first."""
-        return self._rows(
-            "select state, reason, count(*) from outcome where reason is not null "
-            "and state != 'accepted' group by 1, 2 order by 3 desc"
-        )
+        return [] if self._reader.is_empty else self._reader.reasons()
 
     def spent(self) -> Decimal:
-        """Return what the accepted messages cost, as far as the server told."""
-        prices = self._rows(
-            "select price, count(*) from outcome where state = 'accepted' and price is not null "
-            "group by price"
-        )
-        return sum((Decimal(price) * count for price, count in prices), Decimal(0))
-
-    def committed(self) -> Decimal:
-        """Return what was spent, with what messages in doubt may have cost: the highest price."""
-        prices = self._rows("select distinct price from outcome where price is not null")
-        highest = max((Decimal(price) for (price,) in prices), default=Decimal(0))
-        counts = self.counts()
-        return self.spent() + highest * (counts.get("in_doubt", 0) + counts.get("unknown", 0))
+        """Return what the accepted messages cost, as far as the server said."""
+        return Decimal(0) if self._reader.is_empty else self._reader.spent()
 
     def parts(self) -> int:
         """Return how many parts the accepted messages have together."""
-        ((parts,),) = self._rows("select sum(parts) from outcome where state = 'accepted'")
-        return parts or 0
+        return 0 if self._reader.is_empty else self._reader.parts()
 
     def delivery(self) -> Delivery | None:
-        """Return how many were delivered; None if nobody followed the receipts."""
-        if not self._has_receipts():
-            return None
-        columns = f"coalesce({_STATE}, 'pending'), count(*)"
-        counts = self._rows(
-            f"{_OUTCOMES.format(columns)} where outcome.state = 'accepted' group by 1"
-        )
-        return Delivery(**dict(counts))
+        """Return how many were delivered; None if receipts were never followed."""
+        return Delivery(**self._reader.deliveries()) if self._reader.has_receipts else None
 
     def failures(self) -> list[tuple[str, int]]:
         """Return why messages were not delivered and how many, the most frequent first."""
-        if not self._has_receipts():
-            return []
-        return self._rows(
-            f"{_OUTCOMES.format(_REASON + ' as why, count(*)')} where outcome.state = 'accepted' "
-            "and why is not null group by 1 order by 2 desc"
-        )
+        return self._reader.failures() if self._reader.has_receipts else []
 
     def runner(self) -> str | None:
-        """Return who is writing it now, if anybody is."""
-        for pid, host, beat in self._rows("select pid, host, beat from lease"):
-            gone = host == socket.gethostname() and not _is_alive(pid)
-            if not gone and time.time() - beat < LEASE:
-                return f"process {pid} on {host}"
-        return None
+        """Return the process that writes it now, if any."""
+        return self._reader.owner()
 
     def lines(self) -> Iterator[Line]:
         """Yield the recipients in the order of the input."""
-        with closing(self._connect()) as db:
-            statement = _OUTCOMES.format(f"{_LINE}, {_STATE}, {_REASON}")
-            if not self._has_receipts():
-                statement = _BARE_OUTCOMES.format(_LINE)
-            for row in db.execute(f"{statement} order by id"):
-                yield Line(*row)
+        return self._reader.lines()
 
-    def _has_receipts(self) -> bool:
-        return bool(self._rows("select 1 from sqlite_master where name = 'delivery_state'"))
-
-    def _rows(self, statement: str) -> list[Any]:
-        with closing(self._connect()) as db:
-            return db.execute(statement).fetchall()
-
-    def _connect(self) -> sqlite3.Connection:
-        # Not mode=ro, which would leave the files of the WAL behind.
-        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0)
-        db.execute("pragma query_only = on")
-        return db
+    def enter(self, facts: Mapping[str, str]) -> None:
+        """Write facts about the campaign, unless they are there."""
+        if not self.facts:
+            self._reader.enter({_PREFIX + name: value for name, value in facts.items()})
+            self.facts = dict(facts)
 
 
 def enter(path: Path, facts: Mapping[str, str]) -> Record:
@@ -199,13 +117,8 @@ def enter(path: Path, facts: Mapping[str, str]) -> Record:
     The journal must be open, so that nobody else is entering another.
     """
     record = Record(path)
-    if not record.facts:
-        with closing(sqlite3.connect(path, timeout=10.0)) as db, db:
-            db.executemany(
-                "insert into meta values (?, ?)",
-                [(_PREFIX + name, value) for name, value in facts.items()],
-            )
-    return Record(path)
+    record.enter(facts)
+    return record
 
 
 async def resolve(
@@ -227,24 +140,6 @@ async def resolve(
     journal = Journal(path)
     await journal.start("sms")
     try:
-        doubtful = await journal.in_doubt()
-        rows = [it.row for it in doubtful if refs is None or it.ref in refs]
-        if verdict == "sent":
-            await journal.accept(rows, "by word of a person")
-        else:
-            await journal.unsend(rows)
+        return await journal.resolve(refs, verdict)
     finally:
-        await journal.stop()
-    return len(rows)
-
-
-def _is_alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # signal 0 is Ctrl-C there
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # it is somebody else's
-    return True
+        await journal.close()

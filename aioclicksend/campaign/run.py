@@ -10,9 +10,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..bulk.reconcile import Reconcile
-from ..bulk.report import Report
+from ..bulk.outcome import Report
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
 from ..models.messages import SmsMessage
@@ -47,8 +47,8 @@ class Run:
     async def send(self) -> Ending:
         """Send what is not settled yet, and return how everything stands."""
         report = await self.bulk.run(self._messages())
-        stopped = any(reason.startswith("stopped") for reason in report.reasons)
-        return Ending(report=report, waiting=self._waiting, is_whole=self._read and not stopped)
+        whole = self._read and not report.stopped
+        return Ending(report=report, waiting=self._waiting, is_whole=whole)
 
     async def _messages(self) -> AsyncGenerator[SmsMessage, None]:
         async with aclosing(self._campaign.rows(self._client)) as rows:
@@ -92,23 +92,10 @@ async def running(
 
     """
     path = Path(journal)
-    budget = _left_of(budget, campaign, path)
+    if path.exists():
+        Record(path).check(campaign.settings)
     async with client.sms.bulk(
         batching=_BATCHING, journal=path, budget=budget, reconcile=reconcile, ramp=ramp
     ) as bulk:
         enter(path, campaign.settings | dict(facts or {})).check(campaign.settings)
         yield Run(campaign, client, bulk)
-
-
-def _left_of(budget: Decimal | None, campaign: Campaign, path: Path) -> Decimal | None:
-    """Return what earlier runs left of a budget.
-
-    Raises:
-        ConfigurationError: the journal is of another campaign.
-
-    """
-    if not path.exists():
-        return budget
-    record = Record(path)
-    record.check(campaign.settings)
-    return None if budget is None else max(budget - record.committed(), Decimal(0))

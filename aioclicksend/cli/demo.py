@@ -22,10 +22,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..bulk.batcher import Batching
+from ..bulk.intake import Batching
 from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from ..bulk.reconcile import Reconcile
-from ..bulk.report import Quote
+from ..bulk.outcome import Quote
 from ..client import ClickSend
 from ..config import BasicAuth, RateLimit, Timeout
 from ..sandbox import Arrival, Fault, Sandbox

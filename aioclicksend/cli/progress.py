@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..bulk.report import Statistics
+from ..bulk.outcome import Statistics
 from ..bulk.sender import BulkSender
 from .output import console
 

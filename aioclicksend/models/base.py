@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, field
@@ -45,6 +45,14 @@ class Model(Struct, kw_only=True, dict=True):
     def raw(self) -> Any:
         """The object as it came, unknown fields included."""
         return self.__dict__.get("raw")
+
+    def __copy__(self) -> Self:
+        return _keep(msgspec.structs.replace(self), self.raw)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By msgspec's own `raw` would be lost, which is no field. deepcopy and pickle use this.
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return _restored, (type(self), fields, self.raw)
 
     def __repr__(self) -> str:
         """Show ids, amounts, times and states; texts may hold numbers, bodies or secrets."""
@@ -122,21 +130,40 @@ def rows_of(value: Any) -> list[Any]:
 
 def number(value: Any) -> int | None:
     """Return a whole number that came as int, float or text."""
+    if isinstance(value, str) and _GROUPED(value.strip()):
+        value = value.replace(",", "")  # has only one reading where there are no fractions
     amount = decimal(value)
     return None if amount is None else int(amount)
 
 
 def decimal(value: Any) -> Decimal | None:
-    """Return an amount that came as text, int or float, exactly as written."""
+    """Return an amount that came as text, int or float, exactly as written.
+
+    A comma is read as what it can only be: in ``1,234.50`` it groups, in ``0,0792`` it is the
+    decimal point. ``1,234`` could be either, so it is None: an amount is never guessed.
+    """
     if isinstance(value, bool):
         return Decimal(int(value))
     if not isinstance(value, str | int | float | Decimal):
         return None
+    text = str(value).strip()
+    if "," in text:
+        if _GROUPED_FRACTION(text):
+            text = text.replace(",", "")
+        elif _COMMA_FRACTION(text) and not _GROUPED(text):
+            text = text.replace(".", "").replace(",", ".")
+        else:
+            return None
     try:
-        amount = Decimal(str(value).strip().replace(",", ""))
+        amount = Decimal(text)
     except InvalidOperation:
         return None
     return amount if _is_amount(amount) else None
+
+
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII).fullmatch
+_GROUPED_FRACTION = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+\.\d+", re.ASCII).fullmatch
+_COMMA_FRACTION = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+),\d+", re.ASCII).fullmatch
 
 
 def moment(value: Any) -> datetime | None:
@@ -207,9 +234,21 @@ def _is_amount(value: Any) -> bool:
 
 
 def _is_harmless(name: str, value: Any) -> bool:
+    """Whether a field may be shown in a repr; the server can write anything into any of them."""
     if isinstance(value, str):
-        return name in _HARMLESS
-    return isinstance(value, int | float | Decimal | datetime)
+        return name in _HARMLESS and (code_in(value) == value or bool(_ID(value)))
+    if isinstance(value, int | float | Decimal):
+        return abs(value) < _SHORTEST_NUMBER
+    return isinstance(value, datetime)
+
+
+_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|ID-\d{1,6}").fullmatch
+_SHORTEST_NUMBER = 10**7
+"""Smaller numbers are no phone numbers."""
+
+
+def _restored(kind: type[M], fields: dict[str, Any], raw: Any) -> M:
+    return _keep(kind(**fields), raw)
 
 
 def _keep(model: M, raw: Any) -> M:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .faults import Arrival, Fault
+from .history import HistoryBehaviour
+from .records import Record
 from .routes import Coverage
 from .server import Sandbox
-from .state import Record
 
-__all__ = ["Arrival", "Coverage", "Fault", "Record", "Sandbox"]
+__all__ = ["Arrival", "Coverage", "Fault", "HistoryBehaviour", "Record", "Sandbox"]

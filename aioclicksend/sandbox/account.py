@@ -73,7 +73,7 @@ def account(call: Call) -> dict[str, Any]:
         "pricing_variant": 0,
         "on_trial": 0,
         "trial_expiry": None,
-        "_currency": prices.FULL_CURRENCY,
+        "_currency": prices.full_currency(call.state.settings.currency),
         "_subaccount": {
             "subaccount_id": SUBACCOUNT_ID,
             "api_username": login,

@@ -22,6 +22,7 @@ class Call:
     body: Any
     base: str = ""
     """Everything before `/v3` and `/files`."""
+    content_type: str = ""
 
     def number(self, name: str) -> int:
         """Return an id from the path; text there finds nothing."""
@@ -52,6 +53,8 @@ def parse(body: bytes) -> Any:
         return None
     try:
         return json.loads(body)
+    except RecursionError:
+        raise bad_request("The body is nested too deeply.") from None
     except ValueError:
         raise bad_request("The body is not JSON.") from None
 

@@ -10,10 +10,12 @@ from . import prices
 from .calls import Call, need, text, whole
 from .channels import MMS, SMS, Kind
 from .crud import Table
-from .pages import filtered, paginate
+from .history import filtered
+from .pages import paginate
+from .records import Record
 from .replies import ApiError, Reply, bad_request, not_found
 from .sending import accept, draft, when
-from .state import SUBACCOUNT_ID, USER_ID, Record, State
+from .state import SUBACCOUNT_ID, USER_ID, State
 
 MOST_RECIPIENTS = 20_000
 _NEEDED = ("list_id", "name", "body")
@@ -184,7 +186,7 @@ class Campaigns:
                 # [docs] ClickSend API v3: a number for sms, text for mms.
                 "schedule": schedule if self.kind is SMS else str(schedule),
             },
-            "_currency": prices.FULL_CURRENCY,
+            "_currency": prices.full_currency(call.state.settings.currency),
         }
 
     def walk(self, call: Call) -> Any:

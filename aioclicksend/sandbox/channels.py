@@ -8,7 +8,8 @@ from typing import Any
 
 from . import segments
 from .calls import text
-from .state import SUBACCOUNT_ID, USER_ID, Channel, Record
+from .records import Record
+from .state import SUBACCOUNT_ID, USER_ID, Channel
 
 _COMMON = frozenset(
     [

@@ -7,7 +7,8 @@ from typing import Any
 from . import prices
 from .calls import Call
 from .crud import Handler
-from .state import Channel, Record
+from .records import Record
+from .state import Channel
 
 _DAY = 86_400
 
@@ -26,7 +27,7 @@ def statistics(channel: Channel) -> Handler:
         return {
             "total": total.shape(),
             "stats": [{"date": day, **counts.shape()} for day, counts in sorted(days.items())],
-            "_currency": prices.CURRENCY,
+            "_currency": prices.currency(call.state.settings.currency),
         }
 
     return handler
@@ -35,7 +36,7 @@ def statistics(channel: Channel) -> Handler:
 def _records(call: Call, channel: Channel) -> list[Record]:
     state = call.state
     sent = [row for row in state.accepted if row["channel"] == channel]
-    return sent + [row for row in state.log[channel] if row["direction"] == "in"]
+    return sent + [row for row in state.log[channel].rows if row["direction"] == "in"]
 
 
 class _Counts:

@@ -8,8 +8,8 @@ from typing import Any
 
 from .calls import Call
 from .pages import paginate
+from .records import Record
 from .replies import not_found
-from .state import Record
 
 Handler = Callable[[Call], Any]
 

@@ -9,8 +9,8 @@ from .calls import Call, as_object, text, whole
 from .countries import CALLING_CODES, NAMES
 from .pages import paginate
 from .phones import parse
+from .records import Record
 from .replies import ApiError, bad_request, not_found
-from .state import Record
 
 _OFFERED = 40
 _MONTHLY = 19 * prices.SCALE
@@ -67,7 +67,7 @@ def search(call: Call) -> dict[str, Any]:
     for name in ("next_page_url", "prev_page_url"):
         link = pager[name]
         pager[name] = link and "/?" + link.partition("?")[2]
-    return {**pager, "_currency": prices.CURRENCY}
+    return {**pager, "_currency": prices.currency(call.state.settings.currency)}
 
 
 def _offered(country: str, number: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def buy(call: Call) -> dict[str, Any]:
         "price_total": _money(_MONTHLY),
         "_price_setup": "0.00",
         "_price_monthly": _money(_MONTHLY),
-        "_currency": prices.CURRENCY,
+        "_currency": prices.currency(call.state.settings.currency),
     }
 
 
@@ -132,7 +132,7 @@ def owned_numbers(call: Call) -> dict[str, Any]:
     rows = list(call.state.table("numbers").values())
     pager = paginate(call, rows, "numbers")
     if rows:
-        return {**pager, "_currency": prices.CURRENCY}
+        return {**pager, "_currency": prices.currency(call.state.settings.currency)}
     # [live] third-party adapters
     del pager["data"]
     return pager

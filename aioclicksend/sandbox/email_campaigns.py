@@ -17,9 +17,11 @@ from .campaigns import (
 from .crud import Table
 from .emails import email_record, plain_text, verified_sender
 from .files import save_table
-from .pages import filtered, paginate
+from .history import filtered
+from .pages import paginate
+from .records import Record
 from .replies import ApiError, bad_request
-from .state import SUBACCOUNT_ID, USER_ID, Record
+from .state import SUBACCOUNT_ID, USER_ID
 
 _NEEDED = ("name", "subject", "body", "from_email_address_id", "from_name", "list_id")
 _CHANGEABLE = frozenset({*_NEEDED, "template_id", "schedule"})
@@ -138,7 +140,7 @@ def send(call: Call) -> dict[str, Any]:
         "total_price": prices.four_decimals(_cost(records)),
         "queued_count": len(records),
         "data": _shape(call, row),
-        "_currency": prices.FULL_CURRENCY,
+        "_currency": prices.full_currency(call.state.settings.currency),
     }
 
 
@@ -153,7 +155,7 @@ def price(call: Call) -> dict[str, Any]:
         "total_price": prices.four_decimals(_cost(records)),
         "queued_count": 0,
         "data": {name: row[name] for name in names},
-        "_currency": prices.FULL_CURRENCY,
+        "_currency": prices.full_currency(call.state.settings.currency),
     }
 
 

@@ -11,9 +11,11 @@ from .account import find_address
 from .calls import Call, as_object, need, text, whole
 from .campaigns import check_credit, check_schedule
 from .files import decode, save, save_table
-from .pages import filtered, paginate
+from .history import filtered
+from .pages import paginate
+from .records import Record, new_id
 from .replies import bad_request, not_found
-from .state import SUBACCOUNT_ID, USER_ID, Record, new_id
+from .state import SUBACCOUNT_ID, USER_ID
 
 PRICE = 50
 _KNOWN = frozenset({"to", "cc", "bcc", "from", "subject", "body", "attachments", "schedule"})
@@ -204,7 +206,7 @@ def send(call: Call) -> dict[str, Any]:
         **_shape(record),
         "status": status,
         "_attachments": attachments,
-        "_currency": prices.FULL_CURRENCY,
+        "_currency": prices.full_currency(call.state.settings.currency),
     }
 
 
@@ -219,17 +221,17 @@ def price(call: Call) -> dict[str, Any]:
         "to_array": people["to"],
         "cc_array": people["cc"] or None,
         "bcc_array": people["bcc"] or None,
-        "_currency": prices.CURRENCY,
+        "_currency": prices.currency(call.state.settings.currency),
     }
 
 
 def history(call: Call) -> dict[str, Any]:
     """List the emails sent one by one."""
-    rows = filtered(call, call.state.log["email"], frozenset())
+    rows = filtered(call, call.state.log["email"].rows, frozenset())
     return paginate(call, rows, "email/history", _shape)
 
 
 def export(call: Call) -> dict[str, str]:
     """Write the emails sent one by one into a CSV."""
-    rows = filtered(call, call.state.log["email"], frozenset())
+    rows = filtered(call, call.state.log["email"].rows, frozenset())
     return save_table(call, [{**_shape(row), "to": row["to"]} for row in rows])

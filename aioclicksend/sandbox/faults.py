@@ -18,7 +18,8 @@ class Fault(StrEnum):
     """Every way a request can go wrong.
 
     Before and after say whether the request had its effect: after `error-before` nothing was
-    accepted, after `error-after` everything was and only the verdict is lost.
+    accepted, after `error-after` everything was and only the verdict is lost. `row-status` puts
+    another word on one row of the reply or on all, `odd-price` another price or, for None, none.
     """
 
     REFUSE_429 = "refuse-429"
@@ -39,6 +40,8 @@ class Fault(StrEnum):
     MISSING_ROW = "missing-row"
     DUPLICATE_ROW = "duplicate-row"
     ODD_ROW = "odd-row"
+    ROW_STATUS = "row-status"
+    ODD_PRICE = "odd-price"
     STATUS = "status"
 
 
@@ -51,6 +54,8 @@ _OPTIONS: dict[Fault, dict[str, Any]] = {
     Fault.MISSING_ROW: {"row": 0},
     Fault.DUPLICATE_ROW: {"row": 0},
     Fault.ODD_ROW: {"row": 0},
+    Fault.ROW_STATUS: {"row": None, "status": "QUEUED"},
+    Fault.ODD_PRICE: {"price": "-0.0770"},
     Fault.STATUS: {"status": 500, "body": None, "headers": None},
 }
 
@@ -77,7 +82,8 @@ RESETS = frozenset({Fault.RESET_BEFORE, Fault.RESET_AFTER})
 class Arrival:
     """One request that reached the sandbox, whatever became of it.
 
-    `status` is 0 while, or when, no reply went out.
+    `status` is 0 while, or when, no reply went out; `at` is monotonic, `date` unix time. The body
+    of a request without a login is not kept.
     """
 
     method: str
@@ -87,6 +93,7 @@ class Arrival:
     body: bytes
     at: float
     status: int = 0
+    date: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True)
@@ -98,6 +105,11 @@ class Failure:
     method: str | None = None
     path: str | None = None
     left: int = 1
+
+    def view(self) -> dict[str, Any]:
+        """Return the fault as JSON."""
+        where = {"method": self.method, "path": self.path}
+        return {"fault": self.fault.value, "times": self.left, **where, **self.options}
 
     def wants(self, arrival: Arrival) -> bool:
         """Tell whether this fault is meant for a request."""
@@ -211,6 +223,13 @@ def spoil(failure: Failure, reply: Reply) -> Reply:
             return html(200)
         case Fault.EMPTY:
             return Reply(200, b"")
+        case Fault.ROW_STATUS:
+            rows = _rows(reply.content) or []
+            at = failure.options["row"]
+            for row in rows if at is None else rows[at : at + 1]:
+                row["status"] = failure.options["status"]
+        case Fault.ODD_PRICE:
+            _price(reply, failure.options["price"])
         case Fault.SHUFFLE_ROWS | Fault.MISSING_ROW | Fault.DUPLICATE_ROW | Fault.ODD_ROW:
             _disturb(failure, reply)
         case _:
@@ -222,6 +241,16 @@ def _rows(content: Any) -> list[Any] | None:
     """Return the rows of a send or of a page."""
     data = as_object((as_object(content) or {}).get("data")) or {}
     return data.get("messages") or data.get("data")
+
+
+def _price(reply: Reply, price: Any) -> None:
+    """Put one price on every row and on the total; without a price there is none."""
+    data = as_object((as_object(reply.content) or {}).get("data")) or {}
+    named = [(data, "total_price"), *((row, "message_price") for row in _rows(reply.content) or [])]
+    for place, name in named:
+        place.pop(name, None)
+        if price is not None:
+            place[name] = price
 
 
 def _disturb(failure: Failure, reply: Reply) -> None:

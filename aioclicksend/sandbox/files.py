@@ -28,7 +28,7 @@ _CONVERTED = {
     "postcard": ("pdf", "application/pdf"),
 }
 _WEEK = 7 * 86_400
-_MOST_ROWS = 50_000
+MOST_ROWS = 50_000
 # [docs] help.clicksend.com, exports.
 _BODY_LENGTH = 160
 
@@ -87,7 +87,7 @@ def upload(call: Call) -> dict[str, Any]:
 
 def save_table(call: Call, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Keep rows as a CSV under the name asked for and return its address."""
-    rows = rows[:_MOST_ROWS]
+    rows = rows[:MOST_ROWS]
     out = io.StringIO()
     if rows:
         writer = csv.DictWriter(out, list(rows[0]))

@@ -52,7 +52,7 @@ def _filtered(state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
 def _create(state: State, body: bytes) -> Reply:
     try:
         app = json.loads(body)["app"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise GatewayError(400, "The app field is required.") from None
     if app != "clicksend":
         raise GatewayError(400, "Unknown app.")

@@ -8,12 +8,13 @@ from .calls import Call, text, whole
 from .channels import LANGUAGES, MMS, SMS, VOICE, Kind
 from .countries import NAMES
 from .crud import Handler
-from .files import save_table
-from .pages import history as past
-from .pages import paginate, search
+from .files import MOST_ROWS, save_table
+from .history import search
+from .pages import paginate
+from .records import new_id
 from .replies import bad_request, not_found
 from .sending import submit
-from .state import SHARED_NUMBER, Channel, Inbox, new_id, receipt_row
+from .state import SHARED_NUMBER, Channel, Inbox, receipt_row
 
 _KINDS: dict[Channel, Kind] = {"sms": SMS, "mms": MMS, "voice": VOICE}
 # The fields `q` knows. `custom_string` is not among them: [docs] ClickSend API v3.
@@ -42,7 +43,13 @@ def price(channel: Channel) -> Handler:
 def history(channel: Channel) -> Handler:
     """Return the handler that lists what was sent."""
     kind = _KINDS[channel]
-    return lambda call: past(call, channel, kind.past, _searchable(channel), _SORTABLE)
+
+    def handler(call: Call) -> dict[str, Any]:
+        present = call.state.settings.history.present
+        rows = search(call, channel, _searchable(channel), _SORTABLE)
+        return paginate(call, rows, f"{channel}/history", lambda row: present(kind.past(row)))
+
+    return handler
 
 
 def _searchable(channel: Channel) -> frozenset[str]:
@@ -55,7 +62,8 @@ def export(channel: Channel) -> Handler:
 
     def handler(call: Call) -> dict[str, str]:
         rows = search(call, channel, _searchable(channel), _SORTABLE)
-        return save_table(call, [kind.past(row) for row in rows])
+        present = call.state.settings.history.present
+        return save_table(call, [present(kind.past(row)) for row in rows[:MOST_ROWS]])
 
     return handler
 

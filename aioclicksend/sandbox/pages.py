@@ -1,14 +1,11 @@
-"""Cut lists into pages and search histories."""
+"""Cut lists into pages."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .calls import Call, whole
-from .replies import bad_request
-from .state import Channel, Record
 
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 15
@@ -56,92 +53,3 @@ def paginate(
             for number in range(1, last + 1)
         ]
     return pager
-
-
-def history(
-    call: Call,
-    channel: Channel,
-    shape: Callable[[Record], Any],
-    searchable: frozenset[str],
-    sortable: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return one page of what was sent and received, filtered and sorted."""
-    rows = search(call, channel, searchable, sortable)
-    return paginate(call, rows, f"{channel}/history", shape)
-
-
-def search(
-    call: Call, channel: Channel, searchable: frozenset[str], sortable: Mapping[str, str]
-) -> list[Record]:
-    """Return all history a query asks for, in its order."""
-    state, query = call.state, call.query
-    log = state.log[channel]
-    lag = state.settings.history_lag
-    visible = (
-        bisect_right(log, state.clock() - lag, key=lambda row: row["accepted_at"])
-        if lag
-        else len(log)
-    )
-    key = (
-        channel,
-        *(query.get(name) for name in ("q", "operator", "order_by", "date_from", "date_to")),
-    )
-    stamp = (state.version, visible)
-    known = state.searches.get(key)
-    # A walk asks the same question for every page: the answer is kept until a message moves.
-    if known is not None and known[0] == stamp:
-        found: list[Record] = known[1]
-        return found
-    rows = _sorted(filtered(call, log[:visible], searchable), query.get("order_by"), sortable)
-    if len(state.searches) > 16:
-        state.searches.clear()
-    state.searches[key] = (stamp, rows)
-    return rows
-
-
-def filtered(
-    call: Call, rows: list[Record], searchable: frozenset[str], date: str = "date"
-) -> list[Record]:
-    """Return the rows between the dates of a query that meet its terms."""
-    query = call.query
-    # Both ends are included; the documentation does not say.
-    since = whole(query.get("date_from"), 0)
-    until = whole(query.get("date_to"), 0)
-    if since:
-        rows = [row for row in rows if row[date] >= since]
-    if until:
-        rows = [row for row in rows if row[date] <= until]
-    terms = _terms(call, query.get("q", ""), searchable)
-    if not terms:
-        return rows
-    met = any if query.get("operator", "AND").upper() == "OR" else all
-    return [
-        row
-        for row in rows
-        if met(wanted in str(row.get(name, "")).lower() for name, wanted in terms)
-    ]
-
-
-def _terms(call: Call, q: str, searchable: frozenset[str]) -> list[tuple[str, str]]:
-    # Whether the live API matches whole values or parts of them is not documented. Parts give the
-    # larger answer, so a client that does not check its rows is found out.
-    terms: list[tuple[str, str]] = []
-    for term in filter(None, q.split(",")):
-        name, _, wanted = term.partition(":")
-        name = name.strip().lower()
-        if name in searchable:
-            terms.append((name, wanted.strip().lower()))
-        elif call.state.settings.strict:
-            raise bad_request(f"Unknown search field: {name}")
-    return terms
-
-
-def _sorted(rows: list[Record], order_by: str | None, sortable: Mapping[str, str]) -> list[Record]:
-    name, _, direction = (order_by or "date:asc").partition(":")
-    field = sortable.get(name.strip().lower())
-    if field is None:
-        return rows
-    descending = direction.strip().lower() == "desc"
-    if field == "date":
-        return sorted(rows, key=lambda row: row["date"], reverse=descending)
-    return sorted(rows, key=lambda row: str(row.get(field, "")), reverse=descending)

@@ -97,3 +97,11 @@ def parse(raw: str, country: str = "", default_country: str = "AU") -> Phone | N
     if country and not (as_international and digits.startswith(local)):
         return as_local or as_international
     return as_international or as_local
+
+
+def national(number: str) -> str:
+    """Return an E.164 number as people of its country write it, as far as a zero goes."""
+    digits = number.removeprefix("+")
+    code = next((digits[:n] for n in (3, 2, 1) if digits[:n] in BY_CALLING_CODE), "")
+    # North America has no trunk prefix.
+    return digits[1:] if code == "1" else "0" + digits.removeprefix(code)

@@ -27,29 +27,56 @@ _TARIFFS = {
     "voice": (_VOICE, _VOICE_ELSEWHERE),
 }
 
-CURRENCY: dict[str, str] = {
-    "currency_name_short": "AUD",
-    "currency_prefix_d": "$",
-    "currency_prefix_c": "c",
-    "currency_name_long": "Australian Dollars",
-}
-#: As most endpoints have it.
-FULL_CURRENCY: dict[str, str] = {
-    **CURRENCY,
-    "min_recharge_amount": "20.00",
-    "max_recharge_amount": "10000.00",
+_CURRENCIES = {
+    "AUD": ("$", "c", "Australian Dollars"),
+    "USD": ("$", "c", "US Dollars"),
+    "EUR": ("€", "c", "Euros"),
+    "GBP": ("£", "p", "British Pounds"),
+    "JPY": ("¥", "", "Japanese Yen"),
 }
 
 
-def price(channel: str, country: str, parts: int) -> int:
-    """Return the price of one message."""
+def currency(code: str) -> dict[str, str]:
+    """Return a currency as most endpoints describe it."""
+    major, minor, name = _CURRENCIES.get(code, (code, "", code))
+    return {
+        "currency_name_short": code,
+        "currency_prefix_d": major,
+        "currency_prefix_c": minor,
+        "currency_name_long": name,
+    }
+
+
+def full_currency(code: str) -> dict[str, str]:
+    """Return a currency as the account and the campaigns describe it."""
+    return {
+        **currency(code),
+        "min_recharge_amount": "20.00",
+        "max_recharge_amount": "10000.00",
+    }
+
+
+def price(channel: str, country: str) -> int:
+    """Return the price of one part."""
     table, elsewhere = _TARIFFS[channel]
-    return table.get(country, elsewhere) * parts
+    return table.get(country, elsewhere)
 
 
-def from_decimal(amount: str) -> int:
-    """Read an amount such as `"1000.00"`."""
-    return int(Decimal(amount) * SCALE)
+def from_decimal(amount: str | Decimal) -> int:
+    """Read an amount such as `"1000.00"`; ValueError unless it is whole ten-thousandths."""
+    try:
+        scaled = Decimal(amount) * SCALE
+        whole = int(scaled)
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"not an amount of money: {amount!r}") from None
+    if whole != scaled:
+        raise ValueError(f"an amount has at most four decimals, not {amount!r}")
+    return whole
+
+
+def to_decimal(amount: int) -> Decimal:
+    """Return an amount in units of currency."""
+    return Decimal(amount) / SCALE
 
 
 def four_decimals(amount: int) -> str:

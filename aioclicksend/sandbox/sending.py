@@ -10,8 +10,9 @@ from . import phones, prices, segments
 from .calls import Call, as_object, text
 from .channels import Kind
 from .countries import NAMES
+from .records import Record, new_id
 from .replies import bad_request
-from .state import SHARED_NUMBER, SUBACCOUNT_ID, Record, State, new_id
+from .state import SHARED_NUMBER, SUBACCOUNT_ID, State
 
 MAX_MESSAGES = 1000
 # Later than this and the number is not seconds: somebody sent milliseconds.
@@ -106,7 +107,7 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     test = phone is not None and phone.number in phones.TEST_NUMBERS
     parts = 0 if test else kind.parts(body)
     country = phone.country if phone else ""
-    cost = prices.price(kind.name, country, parts)
+    cost = state.price(kind.name, country) * parts
     date = int(now)
     later = schedule is not None and schedule > now
     record = Record(
@@ -166,6 +167,8 @@ def _refusal(
         return "NOT_ENOUGH_PERMISSION_TO_LIST_ID"
     if phone is None:
         return "INVALID_RECIPIENT"
+    if phone.number in state.settings.reject:
+        return state.settings.reject[phone.number]
     if phone.country not in state.settings.countries:
         return "COUNTRY_NOT_ENABLED"
     if not record["body"]:
@@ -184,18 +187,19 @@ def _answer(
     call: Call, kind: Kind, top: Mapping[str, Any], records: list[Record], *, price_only: bool
 ) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
+    present = call.state.settings.history.present_reply
     total = queued = blocked = 0
     for record in records:
         if not price_only and record["status"] == _SUCCESS:
             record["status"] = _afford(call, record)
         if record["status"] == _SUCCESS:
-            rows.append((kind.priced if price_only else kind.sent)(record))
+            rows.append(present((kind.priced if price_only else kind.sent)(record)))
             total += record["cost"]
             queued += 1
             if not price_only:
                 accept(call.state, record)
         else:
-            rows.append(_refused(record))
+            rows.append(present(_refused(record)))
             blocked += record["status"] == "COUNTRY_NOT_ENABLED"
             if not price_only:
                 call.state.rejected.append(record)
@@ -204,7 +208,7 @@ def _answer(
         "total_count": len(rows),
         "queued_count": queued,
         "messages": rows,
-        "_currency": prices.CURRENCY,
+        "_currency": prices.currency(call.state.settings.currency),
     }
     if kind.name == "sms":
         data["blocked_count"] = blocked

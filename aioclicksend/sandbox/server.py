@@ -1,38 +1,49 @@
 """A stand-in for ClickSend and for the Maton gateway, on loopback, over real HTTP.
 
-One port serves `/v3/…` as rest.clicksend.com, `/clicksend/v3/…` as gateway.maton.ai and
-`/connections` as ctrl.maton.ai. Behind it is one account with a balance, messages, queues, lists,
-contacts and templates, which behave as the live API is documented or was seen to. Faults are
-injected on the wire: resets are TCP resets and half a body is half a body.
+One port serves `/v3/…` as rest.clicksend.com, `/clicksend/v3/…` as gateway.maton.ai,
+`/connections` as ctrl.maton.ai, the control API under `/_sandbox`, and the inbox page at `/`.
+
+    request ── Host ─┬─ control API, page
+                     └─ login ─ body ─ latency ─ rate ─ fault ─ route ─ handler ─ State
+                                                                          │
+                                         Events (page, waiting tests) ◄───┴──► Pusher (webhooks)
+
+Behind it is one account with a balance, messages, queues, lists, contacts, templates and rules,
+which behave as the live API is documented or was seen to. Faults are injected on the wire: resets
+are TCP resets and half a body is half a body.
 
 What it does not do:
 
-- nothing is delivered and no receipt appears by itself: call `deliver` and `receive`;
-- of automation rules only POLL is followed; nothing is pushed to a webhook;
-- fax, post, own numbers, alpha tags, senders, resellers, recharging and the like answer an example
-  of the documented shape and forget what they were told: `coverage` says which;
+- nothing is delivered: receipts come from `deliver` or `auto_deliver`, replies from `receive`;
+- of automation rules only POLL and URL act;
+- fax, post, resellers, recharging and the like answer an example of the documented shape and
+  forget what they were sent: `coverage` says which;
 - prices, numbering plans, sender rules and wording are plausible, not ClickSend's; uploads are not
   converted;
 - the limits of the live API on single endpoints are not enforced: `rate_limit` is one window
   for all;
-- the bodies of gateway errors are guesses, as nobody has documented them.
+- the bodies of gateway errors are guesses: none are documented.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 from aiohttp import web
 
-from . import files, routes
+from . import control, files, prices, routes, storage
+from .access import GATEWAY, authenticate, is_control_plane, is_loopback, may_ask_for
 from .calls import Call
 from .countries import ENABLED
+from .events import Events, drain
 from .faults import (
     HANGS,
     RESETS,
@@ -48,27 +59,44 @@ from .faults import (
     reply_instead,
     spoil,
 )
-from .gateway import check_bearer, check_connection, control
+from .gateway import check_connection
+from .gateway import control as control_plane
+from .history import DOCUMENTED, HistoryBehaviour
 from .imports import finish_imports
+from .pushes import DEFAULT, PushBehaviour, Pusher
+from .records import Record
 from .replies import ApiError, GatewayError, Reply
+from .requests import RequestLog
 from .routes import Coverage
-from .state import Record, Settings, State
-from .subaccounts import may_enter
-from .wire import basic_login, half, reset, respond
+from .selection import Selection
+from .state import Settings, State
+from .views import find_code, request_view
+from .wire import half, reset, respond
 
-# [docs] ClickSend API v3, testing: logins that fail in a certain way, all with this key.
-TEST_KEY = "D83DED51-9E35-4D42-9BB9-0E34B7CA85AE"
-_TEST_LOGINS = frozenset({"nocredit", "notactive", "banned"})
-_GATEWAY = "/clicksend"
+_LARGEST_BODY = 64 * 1024 * 1024
+_LARGEST_STRANGER = 64 * 1024
+_TICK = 0.05
+_SAVE_EVERY = 2.0
 
 
 class Sandbox:
     """The stand-in, running inside `async with`.
 
-    `rate_limit=(requests, seconds)` refuses with 429 whatever arrives as one too many in any
-    window; `history_lag` hides a message from history for so many seconds after acceptance;
-    `latency` is waited before every request is looked at. With `rules_required` receipts and
-    inbound messages are kept for polling only if an automation rule says so, else always.
+    Times are seconds. `rate_limit=(requests, seconds)` refuses with 429 whatever arrives as one
+    too many in any window; `history_lag` hides a message from history for so long after
+    acceptance; `latency` is waited before every request is looked at; `auto_deliver` makes the
+    receipt of each message so long after it was sent. With `rules_required` receipts and inbound
+    messages are kept for polling only if an automation rule says so, else always.
+
+    `history` says where the history differs from what is documented, `push` how webhooks are
+    called. `reject` holds numbers and the status that refuses them, as in
+    `{"+61400000009": "INVALID_RECIPIENT"}`; `barred_senders` holds for a country the sender types
+    that are refused there (`alpha_tag`, `own_number`, `dedicated_number`, `shared_number`), as in `{"US": ["alpha_tag"]}`;
+    `trial` makes it a trial account that may send so many messages a day to a country.
+
+    `state` names a file that keeps the account from one run to the next. `keep` bounds how many
+    messages are remembered; the oldest are forgotten. Raises ValueError if `host` is not loopback
+    and `allow_remote` is not set.
     """
 
     def __init__(
@@ -83,6 +111,7 @@ class Sandbox:
         balance: str = "1000.00",
         latency: float = 0.0,
         history_lag: float = 0.0,
+        history: HistoryBehaviour = DOCUMENTED,
         rate_limit: tuple[int, float] | None = None,
         throttle_window: float = 0.0,
         countries: Collection[str] = ENABLED,
@@ -90,10 +119,21 @@ class Sandbox:
         min_limit: int = 15,
         rules_required: bool = False,
         import_time: float = 0.1,
+        currency: str = "AUD",
+        reject: Mapping[str, str] | None = None,
+        barred_senders: Mapping[str, Collection[str]] | None = None,
+        trial: int | None = None,
+        auto_deliver: float | None = None,
+        push: PushBehaviour = DEFAULT,
+        push_anywhere: bool = False,
+        state: str | Path | None = None,
+        keep: int | None = None,
+        allow_remote: bool = False,
+        allow_hosts: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not _is_loopback(host):
-            raise ValueError(f"the sandbox serves loopback only, not {host!r}")
+        if not allow_remote and not is_loopback(host):
+            raise ValueError(f"the sandbox serves loopback only, not {host!r}: see allow_remote")
         self.latency = latency
         self._settings = Settings(
             username=username,
@@ -102,27 +142,48 @@ class Sandbox:
             strict=strict,
             balance=balance,
             history_lag=history_lag,
+            history=history,
+            currency=currency,
+            reject=dict(reject or {}),
+            barred_senders={iso: frozenset(kinds) for iso, kinds in (barred_senders or {}).items()},
+            trial=trial,
+            auto_deliver=auto_deliver,
             throttle_window=throttle_window,
             countries=frozenset(countries),
             odd_templates=odd_templates,
             min_limit=min_limit,
             rules_required=rules_required,
             import_time=import_time,
+            keep=keep,
         )
         self._host, self._wanted_port = host, port
+        self._remote, self._allowed = allow_remote, frozenset(allow_hosts)
         self._rate_limit = rate_limit
         self._clock = clock
+        self._path = None if state is None else Path(state)
         self._port: int | None = None
         self._runner: web.AppRunner | None = None
         self._busy: set[asyncio.Task[Any]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self.events = Events()
+        self._log = RequestLog()
+        self._pusher = Pusher(
+            push,
+            lambda one: self.events.publish("push", one.view),
+            anywhere=push_anywhere,
+        )
         self.reset()
+        if self._path is not None:
+            storage.load(self._path, self._state)
 
     def reset(self) -> None:
         """Forget everything but the settings; a running sandbox keeps its port."""
-        self._state = State(self._settings, self._clock)
+        self._state = State(self._settings, self._clock, self._pusher.add, self.events)
         self._faults = FaultPlan()
         self._window = RateWindow(*self._rate_limit) if self._rate_limit else None
-        self.requests: list[Arrival] = []
+        self._log.clear()
+        self._pusher.forget()
+        self.events.reload()
 
     # Running
 
@@ -141,6 +202,8 @@ class Sandbox:
             raise
         self._runner = runner
         self._port = runner.addresses[0][1]
+        await self._pusher.start()
+        self._tick_if_needed()
 
     async def stop(self) -> None:
         """Stop listening and let go of every request, also of those that hang."""
@@ -150,11 +213,16 @@ class Sandbox:
         for site in list(runner.sites):
             await site.stop()
         busy = [task for task in self._busy if task is not asyncio.current_task()]
+        if self._ticker is not None:
+            busy.append(self._ticker)
+            self._ticker = None
         for task in busy:
             task.cancel()
         if busy:
             await asyncio.wait(busy, timeout=0.2)
+        await self._pusher.stop()
         await runner.cleanup()
+        self._save()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -168,18 +236,55 @@ class Sandbox:
     ) -> None:
         await self.stop()
 
+    def _tick_if_needed(self) -> None:
+        """Run the ticker where something happens without a request."""
+        wanted = self._settings.auto_deliver is not None or self._path is not None
+        if wanted and self._runner is not None and self._ticker is None:
+            self._ticker = asyncio.get_running_loop().create_task(self._tick())
+
+    async def _tick(self) -> None:
+        saved, at = self._state.version, monotonic()
+        while True:
+            await asyncio.sleep(_TICK)
+            self._state.settle()
+            if self._state.version != saved and monotonic() - at >= _SAVE_EVERY:
+                self._save()
+                saved, at = self._state.version, monotonic()
+
+    def _save(self) -> None:
+        if self._path is not None:
+            storage.save(self._path, self._state)
+
     @property
     def url(self) -> str:
         """Everything before `/v3`."""
         if self._port is None:
             raise RuntimeError("the sandbox is not running")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     @property
     def control_url(self) -> str:
         """Everything before `/connections`."""
         return self.url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that make an application use the sandbox as ClickSend."""
+        return {
+            "CLICKSEND_USERNAME": self.username,
+            "CLICKSEND_API_KEY": self.api_key,
+            "CLICKSEND_BASE_URL": self.url,
+        }
+
+    @property
+    def maton_environ(self) -> dict[str, str]:
+        """The variables that make an application use the sandbox as Maton's gateway."""
+        return {
+            "MATON_API_KEY": self.maton_key,
+            "CLICKSEND_BASE_URL": self.url + GATEWAY,
+            "MATON_CONTROL_URL": self.control_url,
+        }
 
     @property
     def username(self) -> str:
@@ -196,14 +301,82 @@ class Sandbox:
         """The bearer key it accepts as the gateway."""
         return self._settings.maton_key
 
+    # Settings that may change at any time
+
     @property
     def history_lag(self) -> float:
-        """Seconds until history shows a message; may be set at any time."""
+        """Seconds until history shows a message."""
         return self._settings.history_lag
 
     @history_lag.setter
     def history_lag(self, seconds: float) -> None:
         self._settings.history_lag = seconds
+
+    @property
+    def history(self) -> HistoryBehaviour:
+        """How the history is searched and written."""
+        return self._settings.history
+
+    @history.setter
+    def history(self, behaviour: HistoryBehaviour) -> None:
+        self._settings.history = behaviour
+
+    @property
+    def push(self) -> PushBehaviour:
+        """How the webhooks of automation rules are called."""
+        return self._pusher.behaviour
+
+    @push.setter
+    def push(self, behaviour: PushBehaviour) -> None:
+        self._pusher.behaviour = behaviour
+
+    @property
+    def rate_limit(self) -> tuple[int, float] | None:
+        """How many requests are answered in any window of so many seconds; None for any."""
+        return self._rate_limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: tuple[int, float] | None) -> None:
+        self._rate_limit = limit
+        self._window = RateWindow(*limit) if limit else None
+
+    @property
+    def auto_deliver(self) -> float | None:
+        """Seconds until a message sent from now on gets its receipt; None for never."""
+        return self._settings.auto_deliver
+
+    @auto_deliver.setter
+    def auto_deliver(self, seconds: float | None) -> None:
+        self._settings.auto_deliver = seconds
+        if self._runner is not None:
+            self._tick_if_needed()
+
+    @property
+    def settings(self) -> Settings:
+        """The other settings; what is changed here holds from the next request on."""
+        return self._settings
+
+    # Money
+
+    @property
+    def balance(self) -> Decimal:
+        """What the account has left; may be set at any time."""
+        return prices.to_decimal(self._state.balance)
+
+    @balance.setter
+    def balance(self, amount: Decimal | str) -> None:
+        self._state.balance = prices.from_decimal(amount)
+
+    @property
+    def spent(self) -> Decimal:
+        """What all accepted messages cost together, to the last ten-thousandth."""
+        return prices.to_decimal(
+            sum(row["cost"] for row in self._state.accepted if row["status"] != "Cancelled")
+        )
+
+    def set_price(self, country: str, price: Decimal | str, channel: str = "sms") -> None:
+        """Change what one part to a country costs from now on, as a shared price list may."""
+        self._settings.tariff[channel, country] = prices.from_decimal(price)
 
     # Looking inside
 
@@ -217,6 +390,16 @@ class Sandbox:
         return routes.coverage()
 
     @property
+    def requests(self) -> list[Arrival]:
+        """The requests that arrived, oldest first; the oldest of very many are forgotten."""
+        return self._log.arrivals
+
+    @property
+    def requests_forgotten(self) -> int:
+        """How many requests are not in `requests` any more."""
+        return self._log.forgotten
+
+    @property
     def messages(self) -> list[Record]:
         """Every accepted message, in order of acceptance; `status` is what history says now.
 
@@ -226,9 +409,24 @@ class Sandbox:
         return self._state.accepted
 
     @property
+    def inbound(self) -> list[Record]:
+        """Every message that came in, in order of arrival."""
+        return self._state.heard
+
+    @property
     def rejected(self) -> list[Record]:
         """Every refused row, in order of refusal; `status` is the reason."""
         return self._state.rejected
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        """The last pushes to webhooks, oldest first: url, format, fields, state, attempts."""
+        return [push.view() for push in self._pusher.pushes]
+
+    @property
+    def faults(self) -> list[Failure]:
+        """The faults that wait for a request."""
+        return list(self._faults.armed)
 
     def accepts(self, ref: str) -> int:
         """Return how many accepted messages carry this custom_string."""
@@ -237,6 +435,49 @@ class Sandbox:
     def duplicates(self) -> dict[str, int]:
         """Return the custom_strings accepted more than once for the same recipient."""
         return self._state.duplicates()
+
+    def select(self, **where: Any) -> list[Record]:
+        """Return the sent messages that meet `to`, `body`, `channel` and `since`.
+
+        `to` is a number in any form or an email address, `body` a part of the text in any case,
+        `since` unix seconds or the id of a message: only what came after it.
+        """
+        return Selection(**where).of(self.messages)
+
+    async def wait_for(self, *, timeout: float = 5.0, **where: Any) -> Record:  # noqa: ASYNC109
+        """Return the last sent message that meets `to`, `body`, `channel` and `since`.
+
+        Waits up to `timeout` seconds for one; TimeoutError names what was waited for.
+        """
+        found = await self.wait_for_any(Selection(**where), timeout)
+        if not found:
+            seen = len(self._state.accepted)
+            raise TimeoutError(f"no message with {where} in {timeout:g} s; {seen} were sent")
+        return found[-1]
+
+    async def code(self, *, timeout: float = 5.0, **where: Any) -> str:  # noqa: ASYNC109
+        """Return the one-time code of the last sent message that has one.
+
+        Takes what `wait_for` takes, and waits as it does.
+        """
+        found = await self.wait_for_any(Selection(**where, has_code=True), timeout)
+        if not found:
+            raise TimeoutError(f"no message with a code and {where} in {timeout:g} s")
+        code = find_code(found[-1]["body"])
+        assert code is not None
+        return code
+
+    async def wait_for_any(self, selection: Selection, seconds: float) -> list[Record]:
+        """Return the sent messages selected, as soon as there is one; none if there never is."""
+        with self.events.subscribe() as subscription:
+            found = selection.of(self.messages)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while not found:
+                        await subscription.get()
+                        drain(subscription)
+                        found = selection.of(self.messages)
+            return found
 
     # Acting on it
 
@@ -254,6 +495,7 @@ class Sandbox:
         `path` is part of the path from `/v3` on, or a glob for all of it.
         """
         self._faults.arm(fault, times, method, path, options)
+        self._publish_faults()
 
     def fail_every(self, chooser: Chooser | None) -> None:
         """Ask `chooser` about every request no armed fault was meant for; None stops that.
@@ -261,6 +503,13 @@ class Sandbox:
         It returns None, a fault, or a fault and its options.
         """
         self._faults.chooser = chooser
+
+    def clear_faults(self) -> int:
+        """Disarm every fault that waits and return how many there were."""
+        count = len(self._faults.armed)
+        self._faults.armed.clear()
+        self._publish_faults()
+        return count
 
     def receive(
         self,
@@ -270,14 +519,35 @@ class Sandbox:
         custom_string: str | None = None,
         original_message_id: str | None = None,
     ) -> Record:
-        """Let an SMS come in; it answers the last message sent to that number."""
+        """Let an SMS come in; it answers the last message sent to that number.
+
+        Automation rules with the action URL push it to their address.
+        """
         return self._state.receive(from_, body, to, custom_string, original_message_id)
 
     def deliver(
-        self, message_id: str, status_code: int = 201, error_code: int | None = None
+        self,
+        message_id: str,
+        status_code: int = 201,
+        error_code: int | None = None,
+        digits: str = "",
     ) -> Record:
-        """Make a delivery receipt for an accepted message; KeyError if there is none."""
-        return self._state.deliver(message_id, status_code, error_code)
+        """Make a delivery receipt for an accepted message; KeyError if there is none.
+
+        `digits` are the keys pressed during a voice call. Automation rules with the action URL
+        push the receipt to their address.
+        """
+        return self._state.deliver(message_id, status_code, error_code, digits)
+
+    def delete(self, **where: Any) -> int:
+        """Forget the messages that meet what `select` takes, with no argument all of them.
+
+        Inbound messages are forgotten too where their sender meets `to`. Returns how many.
+        """
+        selection = Selection(**where)
+        return self._state.forget(
+            selection.of(self.messages), selection.of(self._state.heard, number="from")
+        )
 
     def authorize(self, connection_id: str, status: str = "ACTIVE") -> None:
         """Finish what a person would do at a new connection's url."""
@@ -289,6 +559,10 @@ class Sandbox:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._busy.add(task)
         try:
+            if not may_ask_for(request.headers.get("Host"), self._allowed, remote=self._remote):
+                return control.refuse_host()
+            if control.serves(request.path):
+                return await control.answer(self, request)
             return await self._attend(request)
         finally:
             self._busy.discard(task)
@@ -297,93 +571,91 @@ class Sandbox:
         at = monotonic()
         headers = request.headers.copy()
         headers.popall("Authorization", None)
-        arrival = Arrival(
-            request.method,
-            request.path,
-            dict(request.query),
-            headers,
-            await request.content.read(),
-            at,
-        )
-        self.requests.append(arrival)
+        arrival = Arrival(request.method, request.path, dict(request.query), headers, b"", at)
+        path = request.rel_url.raw_path
+        refused = login = None
+        try:
+            login = authenticate(self._state, request.method, path, request.headers)
+        except (ApiError, GatewayError) as error:
+            refused = error.reply()
+        body = b""
+        if refused is None:
+            body = await _read(request, _LARGEST_BODY if login else _LARGEST_STRANGER)
+            arrival.body = body if login or is_control_plane(path) else b""
+        self._log.add(arrival)
         wait = self._window.admit(at) if self._window else None
         if self.latency:
             await asyncio.sleep(self.latency)
         if wait is not None:
-            return respond(arrival, refuse_429(math.ceil(wait)))
+            return self._respond(arrival, refuse_429(math.ceil(wait)))
+        if refused is not None:
+            refused.headers |= self._rate_headers()
+            return self._respond(arrival, refused)
         failure = self._faults.choose(arrival)
+        if failure is not None:
+            self._publish_faults()
         if failure is not None and failure.fault is Fault.SLOW:
             await asyncio.sleep(failure.options["delay"])
         if failure is None or failure.fault is Fault.SLOW:
-            return respond(arrival, self._process(request, arrival))
-        return await self._fail(request, arrival, failure)
+            return self._respond(arrival, self._process(request, arrival, login or "", body))
+        return await self._fail(request, arrival, failure, login or "", body)
 
     async def _fail(
-        self, request: web.Request, arrival: Arrival, failure: Failure
+        self, request: web.Request, arrival: Arrival, failure: Failure, login: str, body: bytes
     ) -> web.StreamResponse:
         fault = failure.fault
         # Before the effect where the fault says so, else after it.
-        reply = None if fault in UNPROCESSED else self._process(request, arrival)
+        reply = None if fault in UNPROCESSED else self._process(request, arrival, login, body)
         if fault in HANGS:
+            self._publish(arrival)
             await asyncio.Event().wait()
         if fault in RESETS:
+            self._publish(arrival)
             return reset(request)
         if reply is None:
-            return respond(arrival, reply_instead(failure, arrival))
+            return self._respond(arrival, reply_instead(failure, arrival))
         if fault is Fault.HALF_BODY:
+            self._publish(arrival)
             return await half(request, arrival, reply)
-        return respond(arrival, spoil(failure, reply))
+        return self._respond(arrival, spoil(failure, reply))
 
-    def _process(self, request: web.Request, arrival: Arrival) -> Reply:
+    def _respond(self, arrival: Arrival, reply: Reply) -> web.Response:
+        response = respond(arrival, reply)
+        self._publish(arrival)
+        return response
+
+    def _publish(self, arrival: Arrival) -> None:
+        self.events.publish("request", lambda: request_view(arrival))
+
+    def _publish_faults(self) -> None:
+        self.events.publish("faults", lambda: [failure.view() for failure in self.faults])
+
+    def _process(self, request: web.Request, arrival: Arrival, login: str, body: bytes) -> Reply:
         """Let a request have its effect and return the reply."""
         self._state.settle()
         finish_imports(self._state)
         try:
-            reply = self._dispatch(request, arrival)
+            reply = self._dispatch(request, arrival, login, body)
         except (ApiError, GatewayError) as error:
             reply = error.reply()
         reply.headers |= self._rate_headers()
         return reply
 
-    def _dispatch(self, request: web.Request, arrival: Arrival) -> Reply:
+    def _dispatch(self, request: web.Request, arrival: Arrival, login: str, body: bytes) -> Reply:
         state, method = self._state, request.method
         path = request.rel_url.raw_path
         if path.startswith(files.PREFIX):
             return files.serve(state, method, path)
-        if path == "/connections" or path.startswith("/connections/"):
-            check_bearer(state, request.headers)
-            return control(state, method, path, arrival.query, arrival.body)
-        if path.startswith(_GATEWAY + "/"):
-            check_bearer(state, request.headers)
+        if is_control_plane(path):
+            return control_plane(state, method, path, arrival.query, body)
+        if path.startswith(GATEWAY + "/"):
             check_connection(state, request.headers)
-            path = path.removeprefix(_GATEWAY)
-            login = self.username
-        elif routes.allow_anonymous(method, path):
-            login = ""
-        else:
-            login = self._login(request.headers)
-        return routes.answer(
-            method,
-            path,
-            Call(state, login, {}, arrival.query, None, self.url),
-            arrival.body,
-        )
-
-    def _login(self, headers: Mapping[str, str]) -> str:
-        """Return who asks, or refuse: the same words whatever the method or the path."""
-        login, key = basic_login(headers.get("Authorization", ""))
-        if key == TEST_KEY and login in _TEST_LOGINS:
-            if login == "notactive":
-                raise ApiError(403, "ACCOUNT_NOT_ACTIVATED", "The account is not activated.")
-            if login == "banned":
-                raise ApiError(403, "FORBIDDEN", "The account is banned.")
-            return login
-        if (login, key) != (self.username, self.api_key) and not may_enter(self._state, login, key):
-            raise ApiError(401, "UNAUTHORIZED", "Authorization failed.")
-        return login
+            path = path.removeprefix(GATEWAY)
+        call = Call(state, login, {}, arrival.query, None, self.url, request.content_type)
+        return routes.answer(method, path, call, body)
 
     def _rate_headers(self) -> dict[str, str]:
-        # ClickSend counts by the minute and tells; the gateway's short window sends no headers.
+        # ClickSend counts by the minute and says so; the gateway's short window sends no headers.
         window = self._window if self._window and self._window.per >= 60 else None
         return {
             "x-ratelimit-limit": str(window.requests if window else 6000),
@@ -392,8 +664,13 @@ class Sandbox:
         }
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+async def _read(request: web.Request, most: int) -> bytes:
+    """Read a body, refusing one that is larger than anything the API takes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > most:
+            raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
+        chunks.append(chunk)
+    return b"".join(chunks)

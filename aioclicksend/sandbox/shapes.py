@@ -29,7 +29,7 @@ _NOW = 1_700_000_000
 _ISO = "2023-11-14T22:13:20.000Z"
 _MONEY = ("price", "amount", "balance", "cost", "credit")
 _KNOWN_VALUES: dict[str, Any] = {
-    **prices.FULL_CURRENCY,
+    **prices.full_currency("AUD"),
     "country": "AU",
     "country_code": "AU",
     "code": "AU",

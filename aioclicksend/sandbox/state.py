@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -12,9 +11,16 @@ from typing import Any, Literal
 
 from . import prices
 from .countries import ENABLED
-from .polling import count_copies
+from .events import Events
+from .firing import firing
+from .history import DOCUMENTED, HistoryBehaviour, Log
+from .records import Record, new_id
+from .views import inbound_view, message_view
 
 Channel = Literal["sms", "mms", "voice"]
+PushKind = Literal["inbound", "receipt"]
+#: Push a row to an address, encoded as a rule wants it.
+PushTo = Callable[[PushKind, str, str | None, Record], None]
 
 #: What receipts may be about.
 RECEIPTS = ("sms", "mms", "voice", "email", "fax")
@@ -22,30 +28,6 @@ RECEIPTS = ("sms", "mms", "voice", "email", "fax")
 SHARED_NUMBER = "+61488800000"
 USER_ID = 104_729
 SUBACCOUNT_ID = 119_083
-
-_random = random.Random()
-
-
-class Record(dict[str, Any]):
-    """One row the sandbox remembers; `record["to"]` and `record.to` are the same.
-
-    `from` is a keyword, so as an attribute it is `record.from_`.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self["from" if name == "from_" else name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-def new_id() -> str:
-    """Return a message id: an upper-case UUID."""
-    # Not uuid.uuid4: a thousand of those are a third of the cost of a full send.
-    digits = f"{_random.getrandbits(128):032X}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-A{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,11 +40,24 @@ class Settings:
     strict: bool = False
     balance: str = "1000.00"
     history_lag: float = 0.0
+    history: HistoryBehaviour = DOCUMENTED
+    currency: str = "AUD"
+    reject: dict[str, str] = field(default_factory=dict[str, str])
+    """Numbers no message is accepted for, and the status their rows get."""
+    tariff: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Prices of a part that were set by hand, by channel and country."""
     throttle_window: float = 0.0
     countries: Collection[str] = ENABLED
     odd_templates: bool = False
     min_limit: int = 15
     rules_required: bool = False
+    auto_deliver: float | None = None
+    barred_senders: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """Sender types no message to a country may come from."""
+    trial: int | None = None
+    """Messages a trial account may send to a country in a day."""
+    keep: int | None = None
+    """How many messages are remembered."""
     import_time: float = 0.1
 
 
@@ -89,10 +84,19 @@ class Inbox:
         if copies:
             self.all.append(row)
         for _ in range(copies):
-            # Several receipts may name one message, so the key is the row's own place.
-            self._places += 1
-            self.unread[str(self._places)] = row
+            self.requeue(row)
+
+    def requeue(self, row: Record) -> None:
+        """List a row once more as unread."""
+        # Several receipts may name one message, so the key is the row's own place.
+        self._places += 1
+        self.unread[str(self._places)] = row
         self.version += 1
+
+    def forget(self, message_ids: Collection[str]) -> None:
+        """Drop the rows of some messages."""
+        self.mark(lambda row: row["message_id"] in message_ids)
+        self.all = [row for row in self.all if row["message_id"] not in message_ids]
 
     def mark(self, unwanted: Callable[[Record], bool]) -> int:
         """Mark the rows chosen as read and return how many there were."""
@@ -109,12 +113,19 @@ class State:
 
     settings: Settings
     clock: Callable[[], float]
+    push: PushTo
+    events: Events = field(default_factory=Events)
     balance: int = 0
+    started: float = 0.0
+    forgotten: int = 0
+    """How many messages were forgotten because of `keep`."""
     version: int = 0
     accepted: list[Record] = field(default_factory=list[Record])
     rejected: list[Record] = field(default_factory=list[Record])
+    heard: list[Record] = field(default_factory=list[Record])
+    """Everything handsets sent, in order of arrival."""
     by_id: dict[str, Record] = field(default_factory=dict[str, Record])
-    log: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
+    log: dict[str, Log] = field(default_factory=dict[str, Log])
     inbound: Inbox = field(default_factory=Inbox)
     receipts: dict[str, Inbox] = field(default_factory=dict[str, Inbox])
     templates: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
@@ -136,18 +147,25 @@ class State:
     _pairs: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     _last_to: dict[str, Record] = field(default_factory=dict[str, Record])
     _scheduled: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    _serial: int = 1000
+    _undelivered: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    last_serial: int = 1000
 
     def __post_init__(self) -> None:
         self.balance = prices.from_decimal(self.settings.balance)
-        self.log = {"sms": [], "mms": [], "voice": [], "email": []}
+        self.log = {channel: Log() for channel in ("sms", "mms", "voice", "email")}
+        self.started = self.clock()
         self.receipts = {channel: Inbox() for channel in RECEIPTS}
         self.add_connection("ACTIVE")
 
+    def price(self, channel: str, country: str) -> int:
+        """Return what one part costs now."""
+        known = self.settings.tariff.get((channel, country))
+        return prices.price(channel, country) if known is None else known
+
     def serial(self) -> int:
         """Return the next id for lists, contacts, templates and addresses."""
-        self._serial += 1
-        return self._serial
+        self.last_serial += 1
+        return self.last_serial
 
     def now(self) -> int:
         """Return the account's time in whole seconds."""
@@ -164,7 +182,7 @@ class State:
         self.accepted.append(record)
         self.by_id[record["message_id"]] = record
         if logged:
-            self.log[record["channel"]].append(record)
+            self.log[record["channel"]].add(record)
         self._last_to[record["to"]] = record
         reference = record["custom_string"]
         if reference:
@@ -173,7 +191,46 @@ class State:
         self.balance -= record["cost"]
         if record["status"] == "Scheduled":
             heapq.heappush(self._scheduled, (record["schedule"], record["message_id"]))
+        elif record["status"] == "Sent":
+            self._expect_receipt(record)
         self.version += 1
+        self.events.publish("message", lambda: message_view(record))
+        keep = self.settings.keep
+        if keep is not None and len(self.accepted) > keep + keep // 8:
+            # An eighth at once: to forget one message costs as much as to forget many.
+            self.forgotten += self.forget(self.accepted[:-keep])
+
+    def forget(self, sent: Collection[Record], heard: Collection[Record] = ()) -> int:
+        """Forget messages, as if they had never been; what they cost stays paid."""
+        gone = {row["message_id"] for row in (*sent, *heard)}
+        self.accepted = [row for row in self.accepted if row["message_id"] not in gone]
+        self.heard = [row for row in self.heard if row["message_id"] not in gone]
+        for message_id in gone:
+            self.by_id.pop(message_id, None)
+        for channel, log in self.log.items():
+            self.log[channel] = kept = Log()
+            for row in log.rows:
+                if row["message_id"] not in gone:
+                    kept.add(row)
+        for inbox in (self.inbound, *self.receipts.values()):
+            inbox.forget(gone)
+        self.index()
+        self.version += 1
+        self.events.reload()
+        return len(gone)
+
+    def index(self) -> None:
+        """Make anew what is derived from the accepted messages."""
+        self._scheduled = [
+            (row["schedule"], row["message_id"])
+            for row in self.accepted
+            if row["status"] == "Scheduled"
+        ]
+        heapq.heapify(self._scheduled)
+        sent = [row for row in self.accepted if row["custom_string"]]
+        self._refs = Counter(row["custom_string"] for row in sent)
+        self._pairs = Counter((row["custom_string"], row["to"]) for row in sent)
+        self._last_to = {row["to"]: row for row in self.accepted}
 
     def accepts(self, reference: str) -> int:
         """Return how many accepted messages carry a reference."""
@@ -188,19 +245,31 @@ class State:
         return found
 
     def settle(self) -> None:
-        """Send what was scheduled for a time that has come."""
+        """Send what was scheduled for a time that has come, and make the receipts that are due."""
         now = self.clock()
         while self._scheduled and self._scheduled[0][0] <= now:
             record = self.by_id.get(heapq.heappop(self._scheduled)[1])
             if record is not None and record["status"] == "Scheduled":
                 record["status"] = "Sent"
+                self._expect_receipt(record)
                 self.version += 1
+        while self._undelivered and self._undelivered[0][0] <= now:
+            message_id = heapq.heappop(self._undelivered)[1]
+            record = self.by_id.get(message_id)
+            if record is not None and record["status"] == "Sent":
+                self.deliver(message_id, 201, None)
+
+    def _expect_receipt(self, record: Record) -> None:
+        if self.settings.auto_deliver is not None:
+            due = self.clock() + self.settings.auto_deliver
+            heapq.heappush(self._undelivered, (due, record["message_id"]))
 
     def cancel(self, record: Record) -> None:
         """Withdraw a scheduled message and give the money back."""
         record["status"] = "Cancelled"
         self.balance += record["cost"]
         self.version += 1
+        self.events.publish("message", lambda: message_view(record))
 
     def retract(self, records: Collection[Record]) -> None:
         """Undo the acceptance of unsent messages, which no history showed."""
@@ -243,7 +312,7 @@ class State:
         original = (
             self.by_id.get(original_message_id) if original_message_id else self._last_to.get(from_)
         )
-        now = self.clock()
+        now, ref = self.clock(), self.settings.history.ref
         row = Record(
             {
                 "timestamp": int(now),
@@ -254,17 +323,22 @@ class State:
                 "to": to or (original["from"] if original else SHARED_NUMBER),
                 "custom_string": custom_string
                 if custom_string is not None
-                else (original["custom_string"] if original else ""),
+                else (ref(original["custom_string"]) if original else ""),
                 "message_id": new_id(),
+                "subaccount_id": SUBACCOUNT_ID,
                 "_keyword": body.split(" ", 1)[0],
             }
         )
-        self.inbound.add(row, self._copies("sms/inbound", row))
-        self.log["sms"].append(_heard(row, now))
+        self._fire("sms/inbound", self.inbound, row)
+        self.heard.append(row)
+        self.log["sms"].add(_heard(row, now))
         self.version += 1
+        self.events.publish("message", lambda: inbound_view(row))
         return row
 
-    def deliver(self, message_id: str, status_code: int, error_code: int | None) -> Record:
+    def deliver(
+        self, message_id: str, status_code: int, error_code: int | None, digits: str = ""
+    ) -> Record:
         """Make the receipt of one message."""
         message = self.by_id[message_id]
         now = self.now()
@@ -276,20 +350,28 @@ class State:
         row = receipt_row(
             message["channel"],
             message_id,
-            message["custom_string"],
+            self.settings.history.ref(message["custom_string"]),
             status_code,
             error_code,
             sent=message["date"],
             at=now,
         )
         channel = message["channel"]
-        self.receipts[channel].add(row, self._copies(f"{channel}/receipts", row))
+        if channel == "voice":
+            row["digits"] = digits
+        self._fire(f"{channel}/receipts", self.receipts[channel], row)
+        self.events.publish("message", lambda: message_view(message))
         return row
 
-    def _copies(self, queue: str, row: Record) -> int:
-        if not self.settings.rules_required:
-            return 1
-        return count_copies(self.table(f"automations/{queue}").values(), row)
+    def _fire(self, queue: str, inbox: Inbox, row: Record) -> None:
+        """Let the automation rules act on a receipt or an inbound message."""
+        rules = firing(self.table(f"automations/{queue}").values(), row)
+        # [live notes] github.com/prayantr/clicksend: two POLL rules list every item twice.
+        polled = sum(rule["action"] == "POLL" for rule in rules)
+        inbox.add(row, polled if self.settings.rules_required else 1)
+        for rule in rules:
+            if rule["action"] == "URL":
+                self.push(_kind(row), rule["action_address"], rule.get("webhook_type"), row)
 
     # Connections
 
@@ -308,6 +390,10 @@ class State:
             "metadata": {},
         }
         return self.connections[key]
+
+
+def _kind(row: Record) -> PushKind:
+    return "inbound" if "from" in row else "receipt"
 
 
 _STATUS_TEXT = {

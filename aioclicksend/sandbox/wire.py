@@ -1,9 +1,7 @@
-"""Put replies on the wire, whole or broken, and read logins off it."""
+"""Put replies on the wire, whole or broken."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import socket
 import struct
 
@@ -13,18 +11,6 @@ from .faults import Arrival
 from .replies import Reply
 
 _FORGET_WITH_RST = struct.pack("ii", 1, 0)
-
-
-def basic_login(header: str) -> tuple[str, str]:
-    """Return login and key of a Basic header, both empty for anything else."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        login, _, key = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return login, key
 
 
 def respond(arrival: Arrival, reply: Reply) -> web.Response:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aioclicksend import MmsMessage, SmsMessage, VoiceMessage
+from aioclicksend.hooks import Event
 from aioclicksend.pages import Page, Pages
 from aioclicksend.rest import Group, Operation
 from aioclicksend.wire import Reply, Request
@@ -33,6 +34,9 @@ class FakeSession:
     def __init__(self, document: object = None) -> None:
         self.requests: list[Request] = []
         self.body = json.dumps(document).encode()
+
+    def emit(self, event: Event) -> None:
+        """Observe nothing."""
 
     def url(self, path: str) -> str:
         return f"https://api.test{path}"

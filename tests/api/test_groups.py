@@ -49,9 +49,7 @@ def test_operations_are_complete_however_little_was_imported() -> None:
     count = "from aioclicksend import api; print(len(api.operations()))"
     assert int(fresh(count)) == len(api.operations())
     # What is repeated after bytes left must not depend on it either.
-    price = (
-        "from aioclicksend.client import _is_repeatable as it; print(it('POST', '/v3/sms/price'))"
-    )
+    price = "from aioclicksend import api; print(api.matching('POST', '/v3/sms/price').repeatable)"
     assert fresh(price) == "True\n"
 
 

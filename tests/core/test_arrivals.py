@@ -271,7 +271,7 @@ async def test_a_stale_connection_is_not_silently_replayed(kind: str, how: str) 
         async with client_of(server.url, retry=Retry(attempts=1)) as client:
             await client.request("GET", "/v3/account")
             assert_unknown(await failure_of(call(client)), kind, because)
-        assert [it.line for it in server.arrivals] == [1, 1]
+        assert [it.line for it in server.arrivals] == [1, 1 if kind in REPEATABLE else 2]
 
 
 @kinds
@@ -292,10 +292,10 @@ async def test_a_connection_closed_after_its_reply_is_not_used_again(kind: str) 
 
 
 async def test_a_reply_that_belongs_to_another_request_settles_no_message() -> None:
-    """Some servers say something on idle connections, which HTTP takes for the next reply."""
+    """Some servers write to idle connections, which HTTP takes for the next reply."""
 
-    async def serve(line: Line, _arrival: Arrival) -> None:
-        await line.ok({})
+    async def serve(line: Line, arrival: Arrival) -> None:
+        await line.ok(data_for(arrival))
         if len(server.arrivals) == 1:
             await asyncio.sleep(0.02)
             alien = {"custom_string": "of-another", "status": "SUCCESS"}
@@ -306,8 +306,8 @@ async def test_a_reply_that_belongs_to_another_request_settles_no_message() -> N
             await client.account.get()
             await asyncio.sleep(0.05)
             result = await client.sms.send(MESSAGE)
-    assert result.unknown == (REF,)
-    assert len(server.arrivals) <= 2
+    assert [row.custom_string for row in result.accepted] == [REF]
+    assert [it.line for it in server.arrivals] == [1, 2]
 
 
 # A verdict
@@ -349,7 +349,7 @@ REFUSALS = {
 
 @kinds
 @pytest.mark.parametrize("status", REFUSALS)
-async def test_a_refusal_is_told_and_not_repeated(kind: str, status: int) -> None:
+async def test_a_refusal_is_raised_and_not_repeated(kind: str, status: int) -> None:
     operation, call = CALLS[kind]
     content = {
         "http_code": status,
@@ -363,7 +363,8 @@ async def test_a_refusal_is_told_and_not_repeated(kind: str, status: int) -> Non
     assert len(server.arrivals) == 1
     assert isinstance(error, ac.ReplyError)
     assert type(error) is REFUSALS[status]
-    assert str(error) == f"{operation} {status} SOMETHING_IS_WRONG: No."
+    assert str(error).startswith(f"{operation} {status} SOMETHING_IS_WRONG: ")
+    assert "No." not in str(error)
     assert (error.operation, error.status) == (operation, status)
     assert (error.response_code, error.response_msg) == ("SOMETHING_IS_WRONG", "No.")
     assert error.raw == content
@@ -380,9 +381,14 @@ async def test_a_redirect_is_never_followed(kind: str, status: int) -> None:
             async with client_of(server.url) as client:
                 error = await failure_of(call(client))
         assert (len(server.arrivals), elsewhere.arrivals) == (1, [])
-    assert type(error) is ac.NotSentError
+    # By 301, 302 and 303 a server can refer to the result of what it did.
+    in_doubt = status < 304 and kind not in REPEATABLE
+    assert type(error) is (ac.UnknownOutcomeError if in_doubt else ac.NotSentError)
     assert str(error).startswith(f"{operation} {status} ")
     assert "base_url" in str(error)
+    if kind == "POST-send" and in_doubt:
+        assert isinstance(error, ac.UnknownOutcomeError)
+        assert error.refs == (REF,)
 
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
@@ -486,7 +492,8 @@ async def test_a_429_is_refused_unread_and_repeated_for_every_verb(kind: str, as
     assert len(server.arrivals) == 2
     assert type(error) is ac.TooManyRequests
     assert isinstance(error, ac.NotSentError)
-    assert str(error) == f"{operation} 429 HTTP_TOO_MANY_REQUESTS: Too many attempts."
+    assert str(error).startswith(f"{operation} 429 HTTP_TOO_MANY_REQUESTS: ")
+    assert "attempts" not in str(error)
 
 
 @kinds

@@ -26,7 +26,7 @@ class Stage:
 
     @property
     def pacer(self) -> Any:
-        return self.client._session._pacer
+        return self.client._session._pace
 
 
 Prepare = Callable[[Stage], Awaitable[None]]
@@ -205,14 +205,14 @@ async def test_a_cancelled_send_is_logged_as_unknown_only_if_bytes_left(
     told = "POST /v3/sms/send cancelled after bytes left: its outcome is unknown"
     async with Hostile(lambda line, _: line.hang()) as server, client_of(server.url) as client:
         with caplog.at_level(logging.INFO, "aioclicksend"):
-            client._session._pacer.hold(60)
+            client._session._pace.hold(60)
             waiting = asyncio.create_task(client.sms.send(MESSAGE))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.wait([waiting])
             assert caplog.messages == []
 
-            client._session._pacer._all_until = 0
+            client._session._pace._all_until = 0
             reading = asyncio.create_task(client.account.get())
             sending = asyncio.create_task(client.sms.send(MESSAGE))
             await server.until_arrivals(2)

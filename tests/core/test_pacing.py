@@ -310,7 +310,7 @@ async def test_waiting_for_the_pace_counts_towards_no_timeout() -> None:
     async with Hostile(lambda line, _: line.ok({})) as server:
         options: dict[str, Any] = {"timeout": timeout, "retry": Retry(attempts=1)}
         async with client_of(server.url, rate_limit=RateLimit(10, 1.0), **options) as client:
-            pacer = client._session._pacer
+            pacer = client._session._pace
             assert pacer._queue is not None
             assert pacer._wire is not None
             for _ in range(2):
@@ -341,7 +341,7 @@ async def test_the_last_request_of_a_window_holds_its_own_operation_before_any_4
         ]
         assert other.at < account.at + 0.2
         assert again.at >= account.at + 0.3
-        assert holds[0] == HoldEvent("GET /v3/account", 0.3, everything=False)
+        assert holds[0] == HoldEvent(holds[0].id, "GET /v3/account", 0.3, everything=False)
 
 
 @pytest.mark.parametrize(

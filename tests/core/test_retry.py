@@ -28,10 +28,10 @@ from .helpers import BODY, CALLS, MESSAGE, NUMBER, client_of, failure_of
         (False, None, Fate.NOT_SENT),
         (True, None, Fate.UNKNOWN),
         *((True, status, Fate.TAKEN) for status in (200, 201, 202, 204, 299)),
-        *((True, status, Fate.REFUSED) for status in (300, 301, 304, 307, 308)),
+        *((True, status, Fate.REFUSED) for status in (307, 308)),
         *((True, status, Fate.REFUSED) for status in (400, 401, 403, 404, 405, 413, 418, 451)),
         (True, 429, Fate.THROTTLED),
-        *((True, status, Fate.UNKNOWN) for status in (100, 101, 408, 499)),
+        *((True, status, Fate.UNKNOWN) for status in (100, 101, 300, 301, 302, 303, 304, 408, 499)),
         *((True, status, Fate.UNKNOWN) for status in (500, 502, 503, 504, 520, 599, 999)),
     ],
 )
@@ -132,7 +132,7 @@ async def test_the_budget_is_the_whole_clients() -> None:
     async with refused_url() as url:
         async with client_of(url, retry=Retry(attempts=100, base=0, budget=25)) as client:
             tries: list[ac.RetryEvent] = []
-            client._session._hooks = Hooks(on_retry=tries.append)
+            client.add_hooks(Hooks(on_retry=tries.append))
             await failure_of(client.account.get())
             await failure_of(client.sms.send(MESSAGE))
     assert [it.operation for it in tries] == ["GET /v3/account"] * 5
@@ -189,15 +189,17 @@ async def test_a_date_says_when_to_try_again() -> None:
 
 
 class Watcher:
-    """Notes every event."""
+    """Collects every event."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
         note: Callable[[object], object] = self.events.append
-        self.hooks = Hooks(before_request=note, after_reply=note, on_retry=note, on_hold=note)
+        self.hooks = Hooks(
+            before_request=note, after_reply=note, on_retry=note, on_hold=note, on_end=note
+        )
 
 
-async def test_hooks_are_told_of_every_step() -> None:
+async def test_hooks_receive_every_step() -> None:
     async def at_third_try(line: Line, arrival: Arrival) -> None:
         match len(server.arrivals):
             case 1:
@@ -212,33 +214,35 @@ async def test_hooks_are_told_of_every_step() -> None:
         async with client_of(server.url, hooks=watcher.hooks) as client:
             await client.sms.price(MESSAGE)
     name = "POST /v3/sms/price"
-    assert all(it.operation == name for it in watcher.events)
-    first, refused, held, again, second, broken, retried, third, done = watcher.events
-    assert first == ac.RequestEvent(name, 1)
+    first, refused, held, again, second, broken, retried, third, done, end = watcher.events
+    id_ = first.id
+    assert all((it.id, it.operation) == (id_, name) for it in watcher.events)
+    assert (first.attempt, second.attempt, third.attempt) == (1, 2, 3)
     assert (refused.attempt, refused.status) == (1, 429)
-    assert held == ac.HoldEvent(name, 0, everything=True)
-    assert again == ac.RetryEvent(name, 1, "HTTP 429", 0)
-    assert second == ac.RequestEvent(name, 2)
+    assert held == ac.HoldEvent(id_, name, 0, everything=True)
+    assert again == ac.RetryEvent(id_, name, 1, "HTTP 429", 0)
     assert (broken.attempt, broken.status) == (2, 500)
-    assert retried == ac.RetryEvent(name, 2, "HTTP 500", 0)
-    assert third == ac.RequestEvent(name, 3)
+    assert retried == ac.RetryEvent(id_, name, 2, "HTTP 500", 0)
     assert (done.attempt, done.status) == (3, 200)
     assert 0 <= done.seconds < 1
+    assert end == ac.EndEvent(id_, name, 3, end.seconds, 200, None, "ok")
+    assert end.seconds >= done.seconds
 
 
 @pytest.mark.parametrize("kind", ["GET", "POST-send"])
-async def test_hooks_are_told_nothing_personal(kind: str) -> None:
+async def test_hooks_receive_nothing_personal(kind: str) -> None:
     _, call = CALLS[kind]
     watcher = Watcher()
     async with Hostile(lambda line, _: line.reply(429, b"", {"Retry-After": "0"})) as server:
         async with client_of(server.url, hooks=watcher.hooks) as client:
             await failure_of(call(client))
-            number = client.request("GET", f"/v3/{NUMBER}", query={"q": f"to:{NUMBER}"})
-            await failure_of(number)
-    told = repr(watcher.events)
+            path = f"/v3/contacts/{NUMBER}/Jane%20Citizen"
+            await failure_of(client.request("GET", path, query={"q": f"to:{NUMBER}"}))
+    shown = repr(watcher.events)
     assert len(watcher.events) > 6
-    assert NUMBER.strip("+") not in told
-    assert BODY not in told
+    assert NUMBER.strip("+") not in shown
+    assert BODY not in shown
+    assert "Jane" not in shown
 
 
 async def test_a_hook_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

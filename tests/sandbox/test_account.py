@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from aioclicksend.sandbox import Sandbox
-from aioclicksend.sandbox.server import TEST_KEY
+from aioclicksend.sandbox.access import TEST_KEY
 
 from .conftest import Caller, basic, sms
 

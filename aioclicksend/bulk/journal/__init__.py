@@ -6,9 +6,9 @@ be lost, which costs a search in the history and never a second message.
 
 ::
 
-    plan ──▶ planned ──begin──▶ in flight ──finish──▶ accepted | rejected | unknown   (final)
-               ▲                    │                 not sent | held                 (sent by the next run)
-               └────── not sent ────┴── its owner went silent ──▶ in doubt ──▶ looked up, never planned
+    plan ──▶ planned ──begin──▶ in flight ──finish──▶ accepted | rejected | unknown: final
+               ▲                    │                 not sent | held: the next run sends it
+               └─── not sent ───────┴── its owner went silent ──▶ in doubt: looked up, never planned
 
 Invariants, whichever implementation:
 
@@ -226,9 +226,7 @@ class JournalProtocol(Protocol):
         """Wait until messages that somebody else has begun are settled, or sendable again."""
         ...
 
-    async def resolve(
-        self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]
-    ) -> int:
+    async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:
         """Decide manually on messages whose outcome is unknown, and return on how many.
 
         ``sent`` makes them accepted; ``resend`` lets the next run send them. All if no refs.

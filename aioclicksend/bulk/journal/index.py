@@ -63,6 +63,10 @@ class Index:
         if self._db is not None:
             self._db.close()
 
+    def mark(self, run: int, rows: range) -> None:
+        """Note that a run has asked for what it entered in some rows."""
+        self._whole[run].update(it for it in self._firsts if it in rows)
+
     def find_chunk(self, run: int, messages: Encoded) -> range | None:
         """Return the rows of a chunk of exactly these messages that the run did not ask for yet."""
         for first in self._by_digest.get(messages.content, ()):
@@ -99,14 +103,10 @@ class Index:
         return found
 
     def add(self, messages: Encoded, rows: Sequence[int], run: int) -> None:
-        """Index a chunk of new messages that a run has entered."""
-        files = messages.media_files
-        self._add_chunk(rows[0], files[0] if files else None, list(messages.bare), messages.content)
-        self._whole[run].add(rows[0])
-        if self._db is not None:
-            for place, row in enumerate(rows):
-                key = _key(messages.bare[place], files[place] if files else None)
-                self._insert(self._db, key, row)
+        """Index a chunk of messages that `find` has found to be new."""
+        if messages.media_files is None:
+            self._add_chunk(rows[0], None, list(messages.bare), messages.content)
+            self._whole[run].add(rows[0])
 
     def _add_chunk(
         self, first: int, media_file: str | None, bare: list[bytes], digest: bytes | None = None

@@ -1,7 +1,7 @@
 """One writer at a time: the lease of a journal's file.
 
-A lease is a row that its owner renews. Whether an owner that stopped renewing has exited, or is only
-stopped and may wake up, makes a difference: the requests of the latter may still be completed. An
+A lease is a row that its owner renews. Whether an owner that stopped renewing has exited, or is
+only stopped and may wake up, makes a difference: the latter may still complete its requests. An
 owner has provably exited if its process is gone; that can be checked only from the same kernel and
 the same PID namespace, so both are part of the row.
 
@@ -169,6 +169,6 @@ def _space() -> str:
     """Name the kernel and PID namespace in which process numbers have their meaning."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return socket.gethostname()

@@ -10,7 +10,7 @@ several lanes become durable together. Results may wait for the next intent: one
 looked up again.
 
 Invariants: a write that failed is tried again, except for intents, whose lanes do not send; every
-commit checks the lease; rows are entered before their intent, in the same transaction at the latest.
+commit checks the lease; rows are entered before their intent, at the latest in its transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import os
 import sqlite3
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
@@ -72,6 +72,13 @@ where id = ? and ({condition})
 _EARLIER = "null", "coalesce(earlier, 0) + coalesce(reserved, 0)"
 
 
+_RECORD = """
+update {} set state = ?1, message_id = ?2, parts = ?3, price = ?4, reason = ?5, detail = ?6,
+at = ?7, reserved = iif(?1 = 'unknown' or (?1 = 'accepted' and ?4 is null), reserved, null) where {}
+"""
+"""A reservation ends with a result that says what was charged; one without a price keeps it."""
+
+
 class _Refs(msgspec.Struct):
     messages: list[_Ref]
 
@@ -115,6 +122,8 @@ class Journal:
         self._to_write: deque[_Write] = deque()
         self._write_waits = False
         """Whether the last write that was asked for has not begun."""
+        self._unindexed: list[tuple[int, range]] = []
+        """What runs have entered while nothing had to be found again."""
         self._looked_up: set[int] = set()
         """Rows in doubt that this process has claimed to look up."""
         self._waiting: dict[int, list[asyncio.Event]] = defaultdict(list)
@@ -209,6 +218,8 @@ class Journal:
         named = run == 0 and not messages.has_unique_refs
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
+            if run:
+                self._unindexed.append((run, rows))
             return Planned(rows, {})
         return await self._run(self._plan, run, messages, rows)
 
@@ -226,13 +237,17 @@ class Journal:
         batch = self._next_batch
         self._next_batch += 1
         won: list[Sequence[int]] = []
-        write = partial(self._begin, rows, batch, time.time(), attempt, reserved, won)
+        write = partial(
+            self._begin, rows, batch, time.time(), attempt=attempt, reserved=reserved, won=won
+        )
         self._to_write.append(_Write(write, is_intent=True))
         if not self._write_waits:
             self._write_waits = True
             self._next_write = self._submit(self._write)
         # One write is for all the lanes that came before it begins.
         await asyncio.shield(self._next_write)
+        if not won:  # its transaction failed while another question was asked
+            raise ConfigurationError(f"{self.path} could not record the request")
         return Begun(batch, won[-1])
 
     async def finish(
@@ -292,7 +307,14 @@ class Journal:
             return 0
         if verdict == "sent":
             none: Any = repeat(None)
-            columns = (repeat("accepted"), none, none, none, none, repeat("resolved manually"))
+            columns: _Columns = (
+                repeat("accepted"),
+                none,
+                none,
+                none,
+                none,
+                repeat("resolved manually"),
+            )
             self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
         else:
             self._to_write.append(_Write(partial(self._forget, rows)))
@@ -477,6 +499,7 @@ class Journal:
         rows: Sequence[int],
         batch: int,
         intent: float,
+        *,
         attempt: int,
         reserved: Sequence[Decimal],
         won: list[Sequence[int]],
@@ -488,11 +511,10 @@ class Journal:
         if _is_run(rows):
             statement = _BEGIN_CHUNK.format(condition=condition, earlier=earlier)
             shared = _shared(amounts) if amounts else None
-            if attempt > 1 and amounts:
-                pass  # each message has its own earlier reservation
-            elif self._db.execute(
-                statement, (batch, shared, rows[0], len(rows))
-            ).rowcount:
+            # Of a further attempt each message has its own earlier reservation.
+            is_simple = attempt == 1 or not amounts
+            values = (batch, shared, rows[0], len(rows))
+            if is_simple and self._db.execute(statement, values).rowcount:
                 won.append(rows)
                 return
         self._explode(rows)
@@ -508,33 +530,16 @@ class Journal:
 
     def _record(self, rows: Sequence[int], columns: _Columns, at: float) -> None:
         """Write results. A lost one costs a search in the history, not a second message."""
-        state, message_id, parts, price, reason, detail = columns
-        if _is_run(rows):
-            changed = self._db.execute(
-                "update chunk_result set state = ?, message_id = ?, parts = ?, price = ?, "
-                "reason = ?, detail = ?, at = ?, reserved = iif(? in ('accepted', 'rejected', "
-                "'not_sent', 'held') and not (? = 'accepted' and ? is null), null, reserved) "
-                "where chunk = ? and size = ?",
-                (
-                    *(map(_shared, columns)),
-                    at,
-                    _shared(state),
-                    _shared(state),
-                    _shared(price),
-                    rows[0],
-                    len(rows),
-                ),
-            ).rowcount
-            if changed and isinstance(state, repeat):
+        shared = tuple(map(_shared, columns))
+        alike = not str(shared[0]).startswith("[")
+        if alike and _is_run(rows):
+            statement = _RECORD.format("chunk_result", "chunk = ?8 and size = ?9")
+            values = (*shared, at, rows[0], len(rows))
+            if self._db.execute(statement, values).rowcount:
                 return
         self._explode(rows)
-        values = zip(state, message_id, parts, price, reason, detail, repeat(at), rows, strict=False)
-        self._db.executemany(
-            "update message_result set state = ?1, message_id = ?2, parts = ?3, price = ?4, "
-            "reason = ?5, detail = ?6, at = ?7, reserved = iif(?1 = 'unknown' or (?1 = 'accepted' "
-            "and ?4 is null), reserved, null) where id = ?8",
-            list(values),
-        )
+        each = zip(*columns, repeat(at), rows, strict=False)
+        self._db.executemany(_RECORD.format("message_result", "id = ?8"), list(each))
 
     def _withdraw(self, rows: Sequence[int], outcomes: Sequence[Outcome], at: float) -> list[int]:
         """Write results of messages that were never begun here; return those begun elsewhere."""
@@ -582,6 +587,9 @@ class Journal:
         keyed = self._plan_keys(messages, rows) if messages.keys is not None else {}
         if self._index is None:
             self._index = Index(self.campaign, self._chunks)
+            for earlier_run, entered in self._unindexed:
+                self._index.mark(earlier_run, entered)
+            self._unindexed.clear()
         if not keyed and run and (chunk := self._index.find_chunk(run, messages)) is not None:
             accepted = self._all_accepted(chunk)
             if accepted is not None:
@@ -590,15 +598,7 @@ class Journal:
         if run:
             found = self._index.find(run, messages, rows, once=False)
         else:
-            # A single message is found by a ref of the caller's only.
-            found = list(rows)
-            named = [it for it in range(len(rows)) if it not in keyed]
-            if not messages.has_unique_refs and named:
-                by_content = self._index.find(run, messages, rows, once=True)
-                prefix = f"{REF_PREFIX}{self.campaign}-"
-                for place in named:
-                    if not messages.refs[place].startswith(prefix):
-                        found[place] = by_content[place]
+            found = self._find_named(self._index, messages, rows, keyed)
         for place, entry in keyed.items():
             found[place] = entry if isinstance(entry, int) else entry.row
         new = [place for place, row in enumerate(rows) if found[place] == row]
@@ -608,13 +608,23 @@ class Journal:
             self._index.add(messages, rows, run)
         earlier = [row for row in set(found) if row not in rows and row]
         entries = {it.row: it for it in self._look(earlier)} if earlier else {}
-        known = {
-            place: entries[row] for place, row in enumerate(found) if row in entries
-        }
-        for place, entry in keyed.items():
-            if isinstance(entry, Entry):
-                known[place] = entry
+        known = {place: entries[row] for place, row in enumerate(found) if row in entries}
+        known |= {place: it for place, it in keyed.items() if isinstance(it, Entry)}
         return Planned(found, known)
+
+    def _find_named(
+        self, index: Index, messages: Encoded, rows: range, keyed: Container[int]
+    ) -> list[int]:
+        """Return the rows of single messages, which are found by a ref of the caller's only."""
+        found = list(rows)
+        unkeyed = [it for it in range(len(rows)) if it not in keyed]
+        if not messages.has_unique_refs and unkeyed:
+            by_content = index.find(0, messages, rows, once=True)
+            prefix = f"{REF_PREFIX}{self.campaign}-"
+            for place in unkeyed:
+                if not messages.refs[place].startswith(prefix):
+                    found[place] = by_content[place]
+        return found
 
     def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
         """Return, by position, the row or the entry that a message's key stands for."""
@@ -665,7 +675,10 @@ class Journal:
         else:
             prices = list(map(_decimal, amounts))
         return AllAccepted(
-            [it.custom_string for it in _refs(body).messages], _spread(message_id), _spread(parts), prices
+            [it.custom_string for it in _refs(body).messages],
+            _spread(message_id),
+            _spread(parts),
+            prices,
         )
 
     # On the thread: reading.
@@ -694,11 +707,11 @@ class Journal:
         refs, bodies = [it.custom_string for it in _refs(body).messages], bodies_of(body)
         batches = dict[int | None, tuple[float, int, int]]()
         query = (
-            "select id, batch, state, message_id, parts, price, reason, detail, reserved, earlier "
+            "select id, batch, state, message_id, parts, price, reason, detail, reserved "
             "from message_state where chunk = ?"
         )
         ours = f"{REF_PREFIX}{self.campaign}-"
-        for row, batch, state, *result, reserved, earlier in self._db.execute(query, (first,)):
+        for row, batch, state, *result, reserved in self._db.execute(query, (first,)):
             if row not in rows:
                 continue
             if batch not in batches:
@@ -725,7 +738,6 @@ class Journal:
                 owner_exited=not silent,
                 has_unique_ref=refs[row - first].startswith(ours),
             )
-            del earlier
 
     def _state(self, row: int, batch: int | None, state: str | None) -> State:
         if batch is not None and state in (None, "unknown"):

@@ -1,4 +1,4 @@
-"""Which automation rules put a receipt or an inbound message where it can be polled."""
+"""Which automation rules fire for a receipt or an inbound message."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ Rule = Mapping[str, Any]
 _MOST_INBOUND = 10
 
 
-def count_copies(rules: Iterable[Rule], row: Mapping[str, Any]) -> int:
-    """Return how often a row is listed: once for every rule that polls it.
-
-    [live notes] github.com/prayantr/clicksend: two such rules list every item twice.
-    """
+def firing(rules: Iterable[Rule], row: Mapping[str, Any]) -> list[Rule]:
+    """Return the rules that fire for a row, in order of creation."""
     matching = [rule for rule in rules if rule["enabled"] and _matches(rule, row)]
     if "from" in row:
         matching = matching[:_MOST_INBOUND]
-    return sum(rule["action"] == "POLL" for rule in matching)
+    return matching
 
 
 def _matches(rule: Rule, row: Mapping[str, Any]) -> bool:

@@ -1,0 +1,93 @@
+"""How the control API and the inbox page show what the sandbox remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .records import Record
+from .segments import is_gsm
+
+# The digits of a one-time code, possibly written in two groups: 123456, 123-456, G-123456.
+_CODE = re.compile(
+    r"(?<![\w.,:/+-])(?:[A-Z]-)?(\d{4,8}|\d{3}[ -]\d{3,4}|\d{4}[ -]\d{4})(?![\w/]|[.,:-]\d)"
+)
+_HINT = re.compile(
+    r"code|otp|pin|passcode|password|token|verif|c[oó]digo|kod|код|codice|contraseña|パスワード|验证码",
+    re.IGNORECASE,
+)
+
+
+def find_code(body: str) -> str | None:
+    """Return the one-time code in a text: the digits nearest to a word such as "code".
+
+    Without such a word the first 4 to 8 digits that stand alone count; None if there are none.
+    """
+    found = list(_CODE.finditer(body))
+    if not found:
+        return None
+    hints = [hint.start() for hint in _HINT.finditer(body)]
+    nearest = min(
+        found,
+        key=lambda match: min((abs(match.start() - hint) for hint in hints), default=match.start()),
+    )
+    return re.sub(r"\D", "", nearest[1])
+
+
+def message_view(record: Record) -> dict[str, Any]:
+    """Return one sent message as JSON."""
+    body: str = record["body"]
+    return {
+        "message_id": record["message_id"],
+        "direction": "out",
+        "channel": record["channel"],
+        "to": record["to"],
+        "from": record["from"],
+        "body": body,
+        "subject": record.get("subject", ""),
+        "media": record.get("_media_file_url"),
+        "custom_string": record["custom_string"],
+        "status": record["status"],
+        "status_code": record["status_code"],
+        "error_code": record["error_code"],
+        "parts": record["message_parts"],
+        "encoding": "GSM-7" if is_gsm(body) else "UCS-2",
+        "price": record["message_price"],
+        "country": record["country"],
+        "campaign_id": record.get("campaign_id"),
+        "date": record["accepted_at"],
+        "schedule": record["schedule"] if record["status"] == "Scheduled" else None,
+        "code": find_code(body),
+    }
+
+
+def inbound_view(row: Record) -> dict[str, Any]:
+    """Return one inbound message as JSON."""
+    return {
+        "message_id": row["message_id"],
+        "direction": "in",
+        "channel": "sms",
+        "to": row["to"],
+        "from": row["from"],
+        "body": row["body"],
+        "custom_string": row["custom_string"],
+        "original_message_id": row["original_message_id"],
+        "date": row["timestamp"],
+        "status": "Received",
+        "code": find_code(row["body"]),
+    }
+
+
+def request_view(arrival: Any, shown: int = 4000) -> dict[str, Any]:
+    """Return one request as JSON, with the beginning of its body."""
+    query: Mapping[str, str] = arrival.query
+    return {
+        "method": arrival.method,
+        "path": arrival.path,
+        "query": dict(query),
+        "status": arrival.status,
+        "body": arrival.body[:shown].decode("utf-8", "replace"),
+        "size": len(arrival.body),
+        "date": arrival.date,
+    }

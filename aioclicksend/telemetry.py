@@ -1,0 +1,274 @@
+"""OpenTelemetry for a client: spans and metrics, made of its hooks. Extra ``[otel]``.
+
+::
+
+    telemetry = instrument(client)         # the global providers, or those given
+    async with client.sms.bulk() as bulk:
+        with telemetry.watch(bulk):        # queue depth, messages in doubt, spend
+            await bulk.run(messages)
+
+A span is made when its call or batch ends, with the start time counted back: until then nothing is
+kept but the events of the call. Spans follow the semantic conventions for HTTP clients; the names
+below are stable.
+
+==============================  =========================================================
+span ``POST /v3/sms/send``      one call: ``http.request.method``, ``url.template``,
+                                ``server.address``, ``server.port``,
+                                ``http.response.status_code``, ``http.request.resend_count``,
+                                ``error.type``, ``clicksend.call.id``, ``clicksend.outcome``,
+                                ``clicksend.response_code``; retries and pauses are its events
+span ``clicksend.batch``        one batch: ``clicksend.batch.size``, ``.attempt``,
+                                ``.accepted``, ``.rejected``, ``.not_sent``, ``.unknown``
+``http.client.request.duration``  s, each request that was answered
+``clicksend.call.duration``     s, by operation and outcome
+``clicksend.pace.wait``         s, waiting for the rate limit and for pauses
+``clicksend.retries``           by operation
+``clicksend.holds``             pauses the server asked for; ``clicksend.hold.duration`` in s
+``clicksend.messages``          messages of batches, by outcome
+``clicksend.batch.duration``    s
+``clicksend.bulk.queued``, ``.in_doubt``, ``.spend``  of the senders that are watched
+``clicksend.receipt.lag``       s, from a message to its receipt, by status
+==============================  =========================================================
+
+No attribute holds a number, a text, a credential or a word of the server's free text: hooks do not
+get any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.trace import SpanKind, StatusCode, TracerProvider
+from opentelemetry.util.types import Attributes, AttributeValue
+from yarl import URL
+
+from .client import ClickSend
+from .hooks import BatchEvent, EndEvent, HoldEvent, Hooks, ReplyEvent, RequestEvent, RetryEvent
+from .models.base import code_in
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .bulk.report import Statistics
+
+_SCOPE = "aioclicksend"
+
+_DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
+_LAGS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 72 * 3600)
+"""Seconds; receipts can take three days."""
+
+
+class Watched(Protocol):
+    """What is read of a bulk sender."""
+
+    def statistics(self) -> Statistics:
+        """Return its counters."""
+        ...
+
+
+class Receipt(Protocol):
+    """What is read of a receipt, polled or pushed."""
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When the status was reached."""
+        ...
+
+    @property
+    def timestamp_send(self) -> datetime | None:
+        """When the message was sent."""
+        ...
+
+
+def instrument(
+    client: ClickSend,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> Telemetry:
+    """Report the calls and batches of a client to OpenTelemetry.
+
+    Args:
+        client: may have calls under way.
+        tracer_provider: the global one if absent.
+        meter_provider: the global one if absent.
+
+    """
+    tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
+    meter = metrics.get_meter(_SCOPE, __version__, meter_provider)
+    return Telemetry(client, tracer, meter)
+
+
+class Telemetry:
+    """What `instrument` returns; it reports until `uninstrument`."""
+
+    def __init__(self, client: ClickSend, tracer: trace.Tracer, meter: metrics.Meter) -> None:
+        self._tracer = tracer
+        address = URL(client.base_url)
+        self._server: dict[str, AttributeValue] = {
+            "server.address": address.host or "",
+            "server.port": address.port or 443,
+        }
+        self._pending: dict[str, list[tuple[str, int, dict[str, AttributeValue]]]] = {}
+        """Events of calls that have not ended, by the id of the call."""
+        self._watched: list[Watched] = []
+        self._make_instruments(meter)
+        self._remove = client.add_hooks(
+            Hooks(
+                before_request=self._before_request,
+                after_reply=self._after_reply,
+                on_retry=self._on_retry,
+                on_hold=self._on_hold,
+                on_end=self._on_end,
+                on_batch=self._on_batch,
+            )
+        )
+
+    def uninstrument(self) -> None:
+        """Report nothing more."""
+        self._remove()
+        self._pending.clear()
+        self._watched.clear()
+
+    @contextmanager
+    def watch(self, bulk: Watched) -> Iterator[None]:
+        """Report queue depth, messages in doubt and spend of a bulk sender during a block."""
+        self._watched.append(bulk)
+        try:
+            yield
+        finally:
+            self._spent_before += float(bulk.statistics().cost)
+            self._watched.remove(bulk)
+
+    def receipt(self, receipt: Receipt, status_code: object = None) -> None:
+        """Report how long after its message a receipt came, by its status code."""
+        if receipt.timestamp is None or receipt.timestamp_send is None:
+            return
+        lag = (receipt.timestamp - receipt.timestamp_send).total_seconds()
+        self._lag.record(max(0.0, lag), {"clicksend.status_code": code_in(status_code)})
+
+    def _make_instruments(self, meter: metrics.Meter) -> None:
+        def seconds(
+            name: str, description: str, bounds: Iterable[float] = _DURATIONS
+        ) -> metrics.Histogram:
+            return meter.create_histogram(
+                name, "s", description, explicit_bucket_boundaries_advisory=list(bounds)
+            )
+
+        self._request = seconds("http.client.request.duration", "Requests that were answered")
+        self._call = seconds("clicksend.call.duration", "Calls, waits and retries included")
+        self._wait = seconds("clicksend.pace.wait", "Waiting for the rate limit and for pauses")
+        self._hold = seconds("clicksend.hold.duration", "Pauses the server asked for")
+        self._batch = seconds("clicksend.batch.duration", "Batches of bulk senders")
+        self._lag = seconds("clicksend.receipt.lag", "From a message to its receipt", _LAGS)
+        self._holds = meter.create_counter("clicksend.holds", "{pause}")
+        self._retries = meter.create_counter("clicksend.retries", "{retry}")
+        self._messages = meter.create_counter("clicksend.messages", "{message}")
+        self._spent_before = 0.0
+        for name, unit, value in (
+            ("clicksend.bulk.queued", "{message}", lambda it: it.queued),
+            ("clicksend.bulk.in_doubt", "{message}", lambda it: it.in_doubt),
+        ):
+            meter.create_observable_gauge(name, [self._observed(value)], unit)
+        meter.create_observable_counter(
+            "clicksend.bulk.spend", [self._spend], "1", "Amount in the currency of the account"
+        )
+
+    def _observed(
+        self, value: Callable[[Statistics], int]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            yield Observation(sum(value(bulk.statistics()) for bulk in self._watched))
+
+        return observe
+
+    def _spend(self, _options: CallbackOptions) -> Iterable[Observation]:
+        now = sum(float(bulk.statistics().cost) for bulk in self._watched)
+        yield Observation(self._spent_before + now)
+
+    def _before_request(self, event: RequestEvent) -> None:
+        self._wait.record(event.waited)
+
+    def _after_reply(self, event: ReplyEvent) -> None:
+        method, _, template = event.operation.partition(" ")
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": method,
+            "url.template": template,
+            "http.response.status_code": event.status,
+        }
+        self._request.record(event.seconds, attributes)
+
+    def _on_retry(self, event: RetryEvent) -> None:
+        self._retries.add(1, {"url.template": event.operation.partition(" ")[2]})
+        self._note(event.id, "retry", {"attempt": event.attempt, "delay": event.delay})
+
+    def _on_hold(self, event: HoldEvent) -> None:
+        self._holds.add(1, {"clicksend.everything": event.everything})
+        self._hold.record(event.seconds)
+        self._note(event.id, "hold", {"seconds": event.seconds})
+
+    def _note(self, call: str, name: str, attributes: dict[str, AttributeValue]) -> None:
+        self._pending.setdefault(call, []).append((name, time.time_ns(), attributes))
+
+    def _on_end(self, event: EndEvent) -> None:
+        method, _, template = event.operation.partition(" ")
+        self._call.record(
+            event.seconds, {"url.template": template, "clicksend.outcome": event.outcome}
+        )
+        events = self._pending.pop(event.id, ())
+        end = time.time_ns()
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": method,
+            "url.template": template,
+            "clicksend.call.id": event.id,
+            "clicksend.outcome": event.outcome,
+        }
+        if template.startswith("/v3/"):  # not at Maton's control plane
+            attributes |= self._server
+        if event.status is not None:
+            attributes["http.response.status_code"] = event.status
+        if event.attempts > 1:
+            attributes["http.request.resend_count"] = event.attempts - 1
+        if event.response_code is not None:
+            attributes["clicksend.response_code"] = event.response_code
+        if event.outcome != "ok":
+            failed = event.status is not None and event.status >= 400
+            attributes["error.type"] = str(event.status) if failed else event.outcome
+        span = self._tracer.start_span(
+            event.operation,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=end - int(event.seconds * 1e9),
+        )
+        for name, at, more in events:
+            span.add_event(name, more, at)
+        if event.outcome != "ok":
+            span.set_status(StatusCode.ERROR)
+        span.end(end)
+
+    def _on_batch(self, event: BatchEvent) -> None:
+        counts = {
+            "accepted": event.accepted,
+            "rejected": event.rejected,
+            "not_sent": event.not_sent,
+            "unknown": event.unknown,
+        }
+        for outcome, count in counts.items():
+            if count:
+                self._messages.add(count, {"clicksend.outcome": outcome})
+        self._batch.record(event.seconds)
+        end = time.time_ns()
+        attributes: Attributes = {
+            "clicksend.batch.size": event.size,
+            "clicksend.batch.attempt": event.attempt,
+            **{f"clicksend.batch.{outcome}": count for outcome, count in counts.items()},
+        }
+        span = self._tracer.start_span(
+            "clicksend.batch", attributes=attributes, start_time=end - int(event.seconds * 1e9)
+        )
+        span.end(end)
