@@ -24,6 +24,7 @@ import anyio
 from msgspec import Struct
 
 from ..bulk.dispatch import Suppression
+from ..bulk.intake import Batching
 from ..bulk.outcome import Reason, Report
 from ..bulk.reconcile import Reconcile
 from ..bulk.sender import BulkSender
@@ -138,6 +139,7 @@ async def send(
     channel: str,
     *,
     lanes: int = 4,
+    batching: Batching | None = None,
     suppress: Suppression | None = None,
     stop: Stop | None = None,
     linger: float = 0.0,
@@ -150,6 +152,7 @@ async def send(
         journal: a campaign's name, or that of an outbox (see `due`).
         channel: ``sms``, ``mms`` or ``voice``.
         lanes: requests under way at a time.
+        batching: how messages are put together; as `Batching` has it if absent.
         suppress: numbers on it are not written to; the cluster's inbox if absent.
         stop: stops it from outside.
         linger: seconds for which an empty outbox is watched.
@@ -164,6 +167,7 @@ async def send(
     own = cluster.journal(journal)
     bulk = _of(client, channel).bulk(
         journal=own,
+        batching=batching,
         lanes=lanes,
         reconcile=_reconcile(options),
         budget=Decimal(options["budget"]) if options.get("budget") else None,

@@ -22,6 +22,7 @@ from msgspec import Struct
 from procrastinate.exceptions import ProcrastinateException
 
 from ..bulk.dispatch import Suppression
+from ..bulk.intake import Batching
 from ..client import ClickSend
 from ..errors import ClickSendError
 from . import jobs, steps
@@ -78,6 +79,7 @@ class Worker:
         cluster: where the journals are.
         client: sends; made with ``pace=cluster.pace(...)``.
         lanes: requests under way at a time, for each campaign.
+        batching: how messages are put together; as `Batching` has it if absent.
         suppress: numbers on it are not written to; the cluster's inbox if absent.
         receipts: whether to poll for receipts.
 
@@ -89,12 +91,14 @@ class Worker:
         client: ClickSend,
         *,
         lanes: int = 4,
+        batching: Batching | None = None,
         suppress: Suppression | None = None,
         receipts: bool = True,
     ) -> None:
         self._cluster = cluster
         self._client = client
         self._lanes = lanes
+        self._batching = batching
         self._suppress = suppress
         self._receipts = receipts
         self._id = uuid.uuid4()
@@ -151,6 +155,7 @@ class Worker:
                 journal,
                 channel,
                 lanes=self._lanes,
+                batching=self._batching,
                 suppress=self._suppress,
                 stop=self._stop,
                 linger=linger,
