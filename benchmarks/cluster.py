@@ -26,6 +26,7 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,19 @@ OPEN = ("planned", "not_sent", "held", "in_flight", "in_doubt")
 def measure(
     *, messages: int = 1_000_000, size: int = 1000, rate: int = 10, rows: int = 1_000_000
 ) -> list[Line]:
-    """Run everything and return the table."""
+    """Run everything and return the table; the parts are shown as they end."""
     with postgres() as server:
         url = server.get_uri()
-        lines = campaign(server, url, messages, size, rate)
-        lines += keys(url)
-        lines += outbox(url)
-        lines += costs(url, rows)
+        lines: list[Line] = []
+        for part in (
+            partial(campaign, server, url, messages, size, rate),
+            partial(keys, url),
+            partial(outbox, url),
+            partial(costs, url, rows),
+        ):
+            some = part()
+            show(some)
+            lines += some
     return lines
 
 
@@ -410,7 +417,7 @@ async def _costs(url: str, rows: int) -> list[Line]:
             seconds = time.perf_counter() - began
             claims.append(claimed)
             for limit, kept in each.items():
-                if limit - limit // 20 <= chunk * 1000 < limit:
+                if limit - max(1000, limit // 20) <= chunk * 1000 < limit:
                     kept.append(seconds)
         await journal.close()
     few, many = (statistics.median(it) / 1000 for it in each.values())
@@ -519,13 +526,8 @@ def main() -> None:
     elif options.enqueue is not None:
         enqueue(options.enqueue)
     else:
-        show(
-            measure(
-                messages=options.messages,
-                size=options.size,
-                rate=options.rate,
-                rows=options.rows,
-            )
+        measure(
+            messages=options.messages, size=options.size, rate=options.rate, rows=options.rows
         )
 
 

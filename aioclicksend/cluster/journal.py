@@ -311,7 +311,9 @@ class PostgresJournal:
             rows[n] = row
         for n in conflicts:
             rows[n] = 0
-        entries = await _entries(connection, list(found.values()))
+        # Equal messages of one draft share a row, and none of them was entered before.
+        ours = {row[1] for row in draft}
+        entries = await _entries(connection, [row for row in found.values() if row not in ours])
         known = {n: entries[row] for n, row in found.items() if row in entries}
         return Planned(rows, known | conflicts)
 
@@ -365,7 +367,7 @@ class PostgresJournal:
             locked = await (await connection.execute(sentences.LOCK, values)).fetchall()
             again = {row for row, is_again in locked if is_again}
             free = {row for row, _ in locked}
-            won = [row for row in rows if row in free]
+            won = [row for row in dict.fromkeys(rows) if row in free]
             over: list[int] = []
             if limit is not None:
                 book = await connection.execute(sentences.COMMITTED_LOCKED, values)

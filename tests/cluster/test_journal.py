@@ -175,6 +175,8 @@ async def test_equal_keys_of_one_call_are_one_message(postgres_journal: NewJourn
             0, encode([message] * 3, SmsMessage, journal.ref_prefix(), keys=["k", "k", None])
         )
         assert planned.rows[0] == planned.rows[1] != planned.rows[2]
+        assert planned.known == {}
+        assert list((await journal.begin(planned.rows, 1)).won) == list(planned.rows[1:])
 
 
 async def test_a_message_not_sent_frees_its_key(postgres_journal: NewJournal) -> None:
