@@ -182,11 +182,11 @@ select count(*) from changed
 
 TAKEN = "select message_id from standing where journal = %(journal)s and message_id = any(%(ids)s)"
 
-# Some are open: of these, those whose owner is alive.
-OPEN = """
-select count(*), count(*) filter (where o.ended is null and o.lease_until > clock_timestamp())
-from standing s left join owner o on o.id = s.owner
+# Of messages that are open, those whose owner is alive.
+ALIVE = """
+select count(*) from standing s join owner o on o.id = s.owner
 where s.id = any(%(rows)s::bigint[]) and s.state in ('in_flight', 'in_doubt')
+    and o.ended is null and o.lease_until > clock_timestamp()
 """
 
 # Owners.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -262,8 +263,6 @@ async def test_resolving_decides_on_what_is_unknown(postgres_journal: NewJournal
 
 
 async def test_an_outcome_is_waited_for(postgres_journal: NewJournal) -> None:
-    import asyncio
-
     async with postgres_journal("web") as sender, postgres_journal("web") as waiter:
         rows = (await sender.plan(0, encoded(sender, "code", keys=["k"]))).rows
         begun = await sender.begin(rows, 1)
@@ -271,6 +270,25 @@ async def test_an_outcome_is_waited_for(postgres_journal: NewJournal) -> None:
         await asyncio.sleep(0.05)
         assert not waiting.done()
         await sender.finish(rows, accepted(), begun.batch)
+        (entry,) = await waiting
+        assert entry.state is State.ACCEPTED
+
+
+async def test_who_loses_waits_for_a_begin_that_has_not_committed(
+    postgres_journal: NewJournal,
+) -> None:
+    async with postgres_journal("web") as sender, postgres_journal("web") as waiter:
+        rows = (await sender.plan(0, encoded(sender, "code", keys=["k"]))).rows
+        async with sender._database.connection() as connection:
+            async with connection.transaction():
+                await connection.execute(
+                    "update standing set state = 'in_flight', owner = %s", [sender._owner]
+                )
+                assert list((await waiter.begin(rows, 1)).won) == []
+                waiting = asyncio.create_task(waiter.outcome(rows))
+                await asyncio.sleep(0.1)
+                assert not waiting.done()
+        await sender.finish(rows, accepted(), 0)
         (entry,) = await waiting
         assert entry.state is State.ACCEPTED
 
