@@ -8,6 +8,7 @@ while a transaction commits, nobody knows whether it did, and it is run again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
+import anyio
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
@@ -51,6 +53,7 @@ _TRANSIENT = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.DeadlockDetected,
+    psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.SerializationFailure,
     TimeoutError,
 )
@@ -160,10 +163,17 @@ class Database:
             ConfigurationError: the server is too old, or the credentials are refused.
 
         """
+        connecting = asyncio.ensure_future(
+            psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+        )
         try:
-            connection: Connection = await psycopg.AsyncConnection.connect(
-                self.conninfo, autocommit=True
-            )
+            connection: Connection = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # Cancelled half-way, psycopg would leave the connection open.
+            with anyio.CancelScope(shield=True):
+                with contextlib.suppress(psycopg.Error):
+                    await (await connecting).close()
+            raise
         except psycopg.OperationalError as error:
             if _is_refusal(str(error)):
                 raise ConfigurationError(
@@ -194,7 +204,11 @@ class Database:
     def conninfo_for(given: dict[str, Any], schema: str) -> str:
         """Return the parameters of a connection whose names are those of a schema."""
         # A plan made while a table was empty would be kept when it has a million rows.
-        ours = f"-c search_path={schema},pg_temp -c plan_cache_mode=force_custom_plan"
+        # A process that stands still inside a transaction must not hold up the others for long.
+        ours = (
+            f"-c search_path={schema},pg_temp -c plan_cache_mode=force_custom_plan "
+            "-c idle_in_transaction_session_timeout=5s"
+        )
         options = f"{given.get('options') or ''} {ours}".strip()
         return make_conninfo(**(_NETWORK | given | {"options": options}))
 

@@ -25,6 +25,7 @@ import logging
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import blake2b, sha256
@@ -364,9 +365,36 @@ class PostgresJournal:
         self._next_batch += 1
         batch = self._next_batch
         values = self._values(rows=_array(rows), attempt=attempt, batch=batch)
+
+        if limit is None and not reserved:
+            won, has_lease = await self._begin_at_once(values)
+            begun = Begun(batch, [row for row in dict.fromkeys(rows) if row in won])
+        else:
+            begun, has_lease = await self._begin_within(limit, rows, reserved, values)
+        if not has_lease and not begun.won:
+            raise self._lost("others took it for dead")
+        return begun
+
+    async def _begin_at_once(self, values: dict[str, Any]) -> tuple[set[int], bool]:
+        async def work(connection: Connection) -> tuple[set[int], bool]:
+            found = await connection.execute(sentences.BEGIN_AT_ONCE, values)
+            row = await found.fetchone()
+            assert row is not None
+            return set(row[0]), row[1]
+
+        return await self._database.run(work, patience=self._lease_left, in_transaction=False)
+
+    async def _begin_within(
+        self,
+        limit: Decimal | None,
+        rows: Sequence[int],
+        reserved: Sequence[Decimal],
+        values: dict[str, Any],
+    ) -> tuple[Begun, bool]:
+        """Begin what fits a budget; the lock on the journal's row puts the spenders in a row."""
         amounts = dict(zip(rows, reserved or repeat(Decimal(0)), strict=False))
 
-        async def work(connection: Connection) -> Begun | None:
+        async def work(connection: Connection) -> tuple[Begun, bool]:
             locked = await (await connection.execute(sentences.LOCK, values)).fetchall()
             again = {row for row, is_again in locked if is_again}
             free = {row for row, _ in locked}
@@ -376,22 +404,14 @@ class PostgresJournal:
                 book = await connection.execute(sentences.COMMITTED_LOCKED, values)
                 won, over = _within(limit, await _number(book), won, amounts, again)
             if won:
-                costs = [amounts[row] for row in won] if reserved else []
-                await connection.execute(
-                    sentences.BEGIN, values | {"won": _array(won), "amounts": costs}
-                )
+                costs = {"won": _array(won), "amounts": [amounts[row] for row in won]}
+                await connection.execute(sentences.BEGIN, values | costs)
                 if more := sum(amounts[row] for row in won if row not in again):
                     await connection.execute(sentences.COMMIT_MORE, values | {"amount": more})
-            elif not over:
-                kept = await (await connection.execute(sentences.HAS_LEASE, values)).fetchone()
-                if not (kept and kept[0]):
-                    return None
-            return Begun(batch, won, over)
+            kept = await (await connection.execute(sentences.HAS_LEASE, values)).fetchone()
+            return Begun(values["batch"], won, over), bool(kept and kept[0]) or bool(over)
 
-        begun = await self._database.run(work, patience=self._lease_left)
-        if begun is None:
-            raise self._lost("others took it for dead")
-        return begun
+        return await self._database.run(work, patience=self._lease_left)
 
     async def finish(
         self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None = None
@@ -416,12 +436,11 @@ class PostgresJournal:
         async def work(connection: Connection) -> set[int]:
             found = await (await connection.execute(statement, values)).fetchone()
             assert found is not None
-            written, change, _ = found
-            if change:
-                await connection.execute(sentences.COMMIT_MORE, values | {"amount": change})
-            return set(written or ())
+            return set(found[0] or ())
 
-        written = await self._database.run(work, patience=self._lease_left)
+        written = await self._database.run(
+            work, patience=self._lease_left, in_transaction=False
+        )
         return [row for row in rows if row not in written]
 
     # Reading and deciding.
@@ -434,20 +453,16 @@ class PostgresJournal:
             await bury_neighbours(self._database)
         values = self._values(limit=limit, after=after, seconds=OFFER)
 
+        statement = sentences.OFFER_SENDABLE
+        if state is State.IN_DOUBT:
+            statement = sentences.CLAIM_DOUBTFUL
+
         async def work(connection: Connection) -> list[Entry]:
-            if state is State.IN_DOUBT:
-                found = await connection.execute(sentences.CLAIM_DOUBTFUL, values)
-            else:
-                # One at a time, or two would be offered the same.
-                await connection.execute(sentences.LOCK_JOURNAL, values)
-                found = await connection.execute(sentences.SENDABLE, values)
+            found = await connection.execute(statement, values)
             rows = [row for (row,) in await found.fetchall()]
-            if rows and state is not State.IN_DOUBT:
-                offer = values | {"first": rows[0], "last": rows[-1]}
-                await connection.execute(sentences.OFFER, offer)
             return list((await _entries(connection, rows)).values())
 
-        return await self._database.run(work)
+        return await self._database.run(work, in_transaction=False)
 
     async def outcome(self, rows: Sequence[int]) -> list[Entry]:
         """Wait until messages are settled or sendable.
@@ -667,8 +682,10 @@ async def _entries(connection: Connection, rows: Sequence[int]) -> dict[int, Ent
 
 
 def _entry(found: tuple[Any, ...]) -> Entry:
-    row, text, media_file, generated, state, *result, batch, attempt, intent, reserved, exited = found
+    row, text, media_file, generated, state, *result, batch, attempt, age, reserved, exited = found
     message_id, parts, price, reason, detail = result
+    # By our own clock, wrong as it may be: it is compared with times that were read from it.
+    begun = 0.0 if age is None else time.time() - age
     body = text.encode()
     return Entry(
         row=row,
@@ -683,7 +700,7 @@ def _entry(found: tuple[Any, ...]) -> Entry:
         detail=detail,
         batch=batch,
         attempt=attempt,
-        intent=intent,
+        intent=begun,
         reserved=reserved,
         owner_exited=exited,
         has_unique_ref=generated,

@@ -1,4 +1,8 @@
-"""The SQL of the journal. One short transaction each; no lock is held across a request."""
+"""The SQL of the journal. No lock is held across a request.
+
+What locks rows that others need is one statement, which ends on the server even if its process
+stands still: between two statements of a transaction that process would hold up everybody.
+"""
 
 COPY_INCOMING = """
 copy incoming (n, id, identity, ref, "to", body, media_file, generated, key, content,
@@ -54,7 +58,7 @@ select m.id, m.body, m.media_file, m.generated,
     case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < clock_timestamp())
         then 'in_doubt' else s.state end,
     s.message_id, s.parts, s.price, s.reason, s.detail, s.batch, s.attempt,
-    coalesce(extract(epoch from b.begun), 0)::float8, s.reserved, coalesce(sender.exited, false)
+    extract(epoch from clock_timestamp() - b.begun)::float8, s.reserved, coalesce(sender.exited, false)
 from message m join standing s using (id)
 left join owner o on o.id = s.owner
 left join batch b on b.id = s.batch left join owner sender on sender.id = b.owner
@@ -76,6 +80,21 @@ where s.id = any(%(rows)s::bigint[]) and s.journal = %(journal)s and {_MAY_BEGIN
         and lease_until > clock_timestamp())
 order by s.id for update of s skip locked
 """
+
+# Without a budget all of it at once.
+BEGIN_AT_ONCE = f"""
+with free as materialized ({LOCK.strip()}),
+made as (
+    insert into batch (id, journal, owner, attempt, begun, size)
+    select %(batch)s, %(journal)s, %(owner)s, %(attempt)s, clock_timestamp(), count(*) from free
+    having count(*) > 0 on conflict (id) do nothing),
+begun as (
+    update standing s set state = 'in_flight', owner = %(owner)s, batch = %(batch)s,
+        attempt = %(attempt)s, settled = null, reason = null, detail = null
+    from free where s.id = free.id returning s.id)
+select array(select id from begun), exists (select 1 from owner where id = %(owner)s
+    and ended is null and lease_until > clock_timestamp())
+"""  # noqa: S608 - no value from outside
 
 COMMITTED = "select committed from journal where id = %(journal)s"
 COMMITTED_LOCKED = f"{COMMITTED} for update"
@@ -118,8 +137,11 @@ written as (
     from before, {_RESULTS}
     where s.id = before.id and g.id = s.id
     returning s.id, case when s.state = 'accepted' then coalesce(s.price, before.reserved)
-        when s.state = 'unknown' then before.reserved else 0 end - before.reserved as change)
-select array_agg(id), coalesce(sum(change), 0), pg_notify(%(channel)s, '') from written
+        when s.state = 'unknown' then before.reserved else 0 end - before.reserved as change),
+booked as (
+    update journal set committed = committed + (select sum(change) from written)
+    where id = %(journal)s and (select sum(change) from written) <> 0)
+select array_agg(id), pg_notify(%(channel)s, '') from written
 """  # noqa: S608 - no value from outside
 
 
@@ -129,19 +151,22 @@ FINISH_NEVER_BEGUN = _finish("s.state in ('planned', 'not_sent', 'held')")
 
 # What an opt-out forbids is asked about again when it is handed in again, not at every look.
 # Ranges that a living owner was offered are left to it, so that workers do not contend for rows.
-SENDABLE = """
-select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
-    and s.state in ('planned', 'not_sent', 'held')
-    and coalesce(s.reason, '') not in ('opted_out', 'invalid')
-    and not exists (select 1 from offer o where o.journal = %(journal)s
-        and o.owner <> %(owner)s and o.until > clock_timestamp() and s.id between o.first and o.last)
-order by s.id limit %(limit)s
-"""
-LOCK_JOURNAL = "select 1 from journal where id = %(journal)s for no key update"
-OFFER = """
-with expired as (delete from offer where journal = %(journal)s and until < clock_timestamp())
-insert into offer values (%(journal)s, %(owner)s, %(first)s, %(last)s,
-    clock_timestamp() + make_interval(secs => %(seconds)s))
+OFFER_SENDABLE = """
+with picked as materialized (
+    select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
+        and s.state in ('planned', 'not_sent', 'held')
+        and coalesce(s.reason, '') not in ('opted_out', 'invalid')
+        and not exists (select 1 from offer o where o.journal = %(journal)s
+            and o.owner <> %(owner)s and o.until > clock_timestamp()
+            and s.id between o.first and o.last)
+    order by s.id limit %(limit)s),
+expired as (delete from offer where ctid = any(array(select ctid from offer
+    where journal = %(journal)s and until < clock_timestamp() for update skip locked))),
+offered as (
+    insert into offer select %(journal)s, %(owner)s, min(id), max(id),
+        clock_timestamp() + make_interval(secs => %(seconds)s)
+    from picked having count(*) > 0)
+select id from picked order by id
 """
 
 # What was looked up once more and stayed unknown is for a person to decide. `batch` stays what it

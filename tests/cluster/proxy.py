@@ -21,6 +21,7 @@ class Proxy:
         self._open = asyncio.Event()
         self._open.set()
         self.url = ""
+        self._busy: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
         """Pass nothing on; connections stay open, as in a partition."""
@@ -30,7 +31,18 @@ class Proxy:
         """Pass everything on again."""
         self._open.set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
+    async def close(self) -> None:
+        """End all connections."""
+        for task in list(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._host.startswith("/"):
             path = f"{self._host}/.s.PGSQL.{self._port}"
             there = await asyncio.open_unix_connection(path)
@@ -42,11 +54,14 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                await self._open.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+            try:
+                while data := await reader.read(65536):
+                    await self._open.wait()
+                    writer.write(data)
+                    await writer.drain()
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     def name_of(self, port: int) -> str:
         return f"postgresql://{self._user}@127.0.0.1:{port}/{self._name}"
@@ -55,10 +70,10 @@ class Proxy:
 @asynccontextmanager
 async def proxy_of(url: str) -> AsyncIterator[Proxy]:
     proxy = Proxy(url)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.url = proxy.name_of(server.sockets[0].getsockname()[1])
     try:
         yield proxy
     finally:
-        proxy.mend()
         server.close()
+        await proxy.close()
