@@ -48,6 +48,8 @@ class Attempt:
 
     __slots__ = (
         "clock",
+        "connection",
+        "is_answered",
         "opened",
         "pace",
         "phase",
@@ -72,6 +74,10 @@ class Attempt:
         self.clock = clock
         self.turn_left = turn_left
         self.phase = "pool"
+        self.connection: object | None = None
+        """What tells its connection from others."""
+        self.is_answered = False
+        """Whether its reply was read to the end."""
         self.opened = False
         """Whether its connection is a new one."""
         self.waited = 0.0

@@ -18,6 +18,7 @@ once more, and counted once.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -34,6 +35,7 @@ from .webhooks.parse import event_of
 from .webhooks.sqlite import inbox_of
 
 __all__ = [
+    "Breaker",
     "Change",
     "DeliveryReport",
     "DeliveryState",
@@ -56,12 +58,53 @@ too.
 TRANSIENT = (NotSentError, UnknownOutcomeError, ServerError)
 """Errors of a look that may be over by the next one."""
 
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%").fullmatch
 _IDLE = 0.5
 """Seconds between two looks for what another process stored."""
 _MANY = 500
 """Changes that are read at once."""
 
 log = logging.getLogger("aioclicksend")
+
+
+class Breaker(Struct, frozen=True):
+    """Decides when so many messages fail that sending should stop: a bad list, a blocked sender.
+
+    Args:
+        share: the share of failed messages among those that are final, above 0 and up to 1.
+        minimum: final messages before it may trip: of the first ones the failed come fastest.
+
+    Raises:
+        ValueError: a value is out of range.
+
+    """
+
+    share: float
+    minimum: int = 50
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError("share: must be above 0 and at most 1")
+        if self.minimum < 1:
+            raise ValueError("minimum: must be at least 1")
+
+    @classmethod
+    def parse(cls, text: str) -> Breaker:
+        """Return the breaker of a share such as ``20%``.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        percent = _PERCENT(text.strip())
+        if percent is None or not 0 < float(percent[1]) <= 100:
+            raise ValueError("must be a share such as 20%, above 0% and up to 100%")
+        return cls(float(percent[1]) / 100)
+
+    def trips(self, delivered: int, failed: int) -> bool:
+        """Whether so many have failed, of those that are final."""
+        final = delivered + failed
+        return final >= self.minimum and failed >= self.share * final
 
 
 class DeliveryReport(Struct, frozen=True, kw_only=True):

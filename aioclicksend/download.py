@@ -43,7 +43,7 @@ def _checked(url: str, *, loopback: bool) -> URL:
     Args:
         url: the address, which a server may have given.
         loopback: whether the API itself is on this machine. Only then may a file be: otherwise the
-            address would make this program ask services that listen to nobody else.
+            address would make this program ask services that trust this machine alone.
 
     Raises:
         ValueError: it must not be used.

@@ -67,7 +67,7 @@ class Groups:
 
     @cached_property
     def referrals(self) -> Referrals:
-        """Accounts that came by our referral."""
+        """Accounts that were referred by this one."""
         from .api.account import Referrals
 
         return Referrals(self._session)
@@ -165,7 +165,7 @@ class Groups:
 
     @cached_property
     def own_numbers(self) -> OwnNumbers:
-        """Numbers of one's own as senders."""
+        """Numbers of your own as senders."""
         from .api.numbers import OwnNumbers
 
         return OwnNumbers(self._session)
@@ -200,21 +200,21 @@ class Groups:
 
     @cached_property
     def short_urls(self) -> ShortUrls:
-        """What became of short links."""
+        """Clicks on short links."""
         from .api.reports import ShortUrls
 
         return ShortUrls(self._session)
 
     @cached_property
     def statistics(self) -> Statistics:
-        """How much was sent, day by day."""
+        """Messages sent, day by day."""
         from .api.reports import Statistics
 
         return Statistics(self._session)
 
     @cached_property
     def delivery_issues(self) -> DeliveryIssues:
-        """Deliveries that were complained about."""
+        """Reports of failed deliveries."""
         from .api.reports import DeliveryIssues
 
         return DeliveryIssues(self._session)

@@ -1,8 +1,18 @@
-"""Walking what the API hands out in pages.
+"""Walking the paged lists of the API.
 
-The next pages are asked for while the first are read, in order and at most `prefetch` ahead. They
-are tasks of the client's session, cancelled as soon as their walk is dropped, so that ``break``
-leaves nothing behind. Pages are asked for by number: ``next_page_url`` names another host.
+::
+
+    page 1 ─▶ reveals how many there are ─▶ 2, 3, 4, … in flight, at most `prefetch` ahead
+                                              │ in order
+                                              ▼
+                              async for item ─ break: what is in flight is cancelled
+
+Pages in flight are tasks of the client's session, cancelled as soon as their walk is dropped, so
+that ``break`` leaves nothing behind. Pages are requested by number: ``next_page_url`` names another
+host.
+
+Invariants: items come in the server's order; a walk ends even if the server has no end, since pages
+that only repeat earlier ones stop it.
 """
 
 from __future__ import annotations
@@ -21,8 +31,8 @@ from .models.base import number, rows_of
 T = TypeVar("T")
 
 _REPEATS = 3
-"""Pages in a row that show only what an earlier one did. One can come of rows that shifted while
-they were read; a server that goes on like this would do so for ever."""
+"""Pages in a row that repeat an earlier one before a walk ends. One can be caused by rows that
+shifted meanwhile; a server that repeats more would never stop."""
 
 
 class _Start(Protocol):
@@ -123,11 +133,11 @@ class Pages(Generic[T]):
 
 
 Ask: TypeAlias = Callable[[int, Mapping[str, str]], Awaitable[tuple[Page[T], Mapping[str, str]]]]
-"""Fetches a page by its number and the query that leads to it, and tells the query of the next."""
+"""Fetches a page by its number and the query that leads to it; also returns that of the next."""
 
 
 class LinkedPages(Pages[T]):
-    """A list whose pages tell where the next one is, and are not numbered.
+    """A list whose pages are not numbered, but link to the next.
 
     `page` reads all pages before the one it is asked for.
     """
@@ -147,7 +157,7 @@ class LinkedPages(Pages[T]):
 
 
 class _Chain(Generic[T]):
-    """Fetches the pages of one walk, each from where the one before said."""
+    """Fetches the pages of one walk, each by the link of the one before."""
 
     def __init__(self, ask: Ask[T]) -> None:
         self._ask = ask
@@ -155,7 +165,7 @@ class _Chain(Generic[T]):
         self._turn = asyncio.Lock()
 
     async def __call__(self, number: int) -> Page[T]:
-        async with self._turn:  # first come, first served: in the order of the pages
+        async with self._turn:  # asyncio's locks are fair: pages are fetched in their order
             if number > 1 and not self._link:
                 return Page(items=[], number=number, total=None, last=number - 1, raw=[])
             page, self._link = await self._ask(number, self._link)
@@ -183,7 +193,7 @@ def link_to_next(data: Any) -> dict[str, str]:
 
 
 class Walk(Generic[T]):
-    """The pages of one walk in order, with the next ones under way."""
+    """The pages of one walk in order, with the next ones in flight."""
 
     def __init__(
         self, fetch: Callable[[int], Awaitable[Page[T]]], start: _Start, prefetch: int
@@ -215,7 +225,7 @@ class Walk(Generic[T]):
         return page
 
     async def aclose(self) -> None:
-        """End the walk and what it has under way; dropping the walk does the same."""
+        """End the walk and cancel what it has in flight; dropping the walk does the same."""
         self._ended = True
         ahead, self._ahead = self._ahead, deque()
         for task in ahead:
@@ -244,7 +254,7 @@ class Walk(Generic[T]):
         before = self._before
         if before is None:
             self._next = 2
-            return await self._fetch(1)  # alone: it tells how many there are
+            return await self._fetch(1)  # alone, as it reveals how many there are
         if before.ends(self._seen):
             return None
         self._look_ahead(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment
 
 from .config import is_loopback
 from .errors import ConfigurationError
@@ -19,7 +18,7 @@ class Proxies:
 
     def __init__(self, proxy: str | None = None, no_proxy: str = "") -> None:
         self._proxy = proxy
-        self._bypass = {"no": no_proxy}
+        self._direct = [it.strip().lower().lstrip(".") for it in no_proxy.split(",") if it.strip()]
 
     @classmethod
     def given(cls, proxy: str) -> Proxies:
@@ -48,7 +47,12 @@ class Proxies:
         host = parts.hostname or ""
         if parts.scheme != "https" or is_loopback(host):
             return None
-        return None if proxy_bypass_environment(parts.netloc, self._bypass) else self._proxy
+        return None if self._is_direct(host, parts.port or 443) else self._proxy
+
+    def _is_direct(self, host: str, port: int) -> bool:
+        """Whether ``NO_PROXY`` names a host or a domain it is in, with its port or without one."""
+        names = (it.removesuffix(f":{port}") for it in self._direct)
+        return any(it in ("*", host) or host.endswith(f".{it}") for it in names)
 
 
 def _checked(proxy: str, what: str) -> str:

@@ -126,10 +126,10 @@ class Group:
         """Send an operation and return what `decode` makes of its ``data``."""
         request = self._request(operation, **parts)
 
-        def decipher(reply: Reply) -> R:
+        def decoded(reply: Reply) -> R:
             return decode(wire.data_of(request, reply))
 
-        return await self._session.exchange(request, decipher)
+        return await self._session.exchange(request, decoded)
 
 
 def operation(
@@ -177,7 +177,7 @@ def pages(path: str) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]
 def linked_pages(
     path: str, *, rows_in: str = "data", limit: str = "limit"
 ) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:
-    """Declare a walk over a list whose pages tell the query of the next.
+    """Declare a walk over a list whose pages link to the next.
 
     Args:
         path: as for every operation.

@@ -279,6 +279,7 @@ class Session:
                     trace_request_ctx=progress,
                 ) as response:
                     reply = await self._read(response, request, progress)
+                    progress.is_answered = True
         except asyncio.CancelledError:
             if progress is not None and progress.sent_at is not None and not request.repeatable:
                 log.warning(
@@ -296,6 +297,7 @@ class Session:
         finally:
             if progress is not None:
                 call.took(progress)
+                self._transport.took(progress)
         self._after_reply(call, reply, _since(progress.sent_at))
         what = rule.fate(sent=True, status=reply.status)
         if request.wire is not None and what is not Fate.UNKNOWN:
@@ -320,7 +322,8 @@ class Session:
         limit = self.limits.reply if sink is None else self.limits.download
         if sink is not None:
             await sink.begin()
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while chunk := await response.content.read(_CHUNK):
             size += len(chunk)
             if size > limit:

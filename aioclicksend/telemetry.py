@@ -17,11 +17,12 @@ span ``POST /v3/sms/send``      one call: ``http.request.method``, ``url.templat
                                 ``http.response.status_code``, ``http.request.resend_count``,
                                 ``error.type``, ``clicksend.call.id``, ``clicksend.outcome``,
                                 ``clicksend.response_code``; retries and pauses are its events
-span ``clicksend.batch``        one batch: ``clicksend.batch.size``, ``.attempt``,
+span ``clicksend.batch``        one batch: ``clicksend.batch.size``, ``.attempt``, and of
                                 ``.accepted``, ``.rejected``, ``.not_sent``, ``.unknown``
+                                those that are not 0
 ``http.client.request.duration``  s, each request that was answered
 ``clicksend.call.duration``     s, by operation and outcome
-``clicksend.pace.wait``         s, waiting for the rate limit and for pauses
+``clicksend.pace.wait``         s, of requests that waited for the rate limit or a pause
 ``clicksend.retries``           by operation
 ``clicksend.holds``             pauses the server asked for; ``clicksend.hold.duration`` in s
 ``clicksend.messages``          messages of batches, by outcome
@@ -54,11 +55,13 @@ from .models.base import code_in
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .bulk.report import Statistics
+    from .bulk.outcome import Statistics
 
 _SCOPE = "aioclicksend"
 
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
+_AT_ONCE = 0.001
+"""Seconds; less is no wait, but the turn of the event loop."""
 _LAGS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 72 * 3600)
 """Seconds; receipts can take three days."""
 
@@ -192,7 +195,8 @@ class Telemetry:
         yield Observation(self._spent_before + now)
 
     def _before_request(self, event: RequestEvent) -> None:
-        self._wait.record(event.waited)
+        if event.waited > _AT_ONCE:
+            self._wait.record(event.waited)
 
     def _after_reply(self, event: ReplyEvent) -> None:
         method, _, template = event.operation.partition(" ")
@@ -258,9 +262,9 @@ class Telemetry:
             "not_sent": event.not_sent,
             "unknown": event.unknown,
         }
+        counts = {outcome: count for outcome, count in counts.items() if count}
         for outcome, count in counts.items():
-            if count:
-                self._messages.add(count, {"clicksend.outcome": outcome})
+            self._messages.add(count, {"clicksend.outcome": outcome})
         self._batch.record(event.seconds)
         end = time.time_ns()
         attributes: Attributes = {

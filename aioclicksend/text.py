@@ -29,6 +29,10 @@ _EXTENSION = "\f^{}\\[~]|€"
 
 _find_foreign = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").finditer
 _all_gsm = re.compile(f"[{re.escape(_BASIC + _EXTENSION)}]*").fullmatch
+_is_one_part = re.compile(f"[{re.escape(_BASIC)}]{{1,160}}").fullmatch
+_new = tuple.__new__
+_SELECTORS = frozenset(map(chr, [0x034F, 0x115F, 0x1160, 0x3164, *range(0xFE00, 0xFE10)]))
+"""Characters that are printable by their category, and yet leave nothing to see."""
 _ESCAPED = str.maketrans({character: f"\x1b{character}" for character in _EXTENSION})
 
 
@@ -65,12 +69,24 @@ class Segments(NamedTuple):
         return self.parts > MAX_PARTS
 
 
+def visible(character: str) -> str:
+    """Return a character, or its code and name where it cannot be seen."""
+    if character.isprintable() and not character.isspace() and character not in _SELECTORS:
+        return character
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X} {name}".rstrip()
+
+
 def segments(body: str) -> Segments:
     """Return how a body is split into parts.
 
     A line break counts one, as in the standard; ClickSend's help counts it as two, which is true of
     a CR with an LF.
     """
+    if _is_one_part(body):
+        # Most bodies: no need to count.
+        size = len(body)
+        return _new(Segments, ("GSM-7", size, 1, 160 - size, (), 1))
     if _all_gsm(body):
         units, parts, left = _gsm(body)
         return Segments("GSM-7", units, parts, left, (), parts)
@@ -152,7 +168,8 @@ _EQUIVALENTS = {
 _REPLACEMENTS = {old: new for new, olds in _EQUIVALENTS.items() for old in olds} | {"\r\n": "\n"}
 _replaceable = re.compile(
     f"\r\n|[{re.escape(''.join(filter(None, ''.join(_EQUIVALENTS.values()))))}]"
-    "|[^\\W\\d_][\u0300-\u036f]+"
+    # Not more accents than a letter bears: putting many in order takes quadratic time.
+    "|[^\\W\\d_][\u0300-\u036f]{1,4}(?![\u0300-\u036f])"
 )
 
 

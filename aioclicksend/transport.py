@@ -1,15 +1,18 @@
 """The aiohttp session that requests go through, and who closes it.
 
-A call with an effect never goes out on a connection that was idle::
+A call with an effect goes out on a new connection, except for a busy bulk sender's::
 
-    GET, price   ──▶ an idle connection, or a new one
-    send, PUT, … ──▶ a new connection; idle ones in its way are closed
+    GET, price     ──▶ an idle connection, or a new one
+    send, PUT, …   ──▶ a new one; idle ones in its way are closed
+    a bulk request ──▶ one that was in use less than a second ago, or a new one
 
 A server may close an idle connection in the very moment in which a request is written to it, and a
 connection that breaks looks the same before and after the request was carried out: its outcome is
-unknown. Neither a short keep-alive nor a look at the socket closes that gap (figures come from
-benchmarks/idle_race.py); a connection that was never idle has none. It costs a handshake for each
-such call, and one call of a bulk sender carries up to 1000 messages.
+unknown. Neither a short keep-alive nor a look at the socket closes that gap
+(benchmarks/idle_race.py has the figures); a new connection has none. It costs a handshake for each
+such call. A bulk sender without a rate limit would spend a third of its time on that; it keeps its
+connections busy instead, and looks up what is in doubt. Once a connection that was used again broke
+without a verdict, this server is trusted no more and every call with an effect opens its own.
 
 Of a session that was lent only the connector, the proxy and the tracing are used: its headers,
 cookies and credentials belong to other hosts, and its middlewares could repeat a call.
@@ -17,14 +20,17 @@ cookies and credentials belong to other hosts, and its middlewares could repeat 
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp import BaseConnector, ClientRequest, ClientSession, ClientTimeout, TraceConfig
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from .attempt import Attempt
 
@@ -32,6 +38,9 @@ _KEEPALIVE = 10.0
 """Seconds; shorter than servers keep idle connections, so that fewer reads have to be repeated."""
 
 NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+_BUSY = 1.0
+"""Seconds since its last reply for which a connection counts as busy."""
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 """The attempt that asks for a connection; aiohttp passes the connector nothing of ours."""
@@ -58,6 +67,11 @@ class Transport:
             self._session = self._open(self._lent)
         return self._session
 
+    def took(self, attempt: Attempt) -> None:
+        """Learn from an attempt that has ended."""
+        if self._session is not None and isinstance(self._session.connector, _Connector):
+            self._session.connector.took(attempt)
+
     async def aclose(self) -> None:
         """Close what was opened here."""
         if self._session is not None:
@@ -81,9 +95,17 @@ class Transport:
             _Connector(lent.connector, owned=False),
             trace_configs=[*lent.trace_configs, self._trace],
             trust_env=lent.trust_env,
-            # Has no public name; without it requests would bypass the lender's proxy.
-            proxy=lent._default_proxy,  # noqa: SLF001
+            proxy=_proxy_of(lent),
         )
+
+
+def _proxy_of(lent: ClientSession) -> URL | None:
+    """Return the proxy of a session, without which requests would bypass it."""
+    # Neither has a public name.
+    proxy, auth = lent._default_proxy, lent._default_proxy_auth  # noqa: SLF001
+    if proxy is None or auth is None:
+        return None if proxy is None else URL(proxy)
+    return URL(proxy).with_user(auth.login).with_password(auth.password)
 
 
 def _session(connector: BaseConnector, **options: Any) -> ClientSession:
@@ -100,6 +122,19 @@ class _Connector(BaseConnector):
         self._opener = opener
         self._owned = owned
         self.allowed_protocol_schema_set = opener.allowed_protocol_schema_set
+        self._answered: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+        """When the last reply on a connection was read."""
+        self.may_reuse = True
+        """Whether no connection that was used again has broken yet."""
+
+    def took(self, attempt: Attempt) -> None:
+        """Learn from an attempt that has ended whether its connection is one to use again."""
+        if attempt.connection is None or attempt.sent_at is None:
+            return
+        if attempt.is_answered:
+            self._answered[attempt.connection] = time.monotonic()
+        elif not attempt.opened:
+            self.may_reuse = False
 
     async def connect(
         self,
@@ -111,7 +146,11 @@ class _Connector(BaseConnector):
         attempt = ATTEMPT.get()
         while True:
             connection = await self._opener.connect(req, traces, timeout)
-            if attempt.opened or attempt.request.repeatable:
+            used = self._answered.get(connection.protocol, float("-inf"))
+            busy = self.may_reuse and time.monotonic() - used < _BUSY
+            in_bulk = attempt.request.wire is not None
+            if attempt.opened or attempt.request.repeatable or (in_bulk and busy):
+                attempt.connection = connection.protocol
                 return connection
             connection.close()
 

@@ -439,7 +439,7 @@ async def _one_request(journal: Any, run: int, chunk: int) -> float:
         SmsMessage(to=f"+614{chunk * 1000 + it:08}", body="Hello! We open on Monday at 9.")
         for it in range(1000)
     ]
-    planned = await journal.plan(run, encode(messages, SmsMessage, journal.ref_prefix()))
+    planned = await journal.plan(run, encode(messages, kind=SmsMessage, prefix=journal.ref_prefix()))
     began = time.perf_counter()
     begun = await journal.begin(planned.rows, 1)
     seconds = time.perf_counter() - began

@@ -2,6 +2,9 @@
 
 ``python examples/fastapi_app.py --sandbox``, then
 ``curl -X POST localhost:8000/texts --json '{"to": "+61411111111", "body": "Hello"}'``
+
+It is for programs on this machine. A page in a browser here could reach it too, so host and content
+type are checked: see aiohttp_app.py. A service that others can reach needs a login besides.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from _account import connect
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from pydantic import BaseModel
 
 from aioclicksend import Accepted, BulkSender, NotSent, Rejected, SmsMessage, Unknown
@@ -26,11 +30,19 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         yield {"bulk": bulk}  # as request.state.bulk; leaving sends what was handed over
 
 
-app = FastAPI(lifespan=lifespan)
+def only_json(content_type: Annotated[str, Header()] = "") -> None:
+    """Refuse what a page of a web site could have sent."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+
+
+app = FastAPI(lifespan=lifespan, dependencies=[Depends(only_json)])
+HOSTS = os.environ.get("HOSTS", "localhost,127.0.0.1").split(",")
+app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
 
 
 class Text(BaseModel):
-    """What is to be sent."""
+    """A text and its recipient."""
 
     to: str
     body: str
@@ -38,7 +50,7 @@ class Text(BaseModel):
 
 @app.post("/texts", status_code=201)
 async def send(text: Text, request: Request) -> dict[str, str | None]:
-    """Send one text and tell what became of it."""
+    """Send one text and answer with its outcome."""
     bulk: BulkSender[SmsMessage] = request.state.bulk
     try:
         handle = await bulk.send(SmsMessage(to=text.to, body=text.body))

@@ -33,7 +33,7 @@ LAYERS = (
     {"wire", "retry", "pacing", "proxies"},
     {"models"},
     {"config", "hooks"},
-    {"errors", "version"},
+    {"errors", "printable", "version"},
 )
 """Each may import those below it, and the modules of its own package."""
 

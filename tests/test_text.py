@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aioclicksend.text import MAX_PARTS, segments, smart_encode
+from aioclicksend.text import MAX_PARTS, segments, smart_encode, visible
 
 GSM = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -181,6 +181,22 @@ def test_what_was_replaced_explains_the_difference(body: str) -> None:
         rebuilt += body[at:index] + new
         at = index + len(old)
     assert rebuilt + body[at:] == encoded.body
+
+
+def test_what_cannot_be_seen_is_named() -> None:
+    assert visible("\u200b") == "U+200B ZERO WIDTH SPACE"
+    assert visible("\ufeff") == "U+FEFF ZERO WIDTH NO-BREAK SPACE"
+    assert visible("\u00a0") == "U+00A0 NO-BREAK SPACE"
+    assert visible("\ufe0f") == "U+FE0F VARIATION SELECTOR-16"
+    assert visible("\ue000") == "U+E000"
+    assert visible("\x07") == "U+0007"
+    assert [visible(it) for it in "–ë日"] == ["–", "ë", "日"]
+
+
+def test_many_combining_marks_take_linear_time() -> None:
+    body = "e" + "\u0301\u0323" * 120_000
+    assert smart_encode(body) == (body, ())
+    assert segments(body).units == 240_001
 
 
 def test_every_replacement_is_in_the_alphabet() -> None:

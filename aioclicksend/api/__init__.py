@@ -46,13 +46,8 @@ def operations() -> dict[tuple[str, str], Operation]:
 def matching(method: str, path: str) -> Operation | None:
     """Return the operation that a path, filled and quoted, belongs to; None for an unknown one."""
     segments = path.split("/")
-    found = [
-        operation
-        for operation in operations().values()
-        if operation.method == method and _fits(operation.path.split("/"), segments)
-    ]
-    # Of /sms/history and /sms/{message_id} the one with fewer holes.
-    return min(found, key=lambda it: it.path.count("{"), default=None)
+    candidates = _by_length().get((method, len(segments)), ())
+    return next((it for template, it in candidates if _fits(template, segments)), None)
 
 
 def template_of(path: str) -> str:
@@ -71,10 +66,19 @@ _RESOURCE = re.compile("[a-z][a-z-]*").fullmatch
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:
-    return len(template) == len(segments) and all(
-        hole.startswith("{") or hole == segment
-        for hole, segment in zip(template, segments, strict=True)
-    )
+    pairs = zip(template, segments, strict=True)
+    return all(hole == segment or hole.startswith("{") for hole, segment in pairs)
+
+
+@functools.cache
+def _by_length() -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
+    """Return the operations and the segments of their paths, by method and number of segments."""
+    found: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
+    # Of /sms/history and /sms/{message_id} the one with fewer holes comes first.
+    for operation in sorted(operations().values(), key=lambda it: it.path.count("{")):
+        segments = operation.path.split("/")
+        found.setdefault((operation.method, len(segments)), []).append((segments, operation))
+    return found
 
 
 @functools.cache

@@ -56,7 +56,7 @@ class Lists(rest.Group):
     async def import_contacts(
         self, list_id: int, file_url: str, field_order: Sequence[str]
     ) -> ContactImport:
-        """Start to import a CSV into a list; `wait_for_import` tells when it is done.
+        """Start to import a CSV into a list; `wait_for_import` waits until it is done.
 
         `file_url` is that of an upload with ``convert="csv"``. `field_order` names its columns:
         ``phone``, ``first_name``, ``last_name``, ``custom1`` to ``custom4``, ``fax_number``,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .. import rest
-from ..bulk.encode import encode
+from ..bulk.encode import check_one, encode
 from ..models.account import Account
 from ..models.base import read
-from ..models.messages import Message, MmsMessage, new_ref, request_body
+from ..models.messages import Message, MmsMessage, new_ref, request_body, thaw
 from ..models.results import Row, SendResult, send_result
 from ..pages import Pages
 from ..rest import Operation
@@ -33,7 +34,7 @@ MAX_MESSAGES = 1000
 """Messages one call takes, members of lists counted."""
 
 AHEAD = 2
-"""Pages of the history under way in look-ups: more would be wasted where the first one is enough."""
+"""Pages of the history under way in look-ups, which often end at the first one."""
 
 _FIND_SINCE = timedelta(days=1)
 
@@ -134,7 +135,9 @@ class Messages(rest.Group, Generic[M, R]):
 
         return Channel(
             name=self._message.__name__.removesuffix("Message").lower(),
-            message=self._message,
+            check=partial(check_one, kind=self._message),
+            encode=partial(encode, kind=self._message),
+            thaw=lambda json, media_file: thaw(json, self._message, media_file),
             turn=lambda: self._session.turn(self._send.label),
             post=post,
             price=price,
@@ -191,7 +194,7 @@ class Messages(rest.Group, Generic[M, R]):
 
         def decode(data: Any) -> SendResult[R]:
             if not isinstance(data, dict) or "messages" not in data:
-                raise Unreadable("a reply that tells nothing about the messages")
+                raise Unreadable("a reply without a row for any of the messages")
             return send_result(self._row, data, refs if one_row_each else ())
 
         return await self._call(operation, body=body, refs=refs, decode=decode)
@@ -213,7 +216,7 @@ def prepare(
             f"{len(messages)} messages are too many for one request (at most {MAX_MESSAGES}): "
             "use bulk(), e.g. 'async with client.sms.bulk() as bulk: await bulk.run(messages)'"
         )
-    encoded = encode(messages, kind, f"{new_ref()}-", single=False)
+    encoded = encode(messages, kind=kind, prefix=f"{new_ref()}-", single=False)
     if encoded.bad:
         bad = encoded.bad[0]
         raise ValueError(f"message {bad.position + 1} of {len(messages)}: {bad.error}")

@@ -32,7 +32,7 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
     _send = rest.register("POST", "/v3/voice/send", send)
 
     async def price(self, messages: VoiceMessage | Sequence[VoiceMessage]) -> SendResult[VoiceRow]:
-        """Return what up to 1000 calls would cost; nobody is called."""
+        """Return what up to 1000 calls would cost; no call is made."""
         return await self._post(self._price, messages)
 
     _price = rest.register("POST", "/v3/voice/price", price, repeatable=True)

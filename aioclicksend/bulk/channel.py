@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from ..models.messages import Message, thaw
+from ..models.messages import Message
 from ..pages import Pages
 from ..wire import Fence, Wire
-from .encode import Encoded, check_one, encode
+from .encode import Encoded
 from .evidence import Memory
 from .replies import Priced, Reply
 
@@ -40,12 +40,31 @@ class Post(Protocol):
         ...
 
 
+class Encode(Protocol):
+    """Encodes messages; see `encode.encode`."""
+
+    def __call__(
+        self,
+        messages: Sequence[Any],
+        *,
+        prefix: str,
+        keys: Sequence[str | None] | None = None,
+        compact: bool = False,
+    ) -> Encoded:
+        """Check messages, give refs to those without, and write their JSON."""
+        ...
+
+
 class Channel(Struct, frozen=True):
     """One kind of message: how it is checked, encoded, posted, priced and looked up."""
 
     name: str
     """``sms``, ``mms`` or ``voice``."""
-    message: type[Message]
+    check: Callable[[Any], None]
+    """Raises ValueError for a message that cannot be sent; see `check_one`."""
+    encode: Encode
+    thaw: Callable[[bytes, str | None], Message]
+    """Returns the message that a JSON (and a media file) in a journal came from."""
     turn: Callable[[], Awaitable[None]]
     """Waits until the pace lets another request start."""
     post: Post
@@ -59,22 +78,3 @@ class Channel(Struct, frozen=True):
     memory: Memory
     """What was learned of the server, shared by the senders of one client."""
     on_batch: Callable[..., object] | None = None
-
-    def check(self, message: Any) -> None:
-        """Check one message; see `check_one`."""
-        check_one(message, self.message)
-
-    def encode(
-        self,
-        messages: Sequence[Any],
-        prefix: str,
-        *,
-        keys: Sequence[str | None] | None = None,
-        compact: bool = False,
-    ) -> Encoded:
-        """Encode messages; see `encode`."""
-        return encode(messages, self.message, prefix, keys=keys, compact=compact)
-
-    def thaw(self, json: bytes, media_file: str | None) -> Message:
-        """Return the message that a JSON in a journal came from."""
-        return thaw(json, self.message, media_file)

@@ -111,9 +111,12 @@ class Dispatcher:
         self.resent = 0
         self.odd_rows = 0
         self._queue: deque[Batch | Gathering] = deque()
+        # Apart from the queue, as a pause or a long queue must not delay what is in doubt.
         self._urgent: deque[Batch] = deque()
         """What goes out even while new messages are paused: further attempts, and probes."""
         self._changed = asyncio.Event()
+        # Whoever holds it waits for the pace. Without it every lane would take a batch of its own
+        # with the few messages there are, and wait with that.
         self._turnstile = asyncio.Lock()
         self._probing = False
         """Whether what a lane takes next, or has taken, goes out small, during a pause."""
@@ -199,6 +202,8 @@ class Dispatcher:
         """Return what is to be sent next, once the pace lets it."""
         async with self._turnstile:
             while True:
+                # An event, not a condition: `wake` is called from synchronous code all over the
+                # sender.
                 while not self._has_work():
                     self._changed.clear()
                     if not self._has_work():
@@ -236,12 +241,14 @@ class Dispatcher:
             # Not meant to happen; its messages are unsent and must not be without an outcome.
             log.exception("internal error while preparing a batch")
             raise
+        # The ramp and the stream's room wait for the last of the requests it became.
         gathering.requests = max(1, len(batches))
         if not batches:
             gathering.request_ended()
             return
         for batch in batches:
             batch.on_answered(gathering.request_ended)
+        # In front of the queue and in order: they were handed over before what waits there.
         self._queue.extendleft(reversed(batches[1:]))
         if batches[1:]:
             self.wake()
@@ -253,12 +260,6 @@ class Dispatcher:
             return
         try:
             await self._deliver(batch)
-        except _Cut:
-            await self._withdraw(batch, *self._stopped)
-        except Exception as error:
-            log.exception("internal error while sending a batch")
-            if batch.open == len(batch):
-                await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
         finally:
             batch.answered()
 
@@ -275,8 +276,6 @@ class Dispatcher:
             probe.on_answered(batch.answered)
         try:
             await self._deliver(probe)
-        except _Cut:
-            await self._withdraw(probe, *self._stopped)
         finally:
             self._probing = False
             probe.answered()
@@ -285,28 +284,32 @@ class Dispatcher:
     # One batch.
 
     async def _deliver(self, batch: Batch) -> None:
-        """Send a batch, or what of it may be sent.
-
-        Raises:
-            _Cut: it was stopped before a request was begun.
-
-        """
+        """Send a batch, or what of it may be sent; settle or doubt all of it."""
         refusal = self._lifecycle.refusal
         if refusal is None and batch.is_abandoned():
             refusal = Reason.WITHDRAWN, "its stream was left"
         if refusal is not None:
             await self._withdraw(batch, *refusal)
             return
-        for step in (self._unsuppressed, self._affordable):
-            batch = await step(batch)
-            if not len(batch):
-                return
-        await self._post(batch)
+        # Each step settles what it leaves out, so `batch` is always what has no outcome yet.
+        try:
+            for step in (self._unsuppressed, self._affordable):
+                batch = await step(batch)
+                if not len(batch):
+                    return
+            await self._post(batch)
+        except _Cut:
+            await self._withdraw(batch, *self._stopped)
+        except Exception as error:
+            # Not meant to happen. Before the intent it is not sent, later it is looked up.
+            log.exception("internal error while sending a batch")
+            await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
 
     async def _unsuppressed(self, batch: Batch) -> Batch:
         """Settle what must not be written to; return the rest."""
         if self._suppress is None:
             return batch
+        # Asked as late as possible: a STOP that came a second ago must be obeyed.
         numbers = [it.to or "" for it in batch.messages]
         try:
             blocked = await self._until_stopped(self._suppress.blocked(numbers))
@@ -333,6 +336,7 @@ class Dispatcher:
             await self._withdraw(batch, Reason.BUDGET, "the budget is used up")
             return batch.part(())
         try:
+            # The very body that will be posted, so that the quote is for nothing else.
             quote = await self._until_stopped(self._channel.price(batch.body))
             await self._check_currency(quote.currency)
         except ClickSendError as error:
@@ -345,6 +349,7 @@ class Dispatcher:
             await self._withdraw(batch.part(unpriced), Reason.NOT_PRICED, detail)
         places = [place for place, it in enumerate(quotes) if it is not None]
         prices = [it for it in quotes if it is not None]
+        # Reserved before the intent: two lanes must not both spend the last cent.
         count = budget.reserve(prices)
         if count < len(places):
             left_out = batch.part(places[count:])
@@ -354,11 +359,13 @@ class Dispatcher:
         return part
 
     async def _post(self, batch: Batch) -> None:
+        # Before the intent, so that no row of this request can be dated earlier.
         batch.sent = Moment(wall=time.time(), mono=_now())
         if self._journal is not None:
             batch = await self._begin(self._journal, batch)
             if not len(batch):
                 return
+        # The lane has waited for the pace already; retries wait for it again.
         wire = Wire(turn_taken=True)
         fence = _Fence(self._journal) if self._journal is not None else None
         began = _now()
@@ -373,6 +380,8 @@ class Dispatcher:
         except _Cut:
             verdict = self._cut_verdict(batch, wire)
         except Exception as error:
+            # Of all errors before the first byte this one means that nothing more may be sent at
+            # all.
             if fence is not None and fence.failure is not None:
                 detail = self.lose_journal(fence.failure)
                 verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
@@ -404,6 +413,7 @@ class Dispatcher:
         batch.journal_batch = begun.batch
         if len(begun.won) == len(batch):
             return batch
+        # Another task or process was faster with some rows: its outcome will be theirs, too.
         won, over = set(begun.won), set(begun.over_budget)
         kept, lost, left_out = list[int](), list[int](), list[int]()
         for place, row in enumerate(batch.rows):
@@ -424,6 +434,7 @@ class Dispatcher:
         return ours
 
     def _cut_verdict(self, batch: Batch, wire: Wire) -> Verdict:
+        # No byte is out, or the last attempt was answered with 429: provably not taken.
         if not wire.sent:
             return Verdict(never_sent(batch, *self._stopped))
         detail = f"{self._lifecycle.detail}, while it was on the wire"
@@ -463,16 +474,14 @@ class Dispatcher:
             part = batch.part(places)
             part.journal_batch = None
             part.reserved = ()
-            try:
-                await self._deliver(part)
-            except _Cut:
-                await self._withdraw(part, *self._stopped)
+            await self._deliver(part)
 
     async def _doubt(self, batch: Batch, verdict: Verdict) -> None:
         """Settle what is decided and look up the rest."""
         outcomes = verdict.outcomes
         open_places = [place for place, it in enumerate(outcomes) if it is None]
         decided = [place for place, it in enumerate(outcomes) if it is not None]
+        # Before the settled part is settled: its sink may wake a task that looks at the counts.
         doubts = doubts_of(batch, open_places, verdict.doubt, _now())
         self.doubted += len(doubts)
         self.reconciler.add(doubts)
@@ -485,6 +494,7 @@ class Dispatcher:
         outcomes = never_sent(batch, reason, detail)
         if self._journal is not None and batch.rows and batch.journal_batch is None:
             if batch.attempt == 1:
+                # The journal writes NotSent only where nobody has begun the row meanwhile.
                 lost = set(await self._record(batch.rows, outcomes, None))
                 if lost:  # somebody else has begun these: their outcome is not ours to declare
                     places = [it for it, row in enumerate(batch.rows) if row in lost]
@@ -501,6 +511,7 @@ class Dispatcher:
 
     async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Record and settle the outcomes of a whole batch."""
+        # First the witness and the ids, then the outcome: whoever gets it may send the same again.
         self.reconciler.accepted(batch, outcomes)
         if self._journal is not None and batch.rows:
             await self._record(batch.rows, outcomes, batch.journal_batch or 0)
@@ -588,6 +599,8 @@ class Dispatcher:
     def send_again(self, doubts: Sequence[Doubt]) -> None:
         """Queue doubtful messages for another attempt, in requests no larger than before."""
         self.resent += len(doubts)
+        # Messages of different first requests are not mixed: a request that is too poisonous to be
+        # answered would else infect another one's messages.
         groups: dict[object, list[Doubt]] = {}
         for doubt in doubts:
             groups.setdefault((doubt.attempt, doubt.origin), []).append(doubt)
@@ -620,6 +633,7 @@ class Dispatcher:
         """
         with anyio.CancelScope() as scope:
             self._cuttable[scope] = wire or Wire(), size
+            # `stop` may have come between two waits, when there was no scope to cancel.
             if self._is_to_be_cut(self._cuttable[scope][0]):
                 scope.cancel()
             try:
@@ -646,7 +660,8 @@ class Dispatcher:
         assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
         if reply.date is not None and not batch.may_be_scheduled:
-            self._channel.memory.clock.observe(reply.date, batch.sent.mono, _now())
+            stamp = reply.date, batch.sent.mono, _now()
+            self._channel.memory.clock.stamps.append(stamp)
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, overload
 
@@ -163,11 +162,6 @@ class Encoded:
                 self._bare = self.bodies
         return self._bare
 
-    @property
-    def content(self) -> bytes:
-        """A digest of all messages as they were handed in."""
-        return digest_of(self.bare, self.media_files)
-
     def body(self, places: Sequence[int]) -> bytes:
         """Return the body of a request of some of the messages, which share a media file."""
         if self._body is not None and len(places) == len(self):
@@ -210,15 +204,7 @@ class Encoded:
         yield part
 
 
-def digest_of(bare: Sequence[bytes], media_files: Sequence[str | None] | None) -> bytes:
-    """Return a digest of messages as they were handed in, in their order."""
-    hashed = blake2b(b"\n".join(bare), digest_size=16)
-    if media_files is not None:
-        hashed.update(_encode(list(media_files)))
-    return hashed.digest()
-
-
-def check_one(message: Any, kind: type[Message], *, single: bool = True) -> None:
+def check_one(message: Any, *, kind: type[Message], single: bool = True) -> None:
     """Check one message.
 
     Args:
@@ -240,9 +226,9 @@ def check_one(message: Any, kind: type[Message], *, single: bool = True) -> None
 
 def encode(
     messages: Sequence[Any],
+    *,
     kind: type[Message],
     prefix: str,
-    *,
     keys: Sequence[str | None] | None = None,
     single: bool = True,
     compact: bool = False,
@@ -268,9 +254,9 @@ def encode(
     refs, bare, bad, good_keys = [], [], [], []
     for position, message in enumerate(messages):
         try:
-            check_one(message, kind, single=single)
+            check_one(message, kind=kind, single=single)
             json = freeze(message)
-        except ValueError as error:
+        except Exception as error:  # also what JSON cannot hold, such as an object in a field
             bad.append(BadMessage(position, message, str(error)))
             continue
         refs.append(message.custom_string or f"{prefix}{position:x}")
@@ -317,7 +303,7 @@ def _encode_alike(
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
         return refs, _encode({"messages": messages}), named
-    except (TypeError, AttributeError, UnicodeEncodeError):  # not text, or a lone surrogate
+    except Exception:  # not text, a lone surrogate, ...: the general way says what is wrong
         return None
 
 

@@ -46,31 +46,28 @@ class ServerClock:
     """
 
     def __init__(self) -> None:
-        self._offsets: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
+        self.stamps: deque[tuple[float, float, float]] = deque(maxlen=_OBSERVATIONS)
+        """Seconds that the server stamped, each between two moments of ours: sent, received."""
 
     @property
     def is_known(self) -> bool:
         """Whether any reply has shown it."""
-        return bool(self._offsets)
-
-    def observe(self, stamped: float, sent: float, received: float) -> None:
-        """Learn from a second that the server stamped between two moments of ours."""
-        self._offsets.append((stamped - received, stamped + 1.0 - sent))
+        return bool(self.stamps)
 
     @property
     def least(self) -> float:
         """Seconds to add to our clock for the server's: no observation allows less."""
-        return min(low for low, _ in self._offsets)
+        return min(stamped - received for stamped, _, received in self.stamps)
 
     @property
     def closest(self) -> float:
         """The same by the observation that was most precise from below."""
-        return max(low for low, _ in self._offsets)
+        return max(stamped - received for stamped, _, received in self.stamps)
 
     @property
     def most(self) -> float:
         """The same: no observation allows more."""
-        return max(high for _, high in self._offsets)
+        return max(stamped + 1.0 - sent for stamped, sent, _ in self.stamps)
 
 
 class Memory:
@@ -187,6 +184,7 @@ class Pass:
         """Return the rows that may belong to a doubt, and note which refs were seen."""
         chosen = []
         for row in rows:
+            # Replies carry the ref of the message that they answer.
             if row.direction == "in":
                 continue
             ref = row.custom_string or ""
@@ -214,6 +212,7 @@ class Pass:
         """
         loose = []
         for row in rows:
+            # One row is evidence for one message only.
             if row.message_id and (row.message_id in self._used or row.message_id in taken):
                 continue
             if not self._assign(row):
@@ -246,7 +245,9 @@ class Pass:
         if ref and ref != doubt.ref:
             if not resembles(ref, doubt.ref):
                 return False
+            # From now on a ref that is missing may only be spelled otherwise.
             self._memory.refs_are_altered = True
+        # An SMS without a ref was sent by somebody else, with the same words perhaps.
         elif not ref and self._has_refs:
             return False  # somebody else may have sent the same text without a ref
         return self._age(doubt, row) is Age.FRESH

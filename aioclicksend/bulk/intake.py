@@ -324,6 +324,7 @@ class _Room:
             try:
                 await waiter
             except asyncio.CancelledError:
+                # A wake-up that is lost here would leave room unused for ever.
                 if waiter.done() and not waiter.cancelled():
                     self._wake(1)  # the room it was woken for is another one's now
                 raise
@@ -385,6 +386,7 @@ class Intake:
             self._check_key(key)
         await self._room.acquire()
         gathering = self._singles
+        # A full one is in the queue already and must not grow beyond a request.
         if gathering is None or len(gathering) >= self._batching.size:
             gathering = self._singles = self._gather(self._handles, run=0)
         handle = Handle(message, message.custom_string or f"{gathering.prefix}{len(gathering):x}")
@@ -425,6 +427,8 @@ class Intake:
         while failure is None and await self._make_room(stream):
             chunk: list[Any] = []
             try:
+                # In one go, without a turn of the event loop between two messages: that makes
+                # synchronous sources fast. What was read before an error is sent all the same.
                 chunk.extend(islice(source, self._step()))
             except Exception as error:
                 failure = error
@@ -505,6 +509,7 @@ class Intake:
 
     async def _make_room(self, stream: OutcomeStream) -> bool:
         """Wait until another gathering may be read; False if nothing more is taken in."""
+        # This wait is what keeps memory flat: reading stops while too much is unsent or unread.
         await stream.room.acquire()
         if self._lifecycle.takes_in and not stream.is_closed:
             return True
@@ -519,6 +524,7 @@ class Intake:
     async def _climb(self, gathering: Gathering) -> None:
         """At the beginning of a sender: wait until a gathering is answered before the next one."""
         if self._ramp:
+            # A wrong text or sender is to be noticed at the first message, not at the thousandth.
             await gathering.answered.wait()
             if self._ramp:  # another stream may have taken the last step
                 self._ramp.popleft()
@@ -565,6 +571,7 @@ class Intake:
             self._singles = None
         if gathering.sink is self._handles:
             self._room.release(len(gathering))
+        # Before encoding and before the journal: a held run must not ask either for the whole list.
         if (refusal := self._lifecycle.refusal) is not None:
             self._refuse(gathering, *refusal)
             return []
@@ -573,10 +580,11 @@ class Intake:
             return self._batches_of_entries(gathering, gathering.entries, messages, ())
         encoded = self._channel.encode(
             gathering.messages,
-            gathering.prefix,
+            prefix=gathering.prefix,
             keys=gathering.keys if any(gathering.keys) else None,
             compact=gathering.counted,
         )
+        # Their JSON is all that is needed from here on; a run frees a thousand objects by this.
         gathering.messages = []
         tokens = self._settle_bad(gathering, encoded)
         if not len(encoded):
@@ -596,6 +604,7 @@ class Intake:
     ) -> list[Batch]:
         """Enter messages in the journal and part those it knows from those to send."""
         try:
+            # What the journal says here can be outdated by the time of `begin`, which decides.
             planned = await journal.plan(gathering.run, encoded)
         except Exception as error:
             detail = self._queue.lose_journal(error)
@@ -685,6 +694,7 @@ class Intake:
             )
         if not to_send:
             return []
+        # Sent word for word as they were entered, also where the message was encoded anew.
         chosen = [entries[it] for it in to_send]
         encoded = _encoded_of(chosen, [messages[it] for it in to_send])
         return self._batches(

@@ -48,7 +48,7 @@ async def price(
                     chunk = await _take(source, batching.size)
                 if not chunk:
                     return
-                encoded = channel.encode(chunk, f"{new_ref()}-")
+                encoded = channel.encode(chunk, prefix=f"{new_ref()}-")
                 if encoded.bad:
                     raise ValueError(encoded.bad[0].error)
                 for places in encoded.requests(batching.max_bytes):

@@ -126,6 +126,8 @@ class _Witness(Struct):
     """Just before its request, on the event loop's clock."""
     accepted: float
     """When its acceptance was known, on the same clock."""
+    has_shown: bool = False
+    """Whether a pass has shown it."""
 
     @property
     def ref(self) -> str:
@@ -174,8 +176,10 @@ class Reconciler:
         """Whether new messages should wait: a doubt was not searched for, or windows would grow."""
         if not self._doubts or self._policy.settle == 0:
             return False
+        # One look first: mostly it shows that the request was taken, and the run goes on at once.
         if any(it.passes == 0 for it in self._doubts.values()):
             return True
+        # A window holds everything sent since; each second of sending costs a hundred pages of it.
         reads_windows = self._channel.lookup is None or self._channel.memory.filter_is_broken
         return (
             self._policy.resend
@@ -203,6 +207,7 @@ class Reconciler:
         if batch.sent is None or batch.sent.mono is None:
             return
         if isinstance(outcomes, Acceptances):
+            # Two of a batch, as look-ups by number need two different numbers.
             first, last = 0, len(outcomes) - 1
         else:
             positions = [it for it, one in enumerate(outcomes) if isinstance(one, Accepted)]
@@ -277,6 +282,7 @@ class Reconciler:
             skew=self._policy.skew,
             wall_offset=self._wall() - started,
         )
+        # A history without an end, or of a million rows, must not hold the sender for ever.
         bound = max(10.0, 2 * self._policy.settle)
         try:
             with anyio.move_on_after(bound) as limit:
@@ -287,6 +293,7 @@ class Reconciler:
             one.trouble = str(error)
         except _Stalled:
             one.trouble = "a page of it did not come"
+        # Before anything is concluded, while the witnesses of this pass are known.
         self._measure_lag(one)
         found = one.verdicts()
         await self._conclude(found, found=True)
@@ -307,6 +314,7 @@ class Reconciler:
                     if not one.missing:
                         one.is_complete = True
                         return
+                    # Only the first page shows how long the window is, with what others have sent.
                     if page.number == 1 and self._numbers_are_cheaper(one, announced):
                         break
                 else:
@@ -346,11 +354,14 @@ class Reconciler:
         for start in range(0, len(numbers), _PER_REQUEST):
             some = numbers[start : start + _PER_REQUEST]
             asked = [*([first.to] if first else []), *some, *([last.to] if last else [])]
+            # Each request must show both by itself.
             one.seen.difference_update(it.ref for it in (first, last) if it)
             walk = lookup(since, asked).by_page()
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
+                    # Some people do get ten messages in five minutes; a hundred thousand rows are
+                    # everybody's.
                     if page.number == 1 and (page.total or 0) > 10 * len(asked) + 100:
                         memory.filter_is_broken = True  # it shows everything there is
                         return False
@@ -428,11 +439,12 @@ class Reconciler:
         return clock.least if clock.is_known else self._wall() - self._now() - self._policy.skew
 
     def _measure_lag(self, one: Pass) -> None:
-        """Learn how long a witness took to show, at most."""
-        now = self._now()
-        shown = [it for it in self._witnesses if it.ref in one.seen]
+        """Learn how long a witness took to show, at most: until the first pass that shows it."""
+        shown = [it for it in self._witnesses if not it.has_shown and it.ref in one.seen]
+        for witness in shown:
+            witness.has_shown = True
         if shown:
-            self._lag = now - shown[-1].accepted
+            self._lag = self._now() - shown[-1].accepted
 
     # Deciding.
 
@@ -443,6 +455,7 @@ class Reconciler:
         for doubt in doubts:
             doubt.passes += 1
             settled = doubt.failed + self._policy.settle
+            # For good: a later pass may miss the row that raised the question.
             if id(doubt) in one.ambiguous:
                 doubt.may_resend = False
             if started < settled:
@@ -471,6 +484,7 @@ class Reconciler:
         now = self._now()
         patient = now < doubt.failed + _PATIENCE * max(self._policy.settle, 1.0)
         waited = f"{self._policy.settle:g} s"
+        # A history that could not be read says nothing, neither presence nor absence.
         if one.trouble:
             if now < settled + _TROUBLE:
                 return _FIRST_WAIT
@@ -485,10 +499,12 @@ class Reconciler:
         shows = any(it.ref in one.seen for it in later)
         allowed = (
             self._policy.resend
+            and self._lifecycle.phase < Phase.STOPPED
             and doubt.may_resend
             and doubt.attempt < _ATTEMPTS
             and not self._channel.memory.refs_are_altered
         )
+        # An incomplete pass may have missed the very page.
         if allowed and one.is_complete:
             if shows:
                 return None

@@ -228,8 +228,8 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
         distinct = counted or len(set(refs)) == len(refs)
         if fast.http_code < 400 and distinct and [it.custom_string for it in rows] == refs:
             date = _DATE.search(body, 0, _HEAD)
-            stamp = float(date[1]) if date else None
-            return Reply(rows, in_order=True, with_ids=not counted, date=stamp)
+            stamp = float(date[1]) if date else 0.0
+            return Reply(rows, in_order=True, with_ids=not counted, date=stamp or None)
     try:
         envelope = _decode(body)
     except _UNREADABLE:

@@ -19,7 +19,15 @@ The parts: `intake` (the entrance), `encode`, `journal`, `dispatch` (the lanes),
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from os import PathLike
@@ -125,6 +133,8 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 except BaseException as error:
                     failure = error
                 failure = await self._leave(failure)
+                for worker in self._open.workers:
+                    worker.cancel()
                 tasks.cancel_scope.cancel()
             if failure is not None:
                 raise failure
@@ -274,11 +284,11 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         self._parts = parts = _Parts(tasks, intake, dispatcher)
         if self._journal is not None:
             await self._take_over(self._journal, parts)
-            tasks.start_soon(self._keep_journal, self._journal)
+            parts.start_worker(self._keep_journal, self._journal)
         for _ in range(self._lanes):
-            tasks.start_soon(dispatcher.lane)
-        tasks.start_soon(dispatcher.withdraw_on_stop)
-        tasks.start_soon(reconciler.run)
+            parts.start_worker(dispatcher.lane)
+        parts.start_worker(dispatcher.withdraw_on_stop)
+        parts.start_worker(reconciler.run)
 
     async def _take_over(self, journal: JournalProtocol, parts: _Parts) -> None:
         """Look up what earlier processes left in doubt, and begin the budget where they ended."""
@@ -408,6 +418,23 @@ class _Parts:
         self.dispatcher = dispatcher
         self.taken_over: list[Entry] = []
         """What earlier processes left in doubt, until `resume` asks for it."""
+        self.workers: list[anyio.CancelScope] = []
+        """The scopes of what runs until the end of the block."""
+
+    def start_worker(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Run something until the block has settled everything.
+
+        A scope around the block that is cancelled reaches the tasks inside as well. These must go
+        on all the same: without them nothing could be settled.
+        """
+        scope = anyio.CancelScope(shield=True)
+        self.workers.append(scope)
+
+        async def run() -> None:
+            with scope:
+                await work(*args)
+
+        self.tasks.start_soon(run)
 
 
 def _check_iterable(messages: object) -> None:

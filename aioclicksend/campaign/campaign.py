@@ -17,17 +17,13 @@ from ..text import MAX_PARTS, Segments, segments, smart_encode
 from .columns import Columns
 from .errors import CampaignError
 from .file import Input
+from .number_set import NumberSet, as_integer, message_hash
 from .numbers import BadNumber, Numbers, Phone
+from .opt_outs import OptOuts, account_opt_outs
 from .plan import Draft, Plan, Price, Problem
-from .rules import (
-    NumberSet,
-    OptOuts,
-    QuietHours,
-    account_opt_outs,
-    as_integer,
-    message_hash,
-)
+from .rules import QuietHours
 from .source import ContactList, Row, Table, open_table
+from .table import sample
 from .template import MissingField, Template
 
 _YIELD_EVERY = 500
@@ -60,9 +56,12 @@ class Campaign:
         from_: the sender.
         opt_out: files and contact lists with numbers not to write to.
         account_opt_outs: whether the account's own opt-out lists are obeyed.
+        ignore_unread_opt_outs: whether messages are made although some opt-outs cannot be read.
         quiet: when people may be written to.
         smart_encoding: whether typographic characters are replaced where that saves Unicode.
         landlines: whether numbers of landlines are written to.
+        service_numbers: whether toll-free, premium-rate, shared-cost and pager numbers and the like
+            are, which take no SMS, or cost extra.
         unique: what is not sent twice: anything to the same ``number``, or only the same
             ``message`` to it.
 
@@ -81,24 +80,29 @@ class Campaign:
         from_: str | None = None,
         opt_out: Sequence[Input | Table | ContactList] = (),
         account_opt_outs: bool = True,
+        ignore_unread_opt_outs: bool = False,
         quiet: QuietHours | None = None,
         smart_encoding: bool = False,
         landlines: bool = False,
+        service_numbers: bool = False,
         unique: Literal["number", "message"] = "number",
     ) -> None:
         self.source = _table(source)
         self._opt_out = [_table(it) for it in opt_out]
         self._account_opt_outs = account_opt_outs
+        self._ignore_unread_opt_outs = ignore_unread_opt_outs
         self._from = from_
         self._quiet = quiet
         self._smart_encoding = smart_encoding
         self._landlines = landlines
+        self._service_numbers = service_numbers
         self._unique = unique
         self._numbers = Numbers(country, zones=quiet is not None)
         mapping = dict(columns or {})
         if isinstance(self.source, ContactList):
             mapping = {"to": "phone_number", "country": "address_country"} | mapping
-        found = Columns(self.source.columns, mapping)
+        rows = [] if isinstance(self.source, ContactList) else sample(self.source)
+        found = Columns(self.source.columns, mapping, rows)
         self._to = _needed(found, "to", self.source.name, "phone numbers")
         self._country = found.find("country") if "country" in mapping else None
         if self._country and not isinstance(self.source, ContactList):
@@ -109,7 +113,14 @@ class Campaign:
             "input": self.source.fingerprint,
             "text": _digest(body),
             "options": _digest(
-                sorted(mapping.items()), country, from_, quiet, smart_encoding, landlines, unique
+                sorted(mapping.items()),
+                country,
+                from_,
+                quiet,
+                smart_encoding,
+                landlines,
+                unique,
+                *(["service numbers"] if service_numbers else []),
             ),
         }
         """What makes this campaign this one; a journal of it is to be of the same."""
@@ -150,7 +161,7 @@ class Campaign:
         opt_outs = await self._read_opt_outs(client)
         plan.opt_outs = len(opt_outs)
         plan.opt_out_lists = opt_outs.sources
-        plan.unread_opt_outs = [f"{source}, row {row}" for source, row in opt_outs.unread]
+        plan.unread_opt_outs = opt_outs.unread
 
         async def counted() -> AsyncGenerator[SmsMessage, None]:
             async with aclosing(self._rows(opt_outs, client)) as rows:
@@ -191,8 +202,16 @@ class Campaign:
                 yield it
 
     async def messages(self, client: ClickSend) -> AsyncGenerator[SmsMessage, None]:
-        """Yield the messages, for a bulk sender."""
-        async with aclosing(self.rows(client)) as rows:
+        """Yield the messages, for a bulk sender.
+
+        Raises:
+            CampaignError: some opt-outs cannot be read.
+
+        """
+        opt_outs = await self._read_opt_outs(client)
+        if not self._ignore_unread_opt_outs:
+            opt_outs.check()
+        async with aclosing(self._rows(opt_outs, client)) as rows:
             async for it in rows:
                 if isinstance(it, Draft):
                     yield it.message
@@ -221,7 +240,7 @@ class Campaign:
 
     def _read(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
         if row.problem:
-            return Problem(row.number, "unreadable", row.problem)
+            return Problem(row.number, "hidden" if row.is_hidden else "unreadable", row.problem)
         phone = self._phone(row)
         if isinstance(phone, Problem):
             return phone
@@ -251,7 +270,12 @@ class Campaign:
         if self._country and (told := row.cells.get(self._country, "")):
             country = self._numbers.known(told)
             if not country and not isinstance(self.source, ContactList):
-                detail = "is no ISO code of a country"
+                meant = self._numbers.meant(told)
+                detail = (
+                    f"{meant}is no ISO code of a country"
+                    if meant
+                    else "is no ISO code of a country"
+                )
                 return Problem(row.number, "bad country", detail, self._country, told)
         text = row.cells.get(self._to, "")
         try:
@@ -260,6 +284,8 @@ class Campaign:
             return self._problem(row, "bad number" if text else "no number", str(error))
         if phone.is_landline and not self._landlines:
             return self._problem(row, "landline", "is a landline")
+        if phone.service and not self._service_numbers:
+            return self._problem(row, "service number", f"is a {phone.service} number")
         return phone
 
     def _text(self, row: Row) -> tuple[str, Segments, int] | Problem:
@@ -299,8 +325,9 @@ def _needed(columns: Columns, field: str, source: str, what: str) -> str:
     column = columns.find(field)
     if column is None:
         raise CampaignError(
-            f"{source}: no column is known to hold {what}; tell which with {field}=COLUMN, or the "
-            f"delimiter if this is not how the rows are divided; {columns.listed()}"
+            f"{source}: no column is known to hold {what}; give it with {field}=COLUMN, or the "
+            "delimiter if this is not how the rows are divided; "
+            + (columns.listed_for_numbers() if field == "to" else columns.listed())
         )
     return column
 

@@ -1,126 +1,127 @@
-"""What a journal knows of deliveries: receipts, as they were polled.
+"""What a journal knows of deliveries: a `Ledger` in the file of the journal.
 
-They stand in tables of their own, made when they are first needed and written beside a run::
-
-    delivery  message_id, status_code, status_text, error_code, error_text, ref
-              timestamp               when it was made, by the server's clock (unix seconds)
-              first_seen, last_seen   the looks that found it unread, by ours
-
-and the view ``delivery_state``: one row a message, ``delivered``, ``failed`` or ``pending``. A
-final code wins over a pending one that comes late.
-
-Everything here is synchronous and takes a connection for one short transaction.
+The tables are those of `webhooks.ledger`, created when they are first needed and written beside a
+run, and the view ``delivery_state``: one row a message, ``delivered``, ``failed`` or ``pending``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..models.messages import REF_PREFIX
-from ..models.results import Receipt
+from ..webhooks import DeliveryReceipt, Inbox, MessageDelivery, ledger, merge
 
 _PATIENCE = 60.0
 """Seconds to wait for a run that is writing."""
+_MANY = 500
+"""Changes that are copied at once."""
 
-_CREATE = """
-create table if not exists delivery (message_id text not null, status_code text not null,
-    status_text text, error_code text, error_text text, ref text, timestamp integer not null,
-    first_seen real not null, last_seen real not null,
-    primary key (message_id, status_code)) without rowid;
+_VIEW = """
 create view if not exists delivery_state as
-    -- SQLite takes the other columns from the row that has the maximum.
-    select message_id, ref, timestamp,
-        case status_code when '201' then 'delivered' when '301' then 'failed' else 'pending' end
-            as state,
-        case status_code when '301' then coalesce(nullif(error_text, ''), nullif(status_text, ''),
-            'error ' || error_code, 'no reason given') end as reason,
-        max((status_code in ('201', '301')) * 1000000000000 + timestamp) as rank
-    from delivery group by message_id
+    select message_id, ref, at as timestamp, state, reason from message_delivery
 """
 
 _FOREIGN = """
-select min(timestamp) from delivery where last_seen = :look
-    and coalesce(ref, '') not glob :ours
+coalesce(ref, '') not glob :ours
     and message_id not in (select message_id from outcome where message_id is not null)
 """
 
 
-def prepare(path: Path) -> None:
-    """Make the tables, unless they are there."""
+class JournalLedger:
+    """The deliveries of one campaign, in its journal, which a run may write at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._after = 0
+
+    async def prepare(self) -> None:
+        """Create the tables, unless they exist."""
+        await asyncio.to_thread(_prepare, self._path)
+
+    async def record(self, receipts: Sequence[DeliveryReceipt], look: float) -> int:
+        """Store polled receipts durably and return how many of them are new."""
+        return await asyncio.to_thread(_record, self._path, receipts, look)
+
+    async def markable(self, look: float, grace: float, *, others: bool) -> int | None:
+        """Return the unix time before which all receipts may be marked read; None if none may."""
+        return await asyncio.to_thread(_markable, self._path, look, grace, others=others)
+
+    async def copy(self, inbox: Inbox) -> int:
+        """Take over what pushes brought of this campaign since the last time; return how much."""
+        count = 0
+        while changes := await inbox.changes(self._after, _MANY):
+            news = [it.delivery for it in changes]
+            count += await asyncio.to_thread(_copy, self._path, news)
+            self._after = changes[-1].seq
+        return count
+
+
+def _prepare(path: Path) -> None:
     with _transaction(path) as db:
-        for statement in _CREATE.split(";\n"):
-            db.execute(statement)
+        ledger.create(db)
+        former = db.execute("select 1 from sqlite_master where name = 'delivery'").fetchone()
+        if former:
+            _convert(db)
+        db.execute(_VIEW)
 
 
-def is_storable(receipt: Receipt) -> bool:
-    """Whether it tells of which message it is, and of when."""
-    return bool(receipt.message_id) and receipt.timestamp is not None
-
-
-def store(path: Path, receipts: Iterable[Receipt], look: float) -> int:
-    """Write receipts down durably and return how many are new."""
-    rows = [_row(it, it.timestamp, look) for it in receipts if it.message_id and it.timestamp]
-    with _transaction(path) as db:
-        before = db.total_changes
-        db.executemany("insert or ignore into delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        new = db.total_changes - before
-        db.executemany(
-            "update delivery set last_seen = ? where message_id = ? and status_code = ?",
-            [(look, row[0], row[1]) for row in rows],
+def _convert(db: sqlite3.Connection) -> None:
+    """Take over the receipts of a journal that an earlier version followed."""
+    rows = db.execute(
+        "select message_id, status_code, status_text, error_code, error_text, ref, timestamp, "
+        "first_seen, last_seen from delivery order by first_seen"
+    ).fetchall()
+    for message_id, status, status_text, error, error_text, ref, made, first, last in rows:
+        receipt = DeliveryReceipt(
+            message_id=message_id,
+            status_code=int(status) if str(status).isdecimal() else None,
+            status_text=status_text,
+            error_code=int(error) if str(error).isdecimal() else None,
+            error_text=error_text,
+            custom_string=ref,
+            timestamp=datetime.fromtimestamp(made, UTC),
+            raw={"status_code": status, "error_code": error},
         )
+        ledger.apply(db, merge(None, receipt))
+        for look in (first, last):
+            ledger.note_polled(db, [receipt], look)
+    db.execute("drop view delivery_state")
+    db.execute("drop table delivery")
+
+
+def _record(path: Path, receipts: Sequence[DeliveryReceipt], look: float) -> int:
+    with _transaction(path) as db:
+        new = ledger.note_polled(db, receipts, look)
+        for receipt in receipts:
+            ledger.apply(db, merge(None, receipt))
     return new
 
 
-def markable(path: Path, look: float, grace: float, *, others: bool) -> int | None:
-    """Return the time before which all receipts may be marked read; None if that marks nothing.
-
-    When the newest receipt of an earlier look was found, the server's clock had passed its time.
-    `grace` seconds later, nothing of before that time comes in any more; and what did by the
-    present look is stored.
-
-    Args:
-        path: the journal.
-        look: the present look, which has stored everything that was unread.
-        grace: seconds a receipt may take from its time until it is listed.
-        others: whether to pass over receipts of messages that are not of this journal.
-
-    """
+def _markable(path: Path, look: float, grace: float, *, others: bool) -> int | None:
     with _transaction(path) as db:
-        (newest,) = db.execute(
-            "select max(timestamp) from delivery where first_seen <= ?", (look - grace,)
-        ).fetchone()
-        if newest is None:
-            return None
-        # Whether the API marks "before" or "up to" is not told: both must be right.
-        before: int = newest + 1
-        if not others:
-            (campaign,) = db.execute("select value from meta where name = 'campaign'").fetchone()
-            names = {"look": look, "ours": f"{REF_PREFIX}{campaign}-*"}
-            (foreign,) = db.execute(_FOREIGN, names).fetchone()
-            before = before if foreign is None else min(before, foreign - 1)
-        (some,) = db.execute(
-            "select exists (select 1 from delivery where last_seen = ? and timestamp < ?)",
-            (look, before),
-        ).fetchone()
-    return before if some else None
+        foreign = None if others else _FOREIGN
+        return ledger.markable(db, look, grace, foreign=foreign, names={"ours": f"{_ours(db)}*"})
 
 
-def _row(receipt: Receipt, timestamp: datetime, look: float) -> tuple[str | float | None, ...]:
-    return (
-        receipt.message_id,
-        receipt.status_code or "",
-        receipt.status_text,
-        receipt.error_code,
-        receipt.error_text,
-        receipt.custom_string,
-        int(timestamp.timestamp()),
-        look,
-        look,
-    )
+def _copy(path: Path, news: Sequence[MessageDelivery]) -> int:
+    with _transaction(path) as db:
+        ours = _ours(db)
+        # Without a ref it may be of this campaign, too: its id decides when the journal is read.
+        mine = [it for it in news if (it.custom_string or ours).startswith(ours)]
+        for delivery in mine:
+            ledger.apply(db, delivery)
+    return len(mine)
+
+
+def _ours(db: sqlite3.Connection) -> str:
+    """Return what the refs of this campaign begin with."""
+    (campaign,) = db.execute("select value from meta where name = 'campaign'").fetchone()
+    return f"{REF_PREFIX}{campaign}-"
 
 
 @contextmanager

@@ -13,20 +13,31 @@ import weakref
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from . import encoding
+from .encoding import Encoding
 from .errors import CampaignError
 
 _CHUNK = 1 << 20
 _HEAD = 1 << 16
+_MOST_CONTROLS = 0.05
+"""The part of control characters beyond which a file is no text."""
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_has_controls = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]").search
-_UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_controls = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MAGIC = {
+    b"%PDF": "a PDF file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x1f\x8b": "a compressed file",
+    b"Rar!": "a compressed file",
+    b"7z\xbc\xaf": "a compressed file",
+    b"{\\rtf": "a text document (RTF)",
+    b"SQLite format 3": "a database",
+}
+_is_web_page = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|table|head|body|meta|\?xml|Workbook)",
+    re.IGNORECASE,
+).match
 
 Input = str | os.PathLike[str] | BinaryIO | bytes
 """The path of a file, an open one, or its bytes."""
@@ -59,7 +70,7 @@ class File:
         self._kept.seek(0)
         return os.fdopen(os.dup(self._kept.fileno()), "rb")
 
-    def text(self, encoding: str) -> TextIO:
+    def text(self, encoding: Encoding) -> TextIO:
         """Return it as text, with its line ends.
 
         Raises:
@@ -68,44 +79,66 @@ class File:
         """
         file = self.open()
         try:
-            return io.TextIOWrapper(file, encoding, newline="")
+            return io.TextIOWrapper(file, encoding.name, encoding.errors, newline="")
         except LookupError:
             file.close()
-            raise CampaignError(f"encoding: there is none called {encoding!r}") from None
+            raise CampaignError(f"encoding: there is none called {encoding.name!r}") from None
 
-    def encoding(self) -> str:
-        """Return the encoding it is most probably in.
+    def encoding(self) -> Encoding:
+        """Return the encoding it is in.
 
         Raises:
-            CampaignError: it is no text.
+            CampaignError: it is no text, or in one of several encodings.
 
         """
-        for bom, encoding in _BOMS:
-            if self.head.startswith(bom):
-                return encoding
-        if wide := _utf16_without_bom(self.head):
-            return wide
-        if _has_controls(self.head):
+        kind = next((kind for magic, kind in _MAGIC.items() if self.head.startswith(magic)), "")
+        if kind:
+            raise CampaignError(
+                f"{self.name} is a binary file ({kind}): save the list as CSV, XLSX or NDJSON"
+            )
+        if _is_web_page(self.head):
+            raise CampaignError(
+                f"{self.name} is a web page (HTML), not a spreadsheet: open it and save it as XLSX"
+            )
+        if (known := encoding.by_first_bytes(self.head)) is not None:
+            return known
+        head = self.head.rstrip(b"\0\x1a") if self.size <= _HEAD else self.head
+        if len(_controls.findall(head)) > max(2, len(head) * _MOST_CONTROLS):
             raise CampaignError(
                 f"{self.name} is a binary file: save the list as CSV, XLSX or NDJSON"
             )
         if self.is_utf8:
-            return "utf-8"
-        return "latin-1" if self.is_latin1 else "cp1252"
+            return Encoding("utf-8")
+        try:
+            with self.open() as file:
+                return encoding.of_eight_bits(file)
+        except encoding.Unclear as error:
+            raise CampaignError(
+                f"{self.name} is not in UTF-8, and {error}; give it with --encoding NAME, or save "
+                "the file as UTF-8"
+            ) from None
 
     def _survey(self) -> None:
         digest = hashlib.blake2b(digest_size=16)
         decoder = codecs.getincrementaldecoder("utf-8")()
-        self.size, self.head, self.is_utf8, self.is_latin1 = 0, b"", True, False
+        self.size, self.head, self.is_utf8, self.is_plain = 0, b"", True, True
+        before = b""
         with self.open() as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 self.size += len(chunk)
                 self.head = self.head or chunk[:_HEAD]
+                if self.is_plain:
+                    # Nothing in it that needs more cleaning than blanks.
+                    self.is_plain = (
+                        chunk.isascii()
+                        and b'="' not in chunk
+                        and before + chunk[:1] != b'="'
+                        and not _controls.search(chunk)
+                    )
+                    before = chunk[-1:]
                 if self.is_utf8:
                     self.is_utf8 = _decodes(decoder, chunk)
-                # Latin-1 holds control characters where Windows has quotes and dashes.
-                self.is_latin1 = self.is_latin1 or bool(_UNDEFINED_IN_CP1252.search(chunk))
         self.is_utf8 = self.is_utf8 and _decodes(decoder, b"", final=True)
         self.fingerprint = digest.hexdigest()
 
@@ -123,13 +156,3 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = 
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _utf16_without_bom(head: bytes) -> str | None:
-    """Return the UTF-16 in which every other byte of Western text is zero."""
-    half = len(head) // 2
-    if head[1::2].count(0) > half * 0.6 and not head[::2].count(0):
-        return "utf-16-le"
-    if head[::2].count(0) > half * 0.6 and not head[1::2].count(0):
-        return "utf-16-be"
-    return None

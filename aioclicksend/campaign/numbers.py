@@ -1,22 +1,54 @@
-"""Reading phone numbers as people write them in spreadsheets."""
+"""Reading phone numbers as people write them in spreadsheets.
+
+A cell can often be read in more than one way: ``4917139200123`` in a German list is a mobile number
+with its country code, and a landline without one. So reading has two steps: `_candidates` lists the
+ways to dial a cell, `_chosen` takes the one that makes sense, or refuses to guess between two. A
+list needs the one number; an opt-out file takes `every` number that a cell can mean.
+"""
 
 from __future__ import annotations
 
 import importlib
 import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from .errors import CampaignError
+from .numbering import NumberingPlans
 
-_INVISIBLE = dict.fromkeys(
-    [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
-)
-_plausible = re.compile("[+(0-9][+0-9\\s().\u2010-\u2015-]{2,30}").fullmatch
+_PREFIX = re.compile(r"(?:tel|phone|p|sms|callto|whatsapp)\s*:\s*(?://)?", re.IGNORECASE)
+"""What URLs and exports of Facebook put before a number."""
+_as_formula = re.compile(r'="?([^"]*)"?').fullmatch
+_plausible = re.compile(r"[+(0-9][+0-9\s()./-]{2,30}").fullmatch
 _rounded = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+").fullmatch
 _floated = re.compile(r"\+?[0-9]{6,}\.0+").fullmatch
-_NOISE = re.compile("[\\s().\u2010-\u2015-]")
+_dated = re.compile(
+    r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|(?:19|20)\d\d[-/](?:19|20)?\d\d"
+).fullmatch
+_timestamp = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])").fullmatch
+_NOISE = re.compile(r"[\s()./-]")
 _e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_plain = re.compile(r"\+?\(?[0-9][0-9 ().-]{4,24}[0-9]").fullmatch
+"""Signs that mean nothing to the library; a zero in brackets does."""
+_UNSIGNED = str.maketrans("", "", "+ ().-")
+_trunk_zero = re.compile(r"\(\s*0\s*\)").search
+_is_one = re.compile(r"\+?[0-9 ]+").fullmatch
+"""A number that can be read in one way, if it begins as abroad or with a trunk prefix."""
+_apart = re.compile(r"\s*(?::::|[;,|\n]|/(?=\s*[+0])|\bund\b|\band\b|\bor\b|\boder\b)\s*").split
+_written_out = re.compile(r"\+[0-9][0-9 ().-]{5,24}[0-9]").findall
 _UNKNOWN_ZONE = "Etc/Unknown"
+_LONGEST_CELL = 120
+"""Characters beyond which a cell is no number, and is not looked at as one."""
+
+_ALIASES = {
+    "UK": "GB", "EN": "GB", "GBR": "GB", "ENGLAND": "GB", "USA": "US", "UAE": "AE", "AUS": "AU",
+    "NZL": "NZ", "CAN": "CA", "GER": "DE", "DEU": "DE", "FRA": "FR", "ESP": "ES", "ITA": "IT",
+    "IRL": "IE", "IND": "IN", "SGP": "SG", "ZAF": "ZA", "RSA": "ZA", "JAP": "JP", "JPN": "JP",
+    "AUSTRALIA": "AU", "GERMANY": "DE", "FRANCE": "FR", "CANADA": "CA", "IRELAND": "IE",
+}  # fmt: skip
+"""What people write for the codes of countries."""
 
 
 class BadNumber(ValueError):
@@ -35,9 +67,18 @@ class Phone(NamedTuple):
     """Whether the numbering plan as it is known gives such numbers to anyone."""
     zones: tuple[str, ...] = ()
     """The time zones its owner may live in; none if that is not known."""
+    service: str = ""
+    """What kind of service it is, such as ``toll-free``: these take no SMS, or cost extra."""
+    guess: str = ""
+    """What was assumed in reading it."""
 
     def __repr__(self) -> str:
         return f"Phone(country={self.country!r})"
+
+    @property
+    def takes_sms(self) -> bool:
+        """Whether it is assigned, and to a kind of phone that can be written to."""
+        return self.is_assigned and not self.is_landline and not self.service
 
 
 class Numbers:
@@ -54,13 +95,18 @@ class Numbers:
 
     def __init__(self, country: str | None = None, *, zones: bool = False) -> None:
         self._lib = _library("phonenumbers")
-        self._zones = _library("phonenumbers.timezone") if zones else None
-        self._country = None
+        self._plans = None if self._lib is None else _plans(self._lib)
+        self._zones: Any = _library("phonenumbers.timezone") if zones else None
+        self._kinds = {} if self._lib is None else _services(self._lib.PhoneNumberType)
+        self._codes: dict[str, str] = {}
+        self._country = ""
         if country:
             self.require_library()
             self._country = self.known(country)
             if not self._country:
-                raise CampaignError("country: must be an ISO code of two letters, such as AU")
+                raise CampaignError(
+                    f"country: {self.meant(country)}must be an ISO code of two letters, such as AU"
+                )
 
     def require_library(self) -> None:
         """Make sure that countries can be told apart.
@@ -80,6 +126,11 @@ class Numbers:
         code = country.upper()
         return code if self._lib is not None and code in self._lib.SUPPORTED_REGIONS else ""
 
+    def meant(self, country: str) -> str:
+        """Return a question after the code that may have been meant; empty if none comes near."""
+        name = country.strip().upper()
+        return f"{name}: did you mean {_ALIASES[name]}? " if name in _ALIASES else ""
+
     def read(self, text: str, country: str = "") -> Phone:
         """Return the number in a cell.
 
@@ -88,19 +139,81 @@ class Numbers:
             country: ISO code in capitals by which it is read, if not that of the others.
 
         Raises:
-            BadNumber: there is none, or none that can exist.
+            BadNumber: there is none, none that can exist, or two between which nothing decides.
 
         """
-        text = text.translate(_INVISIBLE).strip().removeprefix("'").removeprefix("tel:")
+        region = country or self._country
+        if (phone := self._read_plain(text, region)) is not None:
+            return phone
+        text = self._checked(text)
+        if self._lib is None:
+            return self._read_strictly(text)
+        return self._chosen(text, region)
+
+    def every(self, text: str, country: str = "") -> tuple[list[str], bool]:
+        """Return every number that a cell can mean, in E.164, and whether it was understood.
+
+        A cell may hold several numbers, each of which can be read in several ways.
+        """
+        try:
+            phone = self.read(text, country)
+            if text[:1] in ("+", "0") and not phone.guess and _is_one(text):
+                return [phone.number], True
+            is_read = True
+        except BadNumber as error:
+            is_read = isinstance(error, _Ambiguous)
+        found = dict.fromkeys(self._readings(text, country))
+        pieces = [it for it in _apart(text[:10_000]) if it]
+        if len(pieces) > 1:
+            each = [dict.fromkeys(self._readings(piece, country)) for piece in pieces]
+            is_read = is_read or all(each)
+            for numbers in each:
+                found |= numbers
+        for piece in _written_out(text[:10_000]):
+            found |= dict.fromkeys(self._readings(piece, country))
+        return list(found), is_read
+
+    def _readings(self, text: str, country: str) -> Iterator[str]:
+        """Yield the numbers that a text can mean."""
+        try:
+            text = self._checked(text)
+        except BadNumber:
+            return
+        if self._lib is None:
+            number = _NOISE.sub("", text)
+            if _e164(number) or _e164(f"+{number}"):
+                yield f"+{number.removeprefix('+')}"
+            return
+        region = country or self._country
+        is_written_out = _is_international(text)
+        for candidate in _candidates(text, self._code_of(region), also_foreign=True):
+            phone = self._parsed(candidate, region)
+            if isinstance(phone, Phone) and (phone.is_assigned or is_written_out):
+                yield phone.number
+
+    def _checked(self, text: str) -> str:
+        """Return a cell as the library can read it.
+
+        Raises:
+            BadNumber: it does not look like a number.
+
+        """
+        text = tidied(text)
         if not text:
             raise BadNumber("is empty")
+        if len(text) > _LONGEST_CELL:
+            raise BadNumber("is no phone number")
         if _rounded(text):
             raise BadNumber("was rounded by a spreadsheet: format its column as text")
         if _floated(text):
             text = text.partition(".")[0]
+        if ":::" in text or len([it for it in _apart(text) if _plausible(it)]) > 1:
+            raise BadNumber("holds several numbers: leave the one that is written to")
         if not _plausible(text):
             raise BadNumber("is no phone number")
-        return self._read_strictly(text) if self._lib is None else self._read(text, country)
+        if text.find("+", 2) > 0 or text.count("/") > 1:
+            raise BadNumber("holds several numbers: leave the one that is written to")
+        return text
 
     def _read_strictly(self, text: str) -> Phone:
         number = _NOISE.sub("", text)
@@ -108,52 +221,234 @@ class Numbers:
             raise BadNumber("is not written as +, country code, number")
         return Phone(number)
 
-    def _read(self, text: str, country: str) -> Phone:
-        lib: Any = self._lib
-        region = country or self._country
-        parsed, kind = self._parsed(text, region)
-        local = not text.startswith(("+", "(+"))
-        if kind is None and text.startswith("00"):
-            # Not every country dials 00 for abroad, but everybody writes it.
-            parsed, kind = self._parsed(f"+{text[2:]}", region)
-            local = False
-        if isinstance(parsed, str):
-            raise BadNumber(parsed)
-        if kind is None and local:
-            raise BadNumber(f"is no number of {region}")
-        types = lib.PhoneNumberType
-        zones: tuple[str, ...] = ()
-        if self._zones is not None:
-            zones = self._zones.time_zones_for_number(parsed)
-        return Phone(
-            f"+{parsed.country_code}{lib.national_significant_number(parsed)}",
-            lib.region_code_for_number(parsed)
-            or lib.region_code_for_country_code(parsed.country_code),
-            kind == types.FIXED_LINE,
-            kind is not None,
-            () if _UNKNOWN_ZONE in zones else zones,
-        )
+    def _read_plain(self, text: str, region: str) -> Phone | None:
+        """Return a number that the compiled numbering plans decide alone; None for any other.
 
-    def _parsed(self, text: str, region: str | None) -> tuple[Any, int | None]:
-        """Return the number or why it is none, and what kind of number the plan says it is."""
+        Raises:
+            BadNumber: they know that the region has no such number.
+
+        """
+        plans = self._plans
+        if plans is None:
+            return None
+        is_written_out = text[:1] == "+"
+        digits = text[1:] if is_written_out else text
+        is_bare = digits.isdigit() and digits.isascii()
+        if not is_bare:
+            if not _plain(text) or "(0)" in text:
+                return None
+            is_written_out = "+" in text[:2]
+            digits = text.translate(_UNSIGNED)
+        if is_written_out:
+            found = plans.international(digits)
+        elif region and (local := plans.local(digits, region)) is not None:
+            whole, found = local
+            if found.kind == plans.unknown:
+                if digits.startswith(("00", self._code_of(region))):
+                    return None
+                raise BadNumber(f"is no number of {region}")
+            digits = whole
+        else:
+            return None
+        if found is None:
+            return None
+        is_assigned = found.kind != plans.unknown
+        if not (is_assigned or is_bare):
+            return None  # a zero behind its country code may be too many
+        is_landline, service = self._kinds[found.kind]
+        zones = self._zones_of(digits) if self._zones is not None else ()
+        number = (f"+{digits}", found.region, is_landline, is_assigned, zones, service, "")
+        return tuple.__new__(Phone, number)  # its own constructor takes as long as all the rest
+
+    def _chosen(self, text: str, region: str) -> Phone:
+        """Return the number that a cell means."""
+        read: dict[str, Phone] = {}
+        why = ""
+        for candidate in _candidates(text, self._code_of(region)):
+            phone = self._parsed(candidate, region)
+            if isinstance(phone, Phone):
+                read.setdefault(phone.number, phone)
+            else:
+                why = why or phone
+        if not read:
+            raise BadNumber(why)
+        for is_likely in (_can_be_written_to, _is_assigned):
+            likely = [it for it in read.values() if is_likely(it)]
+            if len(likely) > 1:
+                raise _Ambiguous("can be read as two numbers: write it as +, country code, number")
+            if likely:
+                assigned = sum(it.is_assigned for it in read.values())
+                is_guess = assigned > 1 and not _trunk_zero(text)
+                return likely[0]._replace(guess=_WITH_CODE if is_guess else "")
+        if _is_international(text):
+            # Who writes a number out means it: plans change, and the list may know better.
+            return next(iter(read.values()))
+        raise BadNumber(f"is no number of {region}" if region else "has no known country code")
+
+    def _code_of(self, region: str) -> str:
+        if not region:
+            return ""
+        try:
+            return self._codes[region]
+        except KeyError:
+            code = self._codes[region] = str(self._lib.country_code_for_region(region))
+            return code
+
+    def _parsed(self, text: str, region: str) -> Phone | str:
+        """Return what the library makes of a text, or why it is no number."""
         lib: Any = self._lib
         try:
-            parsed = lib.parse(text, region)
+            parsed = lib.parse(text, region or None)
         except lib.NumberParseException as error:
-            if error.error_type == error.INVALID_COUNTRY_CODE and not text.startswith(("+", "(+")):
-                return "has no country code: write +, or tell the country", None
-            return _UNPARSED.get(error.error_type, "is no phone number"), None
+            if error.error_type == error.INVALID_COUNTRY_CODE and not _is_international(text):
+                return "has no country code: write +, or give the country"
+            return _UNPARSED.get(error.error_type, "is no phone number")
         possible = lib.is_possible_number_with_reason(parsed)
         if possible != lib.ValidationResult.IS_POSSIBLE:
-            return _IMPOSSIBLE.get(possible, "has an impossible length"), None
+            return _IMPOSSIBLE.get(possible, "has an impossible length")
         kind = lib.number_type(parsed)
-        return parsed, None if kind == lib.PhoneNumberType.UNKNOWN else kind
+        is_landline, service = self._kinds[kind]
+        digits = f"{parsed.country_code}{lib.national_significant_number(parsed)}"
+        return Phone(
+            f"+{digits}",
+            lib.region_code_for_number(parsed)
+            or lib.region_code_for_country_code(parsed.country_code),
+            is_landline,
+            kind != lib.PhoneNumberType.UNKNOWN,
+            self._zones_of(digits) if self._zones is not None else (),
+            service,
+        )
+
+    def _zones_of(self, digits: str) -> tuple[str, ...]:
+        lib: Any = self._lib
+        zones: tuple[str, ...] = self._zones.time_zones_for_number(lib.parse(f"+{digits}"))
+        return () if _UNKNOWN_ZONE in zones else zones
 
 
+class _Ambiguous(BadNumber):
+    """Nothing decides between two readings."""
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether a cell would be read as a phone number, in whatever country."""
+    if not text or len(text) > _LONGEST_CELL:
+        return False
+    text = tidied(text)
+    if not _plausible(text) or _dated(text):
+        return False
+    digits = sum(map(str.isdigit, text))
+    return digits > 6 and (digits < 16 or "/" in text)  # E.164 has at most 15
+
+
+def is_date(text: str) -> bool:
+    """Whether a cell that could be read as a number is more likely a date."""
+    return bool(_dated(text) or _timestamp(text))
+
+
+def tidied(text: str) -> str:
+    """Return a cell with digits and signs in ASCII, and without what exports add to it."""
+    if not text.isascii():
+        text = "".join(map(_in_ascii, text))
+    text = " ".join(text.split()).removeprefix("'")
+    if text.startswith("=") and (formula := _as_formula(text)):
+        text = formula[1].strip()
+    if prefix := _PREFIX.match(text):
+        text = text[prefix.end() :]
+    return text
+
+
+def _in_ascii(character: str) -> str:
+    """Return the digit, dash, space or sign that a character stands for; invisible ones vanish."""
+    if character < "\x80":
+        return character
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category == "Pd" or character == "\N{MINUS SIGN}":
+        return "-"
+    if category == "Cf":
+        return ""
+    if character.isspace():
+        return " "
+    return unicodedata.normalize("NFKC", character)
+
+
+def _candidates(text: str, code: str, *, also_foreign: bool = False) -> Iterator[str]:
+    """Yield the ways to dial a cell, the likeliest first.
+
+    Args:
+        text: the cell.
+        code: the country code by which local numbers are read, if any.
+        also_foreign: whether digits may begin with the code of some other country.
+
+    """
+    digits = text.lstrip("(")
+    if digits.startswith("00"):
+        # Not every country dials 00 for abroad, but everybody writes it.
+        yield from _candidates(f"+{digits[2:]}", code)
+    if _is_international(text) or digits.startswith("00"):
+        if _trunk_zero(text):
+            yield _without_trunk_zero(text)
+        yield text
+        if zero := _zero_behind_code(text):
+            yield zero
+        return
+    yield text
+    plain = _NOISE.sub("", text)
+    if not plain.startswith("0") and (also_foreign or (code and plain.startswith(code))):
+        yield f"+{plain}"
+
+
+def _without_trunk_zero(text: str) -> str:
+    zero = _trunk_zero(text)
+    return text if zero is None else f"{text[: zero.start()]} {text[zero.end() :]}"
+
+
+def _zero_behind_code(text: str) -> str:
+    """Return an international number without the zero between its country code and the rest."""
+    found = re.match(r"\(?\+\s*([0-9]{1,3})[\s().-]+0(?=[\s().-]*[1-9])", text)
+    return f"+{found[1]} {text[found.end() :]}" if found else ""
+
+
+def _is_international(text: str) -> bool:
+    return text.startswith(("+", "(+"))
+
+
+def _can_be_written_to(phone: Phone) -> bool:
+    return phone.takes_sms
+
+
+def _is_assigned(phone: Phone) -> bool:
+    return phone.is_assigned
+
+
+_WITH_CODE = "taken to begin with the country code"
 _UNPARSED = {0: "has no known country code", 2: "is too short", 3: "is too short", 4: "is too long"}
 """By `NumberParseException.error_type`."""
 _IMPOSSIBLE = {2: "is too short", 3: "is too long", 4: "lacks its area code"}
 """By `ValidationResult`."""
+
+
+def _services(types: Any) -> dict[int, tuple[bool, str]]:
+    """Return for each kind of number whether it is a landline, and what service it is."""
+    return {
+        types.FIXED_LINE: (True, ""),
+        types.TOLL_FREE: (False, "toll-free"),
+        types.PREMIUM_RATE: (False, "premium-rate"),
+        types.SHARED_COST: (False, "shared-cost"),
+        types.PERSONAL_NUMBER: (False, "personal"),
+        types.PAGER: (False, "pager"),
+        types.UAN: (False, "company"),
+        types.VOICEMAIL: (False, "voicemail"),
+    } | dict.fromkeys(
+        (types.MOBILE, types.FIXED_LINE_OR_MOBILE, types.VOIP, types.UNKNOWN), (False, "")
+    )
+
+
+@cache
+def _plans(library: Any) -> NumberingPlans:
+    """Return the compiled plans, which are made once: compiling those of the US takes a while."""
+    return NumberingPlans(library)
 
 
 def _library(name: str) -> Any:

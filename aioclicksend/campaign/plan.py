@@ -11,7 +11,7 @@ from ..bulk.intake import Batching
 from ..bulk.sender import RAMP
 from ..config import RateLimit
 from ..models.messages import SmsMessage
-from ..text import Segments
+from ..text import Segments, visible
 from .numbers import Phone
 
 K = TypeVar("K")
@@ -96,12 +96,16 @@ class Plan(Struct, kw_only=True):
     cost_of_unicode: int = 0
     """Parts that are paid for only because of the characters in `forced_by`."""
     forced_by: dict[str, int] = {}
-    """In how many messages each character forces Unicode."""
+    """In how many messages each character forces Unicode; those that cannot be seen by name."""
     replaced: int = 0
     """Messages in which smart encoding replaced something."""
     countries: dict[str, int] = {}
     unassigned: int = 0
     """Numbers that the numbering plan, as it is known, gives to nobody; they are sent."""
+    guesses: dict[str, int] = {}
+    """What was assumed in reading numbers, and in how many rows."""
+    guessed_rows: list[int] = []
+    """The first of those rows."""
     scheduled: int = 0
     """Messages that are scheduled for the end of quiet hours."""
     unknown_zones: int = 0
@@ -167,12 +171,18 @@ class Plan(Struct, kw_only=True):
             self.unicode += 1
             self.cost_of_unicode += segments.cost_of_unicode
             for character in {foreign.character for foreign in segments.forced_by}:
-                _count(self.forced_by, character)
+                _count(self.forced_by, visible(character))
+        if phone.guess:
+            _count(self.guesses, phone.guess)
+            if len(self.guessed_rows) < _SHOWN:
+                self.guessed_rows.append(it.row)
         self.unassigned += not phone.is_assigned
         self.scheduled += it.message.schedule is not None
         self.replaced += it.replaced > 0
-        longest = max((sample.parts for sample in self.samples), default=0)
-        if len(self.samples) < _SAMPLES or segments.parts > longest:
+        longer = segments.parts > 1 and segments.parts > max(
+            (sample.parts for sample in self.samples), default=0
+        )
+        if longer or len(self.samples) < _SAMPLES:
             del self.samples[_SAMPLES:]
             self.samples.append(Sample(it.row, it.message.body, segments.encoding, segments.parts))
 

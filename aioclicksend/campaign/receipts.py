@@ -1,33 +1,22 @@
-"""Following the receipts of a campaign: read, stored, and only then marked read.
-
-The API lists the receipts of all messages of an account that nobody has marked read, and marks them
-by time alone. So a look reads and stores all of them, this campaign's or not, before it marks any;
-whatever breaks off in between is read once more, and counted once.
-"""
+"""Following the receipts of a campaign: `delivery`, with the journal as its store."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from .. import delivery
 from ..client import ClickSend
-from ..errors import ClickSendError, NotSentError, ServerError, UnknownOutcomeError
-from ..models.results import Receipt
-from . import delivery
+from ..delivery import Breaker, Mark
+from ..webhooks import Inbox
+from ..webhooks.sqlite import inbox_of
+from .delivery import JournalLedger
 from .record import Delivery, Record
-
-Marking: TypeAlias = Literal["own", "all", "none"]
-
-_TOGETHER = 1000
-"""Receipts that are stored in one go."""
-
-_TROUBLE = (NotSentError, UnknownOutcomeError, ServerError)
-"""What may be over by the next look."""
 
 log = logging.getLogger("aioclicksend")
 
@@ -36,7 +25,8 @@ async def look(
     client: ClickSend,
     journal: str | PathLike[str],
     *,
-    mark: Marking = "own",
+    store: str | PathLike[str] | Inbox | None = None,
+    mark: Mark = "own",
     grace: float = 60.0,
 ) -> Delivery:
     """Store the receipts that are unread, mark them read, and return how the campaign stands.
@@ -46,50 +36,33 @@ async def look(
 
     Marking takes receipts from everybody else who polls this account, and goes by time, not by
     message. ``own`` stops before the oldest unread receipt of a message that is not of this
-    journal, for whoever reads that. As long as nobody does, all that come later stay unread: they
-    are read at every look and counted once. ``all`` marks those, too; they are kept in this journal
-    alone. Whoever else marks on this account takes receipts from this campaign in turn.
+    journal. As long as nobody reads that one, all that come later stay unread: they are read at
+    every look and counted once. ``all`` marks those, too; they are kept in this journal alone.
 
     Args:
         client: the client of the account.
         journal: the path of the campaign's journal.
+        store: an inbox, or the path of one, whose pushes count as well.
         mark: which receipts to mark read.
         grace: seconds for which a receipt stays unread after it was stored, as one with an earlier
-            time may be on its way.
+            time may appear later.
 
     Raises:
-        ConfigurationError: there is no such journal.
+        ConfigurationError: there is no such journal or store.
         ClickSendError: the receipts could not be read.
 
     """
-    path = Path(journal)
-    record = Record(path)
-    await asyncio.to_thread(delivery.prepare, path)
-    began, new, read, is_whole = time.time(), 0, 0, True
-    totals, taken = set[int | None](), list[Receipt]()
-    async for page in client.sms.receipts().by_page():
-        taken += page.items
-        read += len(page.items)
-        totals.add(page.total)
-        is_whole = is_whole and all(map(delivery.is_storable, page.items))
-        if len(taken) >= _TOGETHER:
-            new += await asyncio.to_thread(delivery.store, path, taken, began)
-            taken = []
-    new += await asyncio.to_thread(delivery.store, path, taken, began)
-    # Somebody who marks meanwhile shifts the pages, and with them what we have not seen.
-    if mark != "none" and is_whole and totals <= {read}:
-        await _mark(client, path, began, grace, others=mark == "all")
-    stands = await asyncio.to_thread(record.delivery) or Delivery()
-    stands.new = new
-    return stands
+    Record(journal)
+    return await _look(client, JournalLedger(Path(journal)), journal, store, mark, grace)
 
 
 async def follow(
     client: ClickSend,
     journal: str | PathLike[str],
     *,
+    store: str | PathLike[str] | Inbox | None = None,
     every: float = 30.0,
-    mark: Marking = "own",
+    mark: Mark = "own",
     grace: float = 60.0,
 ) -> AsyncGenerator[Delivery]:
     """Look for receipts again and again, and yield how the campaign stands after each look.
@@ -107,30 +80,76 @@ async def follow(
     Args:
         client: the client of the account.
         journal: the path of the campaign's journal.
+        store: an inbox, or the path of one, whose pushes count as well.
         every: seconds between two looks.
         mark: which receipts to mark read, see `look`.
         grace: seconds for which they stay unread, see `look`.
 
     Raises:
-        ConfigurationError: there is no such journal.
-        ClickSendError: the account refuses to tell.
+        ConfigurationError: there is no such journal or store.
+        ClickSendError: the account refuses to list its receipts.
 
     """
+    Record(journal)
+    ledger = JournalLedger(Path(journal))
     while True:
         try:
-            stands = await look(client, journal, mark=mark, grace=grace)
-        except _TROUBLE as error:
+            stands = await _look(client, ledger, journal, store, mark, grace)
+        except delivery.TRANSIENT as error:
             log.warning("receipts were not read, the next look will: %s", error)
         else:
             yield stands
         await asyncio.sleep(every)
 
 
-async def _mark(client: ClickSend, path: Path, began: float, grace: float, *, others: bool) -> None:
-    before = await asyncio.to_thread(delivery.markable, path, began, grace, others=others)
-    if before is None:
-        return
-    try:
-        await client.sms.mark_receipts_read(date_before=before)
-    except ClickSendError as error:  # unread they are found again, and are known then
-        log.warning("receipts were not marked read, the next look will: %s", error)
+async def stop_if_failed(
+    client: ClickSend,
+    journal: str | PathLike[str],
+    breaker: Breaker,
+    stop: Callable[[], object],
+    *,
+    store: str | PathLike[str] | Inbox | None = None,
+    every: float = 10.0,
+) -> Delivery:
+    """Follow the receipts beside a run, call `stop` when too many fail, and return how it stands.
+
+    It goes on until then: run it in a task of its own, and cancel that when the run has ended.
+
+    Args:
+        client: the client of the account.
+        journal: the path of the campaign's journal.
+        breaker: decides how many are too many.
+        stop: stops the run, such as `Run.stop`; what is in flight is finished.
+        store: an inbox, or the path of one, whose pushes count as well.
+        every: seconds between two looks.
+
+    """
+    async with aclosing(follow(client, journal, store=store, every=every)) as looks:
+        async for stands in looks:
+            if breaker.trips(stands.delivered, stands.failed):
+                stop()
+                return stands
+    raise AssertionError("following never ends")
+
+
+async def _look(  # noqa: PLR0917
+    client: ClickSend,
+    ledger: JournalLedger,
+    journal: str | PathLike[str],
+    store: str | PathLike[str] | Inbox | None,
+    mark: Mark,
+    grace: float,
+) -> Delivery:
+    await ledger.prepare()
+    copied = 0
+    if store is not None:
+        inbox = inbox_of(store)
+        await inbox.open()
+        try:
+            copied = await ledger.copy(inbox)
+        finally:
+            await inbox.close()
+    new = await delivery.look(client, ledger, mark=mark, grace=grace, clock=time.time)
+    stands = await asyncio.to_thread(Record(journal).delivery) or Delivery()
+    stands.new = new + copied
+    return stands

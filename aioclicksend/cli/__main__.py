@@ -19,7 +19,20 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from ..version import __version__
-from . import account, campaign, cluster, connections, demo, people, sandbox, sms, templates, worker
+from . import (
+    account,
+    campaign,
+    cluster,
+    connections,
+    demo,
+    people,
+    receipts,
+    sandbox,
+    sms,
+    templates,
+    webhook,
+    worker,
+)
 from .errors import explain, silence_stdout
 
 FAMILIES = (
@@ -30,6 +43,8 @@ FAMILIES = (
     campaign.app,
     cluster.app,
     worker.app,
+    receipts.app,
+    webhook.app,
     people.lists,
     people.contacts,
     templates.app,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 
 from ..bulk.reconcile import Reconcile
 from ..campaign import Campaign, ContactList, QuietHours, open_table
@@ -24,7 +25,14 @@ def _no_option(_kind: object, value: str | None) -> None:
         raise ValueError("a text that begins with a hyphen is read from standard input: -")
 
 
-Money = Annotated[Decimal | None, Parameter(validator=validators.Number(gte=0))]
+def _amount(_kind: object, tokens: Sequence[Token]) -> Decimal:
+    try:
+        return Decimal(tokens[0].value)
+    except InvalidOperation:
+        raise ValueError("must be an amount such as 0.08") from None
+
+
+Money = Annotated[Decimal | None, Parameter(converter=_amount, validator=validators.Number(gte=0))]
 
 
 @Parameter(name="*")
@@ -69,6 +77,10 @@ class Options:
         str | None, Parameter(help="Time zone of whoever's is not known, as Australia/Sydney.")
     ] = None
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
+    service_numbers: Annotated[
+        bool,
+        Parameter(help="Write to toll-free, premium-rate and pager numbers and the like, too."),
+    ] = False
     unique: Annotated[
         Literal["number", "message"],
         Parameter(help="Send one message a number, or different ones but none twice."),
@@ -95,6 +107,7 @@ class Options:
             quiet=self._quiet(start),
             smart_encoding=self.smart_encoding,
             landlines=self.landlines,
+            service_numbers=self.service_numbers,
             unique=self.unique,
         )
 

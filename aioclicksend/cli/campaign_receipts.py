@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from ..campaign import Delivery, Record, follow, look
-from ..campaign.receipts import Marking
 from ..client import ClickSend
+from ..delivery import Mark
 from .campaign_tables import show_standing, standing
 from .output import PLAIN, Output
 
@@ -42,7 +42,7 @@ def receipts(
     way: whoever else polls this account does not see them any more. Marking stops at the first
     receipt of a message that is not of this journal.
     """
-    mark: Marking = "none" if no_mark else "all" if mark_others else "own"
+    mark: Mark = "none" if no_mark else "all" if mark_others else "own"
     record = Record(journal)
 
     async def following(client: ClickSend) -> None:

@@ -180,6 +180,9 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
         yield "unknown zone", f"{plan.unknown_zones:,}, taken for --zone"
     if plan.unassigned:
         yield "unassigned", f"{plan.unassigned:,} numbers that should not exist"
+    if plan.guesses:
+        yield "guessed", ", ".join(f"{count:,} {what}" for what, count in plan.guesses.items())
+        yield "", f"rows {', '.join(map(str, plan.guessed_rows))}"
     sources = ", ".join(plan.opt_out_lists) or "no list"
     if plan.offline:
         sources += "; the account's own was not asked"

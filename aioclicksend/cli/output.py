@@ -22,6 +22,7 @@ from ..client import ClickSend
 from ..hooks import HoldEvent, Hooks, RetryEvent
 from ..models.base import Currency
 from ..pages import Pages
+from ..printable import printable
 from . import loop
 from .errors import Declined
 
@@ -191,7 +192,7 @@ def cell(value: object) -> str:
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
         case _:
-            return "".join(char if char.isprintable() else " " for char in str(value))
+            return printable(value)
 
 
 def confirm(question: str, *, yes: bool) -> None:

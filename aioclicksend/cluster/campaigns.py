@@ -261,7 +261,7 @@ async def plan(
         chunk: list[Message] = []
 
         async def enter_chunk() -> int:
-            encoded = encode(chunk, KINDS[channel], journal.ref_prefix())
+            encoded = encode(chunk, kind=KINDS[channel], prefix=journal.ref_prefix())
             if encoded.bad:
                 raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
             return len(chunk) - len((await journal.plan(run, encoded)).known)

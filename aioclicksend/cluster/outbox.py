@@ -151,7 +151,7 @@ async def _enter(
     """Enter messages into the journal; return the rows that were not, and why."""
     messages = [message for _, message, _ in good]
     keys = [key for _, _, key in good]
-    encoded = encode(messages, KINDS[channel], journal.ref_prefix(), keys=keys)
+    encoded = encode(messages, kind=KINDS[channel], prefix=journal.ref_prefix(), keys=keys)
     dead = {good[bad.position][0]: f"bad message: {bad.error}" for bad in encoded.bad}
     rows = [row for row, _, _ in good if row not in dead]
     draft = journal.draft(0, encoded, outbox=rows)

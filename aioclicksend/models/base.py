@@ -1,8 +1,13 @@
-"""Reading replies: typed where the API keeps its word, lenient where it does not.
+"""Reading replies: typed where the API keeps to its documents, lenient where it does not.
 
-Structs are filled in one go by msgspec. Where a value has an unexpected type, its struct is filled
-field by field instead, and only what cannot be understood is left at its default. The whole object
-as it came stays in `Model.raw`.
+::
+
+    JSON value ─▶ msgspec.convert, the whole struct ─▶ model
+                        │ a value has another type
+                        └─▶ field by field: coerced, else left at its default ─▶ model
+
+`read` never fails: what the server accepted must not look like a failure because a field is odd.
+The whole object as it came stays in `Model.raw`.
 """
 
 from __future__ import annotations
@@ -23,17 +28,17 @@ from msgspec import UNSET, Struct, field
 M = TypeVar("M", bound="Model")
 
 _HARMLESS = frozenset({"message_id", "status", "status_code", "direction", "country", "code"})
-"""Fields with text that tells nothing about a person."""
+"""Text fields that are shown in a repr, as far as they hold a code or an id."""
 
 _ODD = (msgspec.ValidationError, ValueError, OverflowError, RecursionError)
-"""What msgspec raises over a value it cannot take; a ValueError over half a surrogate pair."""
+"""What msgspec raises for a value it cannot take; a ValueError for a lone surrogate."""
 
 _NO_TIME = ("", 0, "0")
-"""How the API says "no time"; ``schedule`` is ``""`` in refused rows."""
+"""How the API writes "no time"; ``schedule`` is ``""`` in refused rows."""
 
 
 class Model(Struct, kw_only=True, dict=True):
-    """Something the API told us.
+    """An object of a reply.
 
     ``kw_only`` lets every field have its default; ``dict`` makes room for `raw`.
     """
@@ -55,18 +60,18 @@ class Model(Struct, kw_only=True, dict=True):
         return _restored, (type(self), fields, self.raw)
 
     def __repr__(self) -> str:
-        """Show ids, amounts, times and states; texts may hold numbers, bodies or secrets."""
+        """Show ids, amounts, times and codes; texts may hold numbers, bodies or secrets."""
         shown = (f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Return what may be shown; rich would show a Struct whole."""
-        told = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return [(name, value) for name, value in told if _is_harmless(name, value)]
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return [(name, value) for name, value in fields if _is_harmless(name, value)]
 
 
 class Currency(Model):
-    """The money an account is kept in."""
+    """The currency of an account."""
 
     name_short: str = field(name="currency_name_short", default="")
     name_long: str = field(name="currency_name_long", default="")
@@ -99,14 +104,14 @@ def read(kind: type[M], value: Any) -> M:
     if not isinstance(value, dict):
         return _keep(kind(), value)
     plan = _plan(kind)
-    told = _tidied(plan, value)
-    model = _at_once(kind, told)
+    given = _tidied(plan, value)
+    model = _at_once(kind, given)
     if model is None or not all(_is_amount(getattr(model, name)) for name in plan.amounts):
-        model = kind(**_field_by_field(plan, told))
+        model = kind(**_field_by_field(plan, given))
     else:
         for nested in plan.nested:
-            if nested.wire in told:
-                setattr(model, nested.name, _nested(nested, told[nested.wire]))
+            if nested.wire in given:
+                setattr(model, nested.name, _nested(nested, given[nested.wire]))
     return _keep(model, value)
 
 
@@ -219,7 +224,7 @@ _NUMBER_OR_KEY = re.compile(r"\d{4}|[A-Za-z]\d+[A-Za-z]").search
 
 
 def flag(value: Any) -> bool | None:
-    """Return a truth that came as bool, 0/1 or a word."""
+    """Return a bool that came as bool, 0/1 or a word."""
     if isinstance(value, str):
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
             value.strip().lower()
@@ -228,7 +233,7 @@ def flag(value: Any) -> bool | None:
 
 
 def _is_amount(value: Any) -> bool:
-    """Whether one can reckon with it; what is no Decimal at all is not judged."""
+    """Whether a Decimal is finite and of a sensible size; True for what is no Decimal."""
     # An exponent of millions would take gigabytes to turn into an int.
     return not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 40)
 
@@ -238,7 +243,7 @@ def _is_harmless(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return name in _HARMLESS and (code_in(value) == value or bool(_ID(value)))
     if isinstance(value, int | float | Decimal):
-        return abs(value) < _SHORTEST_NUMBER
+        return -_SHORTEST_NUMBER < value < _SHORTEST_NUMBER
     return isinstance(value, datetime)
 
 
@@ -258,29 +263,29 @@ def _keep(model: M, raw: Any) -> M:
 
 def _tidied(plan: _Plan, value: dict[str, Any]) -> dict[str, Any]:
     """Return the object under the names we know, its times aware where they are text."""
-    told = value
+    given = value
     for name in plan.times:
-        if name in told and (told[name] == 0 or isinstance(told[name], str)):
-            told = {**told, name: moment(told[name])}
+        if name in given and (given[name] == 0 or isinstance(given[name], str)):
+            given = {**given, name: moment(given[name])}
     for other, name in plan.aliases.items():
-        if other in told and name not in told:
-            told = {**told, name: told[other]}
-    return told
+        if other in given and name not in given:
+            given = {**given, name: given[other]}
+    return given
 
 
-def _at_once(kind: type[M], told: dict[str, Any]) -> M | None:
+def _at_once(kind: type[M], given: dict[str, Any]) -> M | None:
     try:
-        return msgspec.convert(told, kind, strict=False)
+        return msgspec.convert(given, kind, strict=False)
     except _ODD:
         return None
 
 
-def _field_by_field(plan: _Plan, told: dict[str, Any]) -> dict[str, Any]:
+def _field_by_field(plan: _Plan, given: dict[str, Any]) -> dict[str, Any]:
     known = {}
     for entry in plan.fields:
-        if entry.wire not in told:
+        if entry.wire not in given:
             continue
-        value = told[entry.wire]
+        value = given[entry.wire]
         understood = _nested(entry, value) if entry.nested else _coerced(entry.type, value)
         if understood is not UNSET:
             known[entry.name] = understood

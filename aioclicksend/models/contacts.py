@@ -21,7 +21,7 @@ class ContactList(Model):
 
 
 class Contact(Model):
-    """A person on a list. Fields nobody set are null or empty, as it comes."""
+    """A person on a list. Fields that were never set are null or empty."""
 
     contact_id: int | None = None
     list_id: int | None = None

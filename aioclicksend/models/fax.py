@@ -26,7 +26,7 @@ class FaxMessage(Input):
 
 
 class FaxRow(Model):
-    """One fax as a send, price or history reply tells it."""
+    """One fax of a send, price or history reply."""
 
     message_id: str | None = None
     to: str | None = None

@@ -10,7 +10,7 @@ from msgspec import Struct
 class Input(Struct, kw_only=True, omit_defaults=True):
     """Part of a request.
 
-    ``kw_only`` as nobody remembers an order of ten fields; ``omit_defaults`` as the API takes an
+    ``kw_only`` as an order of ten fields is not memorable; ``omit_defaults`` as the API takes an
     empty field for a value.
     """
 

@@ -48,7 +48,7 @@ class ReturnAddress(Address):
 
 
 class PostRow(Address):
-    """One letter or postcard as a send, price or history reply tells it."""
+    """One letter or postcard of a send, price or history reply."""
 
     message_id: str | None = None
     status: str = ""

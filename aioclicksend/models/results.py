@@ -15,9 +15,9 @@ ACCEPTED = "SUCCESS"
 
 
 class Row(Model):
-    """One message as a send, price or history reply tells it.
+    """One message of a send, price or history reply.
 
-    Refused rows keep few of the fields; those of a history tell the delivery so far.
+    Refused rows have few of the fields; those of a history show the delivery so far.
     """
 
     message_id: str | None = None
@@ -50,7 +50,7 @@ class Row(Model):
 
     @property
     def accepted(self) -> bool:
-        """Whether this row of a send was taken by the server."""
+        """Whether the server accepted this message of a send."""
         return self.status == ACCEPTED
 
 
@@ -86,7 +86,7 @@ R = TypeVar("R", bound=Row)
 
 
 class SendResult(Struct, Generic[R], kw_only=True):
-    """What the server said about the messages of one request, or what they would cost."""
+    """The server's verdict on the messages of one request, or their price."""
 
     messages: list[R]
     """One row a message, in the server's order; a `list_id` stands for many."""
@@ -96,13 +96,13 @@ class SendResult(Struct, Generic[R], kw_only=True):
     blocked_count: int | None
     currency: Currency | None
     unknown: tuple[str, ...]
-    """Refs of messages the reply is silent about: they may or may not have been taken."""
+    """Refs of messages that have no row in the reply: they may or may not have been accepted."""
     raw: Any
     """The reply's ``data`` as it came."""
 
     @property
     def accepted(self) -> list[R]:
-        """The rows the server took."""
+        """The rows the server accepted."""
         return [row for row in self.messages if row.accepted]
 
     @property
@@ -199,4 +199,4 @@ class VoiceLanguage(Model):
     code: str | None = None
     country: str | None = None
     gender: list[str] = []  # noqa: RUF012 - msgspec copies it
-    """The voices it has; the API tells a lone one without its list."""
+    """The voices it has; the API sends a single one without a list."""

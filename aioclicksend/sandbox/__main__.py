@@ -1,4 +1,7 @@
-"""Run a sandbox from the command line: `python -m aioclicksend.sandbox`."""
+"""Run a sandbox without the `cli` extra: `python -m aioclicksend.sandbox`.
+
+`aioclicksend sandbox` has all the options; these are the ones a test set-up cannot do without.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import asyncio
 import signal
 import sys
 
+from .banner import banner
 from .server import Sandbox
 
 
@@ -18,7 +22,7 @@ async def serve(
     history_lag: float = 0.0,
     rate: tuple[int, float] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; prints one line when ready."""
+    """Serve until SIGINT or SIGTERM; says where it is when ready."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -31,8 +35,7 @@ async def serve(
         port, strict=strict, latency=latency, history_lag=history_lag, rate_limit=rate
     )
     async with sandbox:
-        login = f"user {sandbox.username}, key {sandbox.api_key}"
-        print(f"aioclicksend sandbox on {sandbox.url} ({login})", flush=True)  # noqa: T201
+        print(banner(sandbox), flush=True)  # noqa: T201
         await stopping.wait()
 
 

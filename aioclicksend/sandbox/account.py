@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from . import countries, prices
 from .calls import Call, text
@@ -71,7 +72,7 @@ def account(call: Call) -> dict[str, Any]:
         "setting_sms_hide_your_number": 0,
         "setting_sms_hide_business_name": 0,
         "pricing_variant": 0,
-        "on_trial": 0,
+        "on_trial": int(call.state.settings.trial is not None),
         "trial_expiry": None,
         "_currency": prices.full_currency(call.state.settings.currency),
         "_subaccount": {
@@ -98,6 +99,11 @@ def account(call: Call) -> dict[str, Any]:
 def all_countries(_call: Call) -> list[dict[str, str]]:
     """List the countries of the world."""
     return countries.ROWS
+
+
+def timezones(_call: Call) -> list[str]:
+    """List the time zones by their IANA names, all at once whatever page is asked for."""
+    return sorted(available_timezones())
 
 
 # Templates

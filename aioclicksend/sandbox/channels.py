@@ -34,6 +34,7 @@ class Kind:
     top: frozenset[str]
     fields: frozenset[str]
     check: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
+    check_strictly: Callable[[Mapping[str, Any]], str | None]
     parts: Callable[[str], int]
     extras: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     sent: Callable[[Record], dict[str, Any]]
@@ -183,6 +184,7 @@ _BOTH = (
     "en-us en-au en-gb en-gb-wls cy-gb-wls de-de es-es es-us fr-fr is-is it-it da-dk nl-nl pl-pl "
     "pt-br ru-ru"
 )
+_DEFAULT_LANG = "en-us"
 _FEMALE_ONLY = "en-in fr-ca nb-no ro-ro sv-se tr-tr"
 
 LANGUAGES: dict[str, list[str]] = {
@@ -193,11 +195,24 @@ LANGUAGES: dict[str, list[str]] = {
 
 
 def _voice_check(message: Mapping[str, Any], _top: Mapping[str, Any]) -> str | None:
-    genders = LANGUAGES.get(text(message, "lang").lower())
-    if genders is None:
+    lang, voice = _spoken(message)
+    if lang not in LANGUAGES:
         return "INVALID_LANG"
     # [docs] ClickSend API v3: in lower case.
-    return None if text(message, "voice") in genders else "INVALID_VOICE"
+    return None if voice in LANGUAGES[lang] else "INVALID_VOICE"
+
+
+def _spoken(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Return language and voice, where nothing is said the first that fits."""
+    lang = text(message, "lang").lower() or _DEFAULT_LANG
+    return lang, text(message, "voice") or LANGUAGES.get(lang, ["female"])[0]
+
+
+def _voice_check_strictly(message: Mapping[str, Any]) -> str | None:
+    # [docs] ClickSend API v3: required by the description, optional by the models of its SDKs.
+    if not text(message, "lang"):
+        return "INVALID_LANG"
+    return None if text(message, "voice") else "INVALID_VOICE"
 
 
 def _flag(message: Mapping[str, Any], name: str) -> int:
@@ -205,9 +220,10 @@ def _flag(message: Mapping[str, Any], name: str) -> int:
 
 
 def _voice_extras(message: Mapping[str, Any], _top: Mapping[str, Any]) -> dict[str, Any]:
+    lang, voice = _spoken(message)
     return {
-        "lang": text(message, "lang").lower(),
-        "voice": text(message, "voice"),
+        "lang": lang,
+        "voice": voice,
         "require_input": _flag(message, "require_input"),
         "machine_detection": _flag(message, "machine_detection"),
     }
@@ -256,6 +272,10 @@ def _one(_body: str) -> int:
     return 1
 
 
+def _nothing_more(_message: Mapping[str, Any]) -> str | None:
+    return None
+
+
 SMS = Kind(
     name="sms",
     top=frozenset(
@@ -263,6 +283,7 @@ SMS = Kind(
     ),
     fields=_COMMON | {"contact_id", "exclude_no_sender_id_recipients", "show_summary"},
     check=_sms_check,
+    check_strictly=_nothing_more,
     parts=segments.count_parts,
     extras=_sms_extras,
     sent=_sms_sent,
@@ -275,6 +296,7 @@ MMS = Kind(
     top=frozenset({"messages", "media_file"}),
     fields=_COMMON | {"subject", "media_file"},
     check=_mms_check,
+    check_strictly=_nothing_more,
     parts=_one,
     extras=_mms_extras,
     sent=_mms_sent,
@@ -287,6 +309,7 @@ VOICE = Kind(
     top=frozenset({"messages"}),
     fields=_COMMON | {"voice", "lang", "require_input", "machine_detection"},
     check=_voice_check,
+    check_strictly=_voice_check_strictly,
     parts=segments.count_speech_parts,
     extras=_voice_extras,
     sent=_voice_sent,

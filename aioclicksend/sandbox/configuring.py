@@ -11,6 +11,7 @@ from .calls import as_object
 from .countries import NAMES
 from .history import HistoryBehaviour
 from .pushes import PushBehaviour
+from .senders import SENDER_TYPES
 
 if TYPE_CHECKING:
     from .server import Sandbox
@@ -85,7 +86,7 @@ def _flag(sandbox: Sandbox, name: str, value: Any) -> Apply:
 def _rate_limit(sandbox: Sandbox, name: str, value: Any) -> Apply:
     if value is None:
         return lambda: setattr(sandbox, name, None)
-    pair = cast("list[Any]", value) if isinstance(value, list) else []
+    pair = value if isinstance(value, list) else []
     numbers = [one for one in pair if isinstance(one, int | float) and one > 0]
     if len(numbers) != 2 or len(pair) != 2 or int(numbers[0]) != numbers[0]:
         raise ValueError(f"{name} must be [requests, seconds] or null")
@@ -97,13 +98,13 @@ def _behaviour(kind: type[B]) -> Callable[[Sandbox, str, Any], Apply]:
     def read(sandbox: Sandbox, name: str, value: Any) -> Apply:
         given = _mapping(name, value)
         known = {field.name: field for field in fields(kind)}
-        before = asdict(getattr(sandbox, name))
+        examples = asdict(kind())
         for field, one in given.items():
             if field not in known:
                 raise ValueError(f"unknown setting: {name}.{field}; known are {', '.join(known)}")
-            if not _same_kind(one, before[field]):
-                raise TypeError(f"{name}.{field} must be like {before[field]!r}")
-        made = kind(**(before | given))
+            if not _same_kind(one, examples[field]):
+                raise TypeError(f"{name}.{field} must be like {examples[field]!r}")
+        made = kind(**(asdict(getattr(sandbox, name)) | given))
         return lambda: setattr(sandbox, name, made)
 
     return read
@@ -171,14 +172,9 @@ def _barred(sandbox: Sandbox, name: str, value: Any) -> Apply:
 
 def check_sender_types(kinds: frozenset[str]) -> None:
     """Raise ValueError for a sender type that does not exist."""
-    for kind in kinds - SENDER_TYPES:
-        raise ValueError(
-            f"unknown sender type: {kind}; known are {', '.join(sorted(SENDER_TYPES))}"
-        )
-
-
-#: What a message may come from. [docs] ClickSend API v3, compliant sender types.
-SENDER_TYPES = frozenset({"alpha_tag", "own_number", "dedicated_number", "shared_number"})
+    if unknown := kinds - {*SENDER_TYPES}:
+        known = ", ".join(SENDER_TYPES)
+        raise ValueError(f"unknown sender type: {min(unknown)}; known are {known}")
 
 
 def _trial(sandbox: Sandbox, name: str, value: Any) -> Apply:

@@ -180,7 +180,7 @@ async def _index(ask: Ask) -> dict[str, Any]:
         "url": ask.sandbox.url,
         "page": "/",
         "openapi": f"{PREFIX}/openapi.json",
-        "operations": [f"{method} {path}" for method, path, _ in _HANDLERS],
+        "operations": sorted(f"{method} {path}" for method, path in OPERATIONS),
     }
 
 
@@ -220,14 +220,14 @@ async def _delete_messages(ask: Ask) -> dict[str, int]:
 async def _deliver(ask: Ask) -> dict[str, Any]:
     _known(ask.body, "status_code", "error_code", "digits")
     status = _whole(ask.body, "status_code", 201)
-    if status not in {200, 201, 300, 301}:
+    if status is None or status not in {200, 201, 300, 301}:
         raise Refused(400, "status_code must be 200, 201, 300 or 301")
     message_id = ask.path["message_id"]
     try:
         return dict(
             ask.sandbox.deliver(
                 message_id,
-                cast("int", status),
+                status,
                 _whole(ask.body, "error_code", None),
                 _text(ask.body, "digits") or "",
             )

@@ -27,11 +27,12 @@ _REGISTRATION = frozenset(
         "country",
     }
 )
-_ACTIVE = {
-    "value": 1,
-    "label": "Active",
-    "description": "The number is ready to be used.",
-    "name": "ACTIVE",
+# [docs] ClickSend API v3, number statuses.
+_READY = {
+    "value": 0,
+    "label": "Ready to use",
+    "description": "Your number is ready to go.",
+    "name": "REGISTRATION_NOT_REQUIRED",
 }
 
 
@@ -115,7 +116,7 @@ def buy(call: Call) -> dict[str, Any]:
         number_category=None,
         number_guid=f"sandbox-{phone.number[1:]}",
         form_submission_id=None,
-        status=_ACTIVE,
+        status=_READY,
     )
     return {
         "dedicated_number": phone.number,

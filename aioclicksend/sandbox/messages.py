@@ -11,10 +11,11 @@ from .crud import Handler
 from .files import MOST_ROWS, save_table
 from .history import search
 from .pages import paginate
-from .records import new_id
+from .records import Record, new_id
 from .replies import bad_request, not_found
+from .rules import WEBHOOKS
 from .sending import submit
-from .state import SHARED_NUMBER, Channel, Inbox, receipt_row
+from .state import SHARED_NUMBER, SUBACCOUNT_ID, Channel, Inbox, receipt_row
 
 _KINDS: dict[Channel, Kind] = {"sms": SMS, "mms": MMS, "voice": VOICE}
 # The fields `q` knows. `custom_string` is not among them: [docs] ClickSend API v3.
@@ -131,7 +132,7 @@ def receipts_read(channel: str) -> Handler:
 
 
 def make_receipt(channel: str) -> Handler:
-    """Return the handler that makes a test receipt, kept when its url is the word `poll`."""
+    """Return the handler that makes a test receipt: kept for the url `poll`, else pushed there."""
 
     def handler(call: Call) -> dict[str, Any]:
         url = text(call.fields({"url"}), "url")
@@ -139,11 +140,15 @@ def make_receipt(channel: str) -> Handler:
             raise bad_request("The url field is required.")
         now = call.state.now()
         row = receipt_row(channel, new_id(), "", 201, None, sent=now, at=now)
+        # [docs] help.clicksend.com: a test item carries no reference.
+        row["custom_string"] = None
         if channel == "sms":
             # [docs] ClickSend API v3: only a test receipt has it.
             row["digits"] = None
         if url == "poll":
             call.state.receipts[channel].add(row)
+        else:
+            call.state.push("receipt", url, None, row)
         return row
 
     return handler
@@ -178,23 +183,35 @@ def inbound_read_one(call: Call) -> int:
 
 
 def make_inbound(call: Call) -> dict[str, Any]:
-    """Make a test message, kept when its url is the word `poll`."""
-    url = text(call.fields({"url", "webhook_type"}), "url")
+    """Make a test message: kept where its url is the word `poll`, else pushed there."""
+    fields = call.fields({"url", "webhook_type"})
+    url = text(fields, "url")
     if not url:
         raise bad_request("The url field is required.")
+    webhook = text(fields, "webhook_type", "post")
+    if webhook not in WEBHOOKS:
+        raise bad_request(f"Unknown webhook_type: {webhook}")
+    now = call.state.now()
+    row = Record(
+        {
+            "timestamp": now,
+            "timestamp_send": now,
+            "from": "+61400000001",
+            "to": SHARED_NUMBER,
+            "body": "This is a test message.",
+            "original_body": "This is the message it answers.",
+            "original_message_id": new_id(),
+            "custom_string": None,
+            "message_id": new_id(),
+            "subaccount_id": SUBACCOUNT_ID,
+            "_keyword": "This",
+        }
+    )
     if url == "poll":
-        return call.state.receive("+61400000001", "This is a test message.", None, "", None)
-    return {
-        "timestamp": call.state.now(),
-        "from": "+61400000001",
-        "to": SHARED_NUMBER,
-        "body": "This is a test message.",
-        "original_body": "",
-        "original_message_id": None,
-        "custom_string": "",
-        "message_id": new_id(),
-        "_keyword": "This",
-    }
+        call.state.inbound.add(row)
+    else:
+        call.state.push("inbound", url, webhook, row)
+    return row
 
 
 def _mark(call: Call, inbox: Inbox) -> None:

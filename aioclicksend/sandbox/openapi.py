@@ -17,7 +17,7 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(needed: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+def _object(*needed: str, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties} | (
         {"required": [*needed]} if needed else {}
     )
@@ -55,7 +55,7 @@ _SCHEMAS: dict[str, Any] = {
         **{"from": _TEXT},
     ),
     "Fault": _object(
-        ("fault",),
+        "fault",
         fault={"enum": [fault.value for fault in Fault]},
         times={**_WHOLE, "default": 1},
         method=_or_null("string"),
@@ -102,7 +102,7 @@ _SCHEMAS: dict[str, Any] = {
         barred_senders=_object(),
         trial=_or_null("integer"),
     ),
-    "Error": _object(("error",), error=_TEXT),
+    "Error": _object("error", error=_TEXT),
 }
 
 
@@ -183,7 +183,8 @@ def document() -> dict[str, Any]:
                 "Let an SMS come in; it answers the last message to that number.",
                 empty,
                 body=_object(
-                    ("from", "body"),
+                    "from",
+                    "body",
                     body=_TEXT,
                     to={**_TEXT, "description": "The last sender by default."},
                     custom_string=_TEXT,

@@ -1,4 +1,8 @@
-"""The pytest fixture `clicksend_sandbox`."""
+"""The pytest fixture `clicksend_sandbox`.
+
+pytest loads this module in every run of an environment that has this package, so it imports
+nothing of the sandbox before a test asks for the fixture.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,7 @@ else:
     try:
         from pytest_asyncio import fixture
     except ImportError:
-        # Loaded into every pytest run of whoever has this package: without pytest-asyncio the
-        # fixture is left to another runner of async tests.
+        # The fixture is left to another runner of async tests.
         import pytest
 
         fixture = pytest.fixture
@@ -22,8 +25,11 @@ else:
 
 @fixture
 async def clicksend_sandbox() -> AsyncIterator[Sandbox]:
-    """Run a fresh ClickSend sandbox for one test."""
-    from .server import Sandbox  # noqa: PLC0415 - not before a test asks for it
+    """Run a fresh ClickSend sandbox for one test.
+
+    `clicksend_sandbox.environ` holds the variables that point an application at it.
+    """
+    from .server import Sandbox  # noqa: PLC0415
 
     async with Sandbox() as sandbox:
         yield sandbox

@@ -162,7 +162,8 @@ class Pusher:
 
     async def _run(self, lane: _Lane) -> None:
         while True:
-            push = await lane.due(latest_first=self.behaviour.disorder)
+            await lane.due()
+            push = lane.take(latest_first=self.behaviour.disorder)
             status = await self._post(push)
             push.attempts.append(status)
             again = asyncio.get_running_loop().time()
@@ -208,24 +209,25 @@ class _Lane:
         heapq.heappush(self.waiting, (due, next(self._places), push))
         self._added.set()
 
-    async def due(self, *, latest_first: bool) -> Push:
-        """Wait for a push that is due and take it out."""
+    async def due(self) -> None:
+        """Wait until a push is due."""
         loop = asyncio.get_running_loop()
         while True:
             self._added.clear()
             wait = self.waiting[0][0] - loop.time() if self.waiting else None
             if wait is not None and wait <= 0:
-                return self._take(loop.time(), latest_first=latest_first)
+                return
             try:
                 async with asyncio.timeout(wait):
                     await self._added.wait()
             except TimeoutError:
                 continue
 
-    def _take(self, now: float, *, latest_first: bool) -> Push:
+    def take(self, *, latest_first: bool) -> Push:
+        """Take out the push that is due first, or the latest of all."""
         if not latest_first:
             return heapq.heappop(self.waiting)[2]
-        last = max(entry for entry in self.waiting if entry[0] <= now)
+        last = max(self.waiting)
         self.waiting.remove(last)
         heapq.heapify(self.waiting)
         return last[2]

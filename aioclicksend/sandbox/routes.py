@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from . import (
     account,
@@ -15,6 +15,8 @@ from . import (
     files,
     imports,
     messages,
+    multipart,
+    senders,
 )
 from .calls import Call, parse
 from .campaigns import MMS_CAMPAIGNS, SMS_CAMPAIGNS
@@ -156,6 +158,18 @@ _OTHERS: list[Route] = [
     ),
 ]
 
+_TAG = "/v3/alpha-tags/{alpha_tag_id}"
+_SENDERS: list[Route] = [
+    ("GET", "/v3/senders/compliant-sender-types", senders.compliant_types, "Here they are."),
+    ("GET", "/v3/user-countries", senders.user_countries, "Here are your countries."),
+    ("GET", "/v3/country-list", senders.country_list, "Here are the countries."),
+    ("GET", "/v3/timezones", account.timezones, "Here are the time zones."),
+    ("GET", "/v3/alpha-tags", senders.alpha_tags, ""),
+    ("POST", "/v3/alpha-tags", senders.request_alpha_tag, ""),
+    ("GET", _TAG, senders.alpha_tag, ""),
+    ("DELETE", _TAG, senders.delete_alpha_tag, ""),
+]
+
 _CAMPAIGNS: list[Route] = [
     route
     for name, kind in (("sms", SMS_CAMPAIGNS), ("mms", MMS_CAMPAIGNS))
@@ -196,6 +210,7 @@ ROUTES: Sequence[Route] = (
     *_LISTS,
     *_EMAIL,
     *_OTHERS,
+    *_SENDERS,
     *_CAMPAIGNS,
     *_TABLES,
 )
@@ -209,6 +224,13 @@ for _method, _path, _handler, _message in ROUTES:
     _table.add(_method, _path, (_handler, _message))
 
 
+def read_body(content_type: str, body: bytes) -> Any:
+    """Read a form or, whatever else the header says, JSON."""
+    if content_type.lower().startswith(multipart.TYPE):
+        return multipart.parse(content_type, body)
+    return parse(body)
+
+
 Coverage = Literal["modelled", "example", "not served"]
 
 
@@ -217,7 +239,7 @@ def answer(method: str, raw_path: str, call: Call, body: bytes) -> Reply:
     found = _table.find(method, raw_path)
     if found is not None:
         (handler, message), call.path = found
-        call.body = parse(body)
+        call.body = read_body(call.content_type, body)
         data = handler(call)
         return data if isinstance(data, Reply) else envelope(200, "SUCCESS", message, data)
     # Not imported at the top: few sandboxes ever need the examples.
@@ -227,7 +249,7 @@ def answer(method: str, raw_path: str, call: Call, body: bytes) -> Reply:
     if example is None:
         raise invalid_endpoint()
     shape, call.path = example
-    call.body = parse(body)
+    call.body = read_body(call.content_type, body)
     return shape.reply(call)
 
 

@@ -1,4 +1,4 @@
-"""Endpoints of the automation rules. Only the action POLL does anything here."""
+"""Endpoints of the automation rules. Only the actions POLL and URL do anything here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SMS_INBOUND = _FAX_INBOUND | {
     "body",
     "webhook_type",
 }
-_WEBHOOKS = ("post", "get", "json")
+WEBHOOKS = ("post", "get", "json")
 # POLL needs no address, though the documentation marks it as required.
 _OPTIONAL = frozenset({"action_address", "message_search_term", "body", "webhook_type"})
 
@@ -68,7 +68,7 @@ def _reader(known: frozenset[str]) -> Callable[[Call, Mapping[str, Any]], dict[s
 
 def _search(fields: Mapping[str, Any]) -> dict[str, Any]:
     webhook = text(fields, "webhook_type", "post")
-    if webhook not in _WEBHOOKS:
+    if webhook not in WEBHOOKS:
         raise bad_request(f"Unknown webhook_type: {webhook}")
     return {
         "message_search_type": _number(fields, "message_search_type", 3),
@@ -87,13 +87,13 @@ def _number(fields: Mapping[str, Any], name: str, last: int) -> int:
 
 def receipt_rules(channel: str) -> Table:
     """Return the rules for the receipts of one channel."""
-    # [docs] ClickSend API v3: deleting one answers true for voice and email, nothing for others.
+    # [docs] ClickSend API v3: deleting one answers true for email, [] for voice, null for others.
     return Table(
         path=f"automations/{channel}/receipts",
         key="receipt_rule_id",
         missing="Receipt rule",
         read=_reader(_RECEIPT),
-        deleted=True if channel in {"voice", "email"} else None,
+        deleted={"email": True, "voice": []}.get(channel),
     )
 
 

@@ -37,8 +37,8 @@ class Selection:
             for row in rows
             if (wanted is None or _same(row[number]) == wanted)
             and (text is None or text in row["body"].lower())
-            and (self.channel is None or row.get("channel", "sms") == self.channel)
-            and (since is None or row.get("accepted_at", row.get("timestamp", 0)) >= since)
+            and (self.channel is None or row["channel"] == self.channel)
+            and (since is None or row["accepted_at"] >= since)
             and (not self.has_code or find_code(row["body"]))
         ]
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 from . import phones, prices, segments
 from .calls import Call, as_object, text
 from .channels import Kind
-from .countries import NAMES
 from .records import Record, new_id
 from .replies import bad_request
+from .senders import is_barred, shown_sender, summary
 from .state import SHARED_NUMBER, SUBACCOUNT_ID, State
 
 MAX_MESSAGES = 1000
@@ -143,9 +143,12 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     record["status"] = (
         _refusal(call.state, draft, phone, record, sender)
         or ("INVALID_SCHEDULE" if schedule is None else kind.check(message, top))
+        or (kind.check_strictly(message) if state.settings.strict else None)
         or _SUCCESS
     )
-    record["from"] = sender or (SHARED_NUMBER if kind.shared_sender else "")
+    record["from"] = shown_sender(state, country, sender) or (
+        SHARED_NUMBER if kind.shared_sender else ""
+    )
     record.update(kind.extras(message, top))
     return record
 
@@ -173,7 +176,9 @@ def _refusal(
         return "COUNTRY_NOT_ENABLED"
     if not record["body"]:
         return "EMPTY_MESSAGE"
-    return None if not sender or _sender_is_valid(sender) else "INVALID_SENDER_ID"
+    if sender and not _sender_is_valid(sender):
+        return "INVALID_SENDER_ID"
+    return "INVALID_SENDER_ID" if is_barred(state, phone.country, sender) else None
 
 
 def _sender_is_valid(sender: str) -> bool:
@@ -213,7 +218,11 @@ def _answer(
     if kind.name == "sms":
         data["blocked_count"] = blocked
         if price_only and _wants_summary(top):
-            data["_summary"] = _summary(records)
+            senders = {
+                record["message_id"]: "" if record["is_shared_system_number"] else record["from"]
+                for record in records
+            }
+            data["_summary"] = summary(call.state, records, senders)
     return data
 
 
@@ -222,6 +231,13 @@ def _afford(call: Call, record: Record) -> str:
     state = call.state
     if call.login == "nocredit" or record["cost"] > state.balance:
         return "INSUFFICIENT_CREDIT"
+    trial = state.settings.trial
+    if trial is not None:
+        # That there is a daily limit is documented; its status is a guess.
+        day = (state.now() // 86_400, record["country"])
+        if state.trial_sent[day] >= trial:
+            return "TOO_MANY_RECIPIENTS"
+        state.trial_sent[day] += 1
     window = state.settings.throttle_window
     if window:
         key = (record["to"], record["body"])
@@ -263,12 +279,11 @@ def _refused(record: Record) -> dict[str, Any]:
         row |= {
             "message_parts": 0,
             "message_price": "0.0000",
-            "from_email": record["from_email"],
-            "list_id": record["list_id"],
-            "contact_id": record["contact_id"],
             "country": record["country"],
             "carrier": record["carrier"],
         }
+    if record["status"] not in {"INVALID_RECIPIENT", "COUNTRY_NOT_ENABLED"}:
+        row |= {name: record[name] for name in ("from_email", "list_id", "contact_id")}
     return row
 
 
@@ -277,26 +292,3 @@ def _wants_summary(top: Mapping[str, Any]) -> bool:
     return bool(top.get("show_summary")) or any(
         message.get("show_summary") for message in top["messages"]
     )
-
-
-def _summary(records: list[Record]) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for record in records:
-        if record["country"]:
-            counts[record["country"]] = counts.get(record["country"], 0) + 1
-    return {
-        "test_message": "",
-        "countries": [
-            {
-                "country": {
-                    "registration_type": 0,
-                    # Spelled so in the documented schema.
-                    "receipient_count": count,
-                    "usable_sender_id": True,
-                    "selected": True,
-                    "name": NAMES[iso],
-                }
-            }
-            for iso, count in counts.items()
-        ],
-    }

@@ -42,6 +42,7 @@ from aiohttp import web
 from . import control, files, prices, routes, storage
 from .access import GATEWAY, authenticate, is_control_plane, is_loopback, may_ask_for
 from .calls import Call
+from .configuring import check_sender_types
 from .countries import ENABLED
 from .events import Events, drain
 from .faults import (
@@ -69,6 +70,7 @@ from .replies import ApiError, GatewayError, Reply
 from .requests import RequestLog
 from .routes import Coverage
 from .selection import Selection
+from .senders import add_alpha_tag
 from .state import Settings, State
 from .views import find_code, request_view
 from .wire import half, reset, respond
@@ -91,8 +93,10 @@ class Sandbox:
     `history` says where the history differs from what is documented, `push` how webhooks are
     called. `reject` holds numbers and the status that refuses them, as in
     `{"+61400000009": "INVALID_RECIPIENT"}`; `barred_senders` holds for a country the sender types
-    that are refused there (`alpha_tag`, `own_number`, `dedicated_number`, `shared_number`), as in `{"US": ["alpha_tag"]}`;
-    `trial` makes it a trial account that may send so many messages a day to a country.
+    that are refused there (see `senders.SENDER_TYPES`), as in `{"US": ["alpha_tag"]}`; `alpha_tags`
+    the status of each tag, as in `{"Shop": "APPROVED"}`: in Australia any other is shown as
+    "Unverified"; `trial` makes it a trial account that may send so many messages a day to each
+    country.
 
     `state` names a file that keeps the account from one run to the next. `keep` bounds how many
     messages are remembered; the oldest are forgotten. Raises ValueError if `host` is not loopback
@@ -122,6 +126,7 @@ class Sandbox:
         currency: str = "AUD",
         reject: Mapping[str, str] | None = None,
         barred_senders: Mapping[str, Collection[str]] | None = None,
+        alpha_tags: Mapping[str, str] | None = None,
         trial: int | None = None,
         auto_deliver: float | None = None,
         push: PushBehaviour = DEFAULT,
@@ -147,6 +152,7 @@ class Sandbox:
             reject=dict(reject or {}),
             barred_senders={iso: frozenset(kinds) for iso, kinds in (barred_senders or {}).items()},
             trial=trial,
+            alpha_tags=None if alpha_tags is None else dict(alpha_tags),
             auto_deliver=auto_deliver,
             throttle_window=throttle_window,
             countries=frozenset(countries),
@@ -156,6 +162,7 @@ class Sandbox:
             import_time=import_time,
             keep=keep,
         )
+        check_sender_types(frozenset().union(*self._settings.barred_senders.values()))
         self._host, self._wanted_port = host, port
         self._remote, self._allowed = allow_remote, frozenset(allow_hosts)
         self._rate_limit = rate_limit
@@ -179,6 +186,8 @@ class Sandbox:
     def reset(self) -> None:
         """Forget everything but the settings; a running sandbox keeps its port."""
         self._state = State(self._settings, self._clock, self._pusher.add, self.events)
+        for tag, status in (self._settings.alpha_tags or {}).items():
+            add_alpha_tag(self._state, tag, status)
         self._faults = FaultPlan()
         self._window = RateWindow(*self._rate_limit) if self._rate_limit else None
         self._log.clear()
@@ -573,15 +582,14 @@ class Sandbox:
         headers.popall("Authorization", None)
         arrival = Arrival(request.method, request.path, dict(request.query), headers, b"", at)
         path = request.rel_url.raw_path
-        refused = login = None
+        refused: Reply | None = None
+        login, body = "", b""
         try:
             login = authenticate(self._state, request.method, path, request.headers)
-        except (ApiError, GatewayError) as error:
-            refused = error.reply()
-        body = b""
-        if refused is None:
             body = await _read(request, _LARGEST_BODY if login else _LARGEST_STRANGER)
             arrival.body = body if login or is_control_plane(path) else b""
+        except (ApiError, GatewayError) as error:
+            refused = error.reply()
         self._log.add(arrival)
         wait = self._window.admit(at) if self._window else None
         if self.latency:
@@ -597,8 +605,8 @@ class Sandbox:
         if failure is not None and failure.fault is Fault.SLOW:
             await asyncio.sleep(failure.options["delay"])
         if failure is None or failure.fault is Fault.SLOW:
-            return self._respond(arrival, self._process(request, arrival, login or "", body))
-        return await self._fail(request, arrival, failure, login or "", body)
+            return self._respond(arrival, self._process(request, arrival, login, body))
+        return await self._fail(request, arrival, failure, login, body)
 
     async def _fail(
         self, request: web.Request, arrival: Arrival, failure: Failure, login: str, body: bytes
@@ -651,7 +659,9 @@ class Sandbox:
         if path.startswith(GATEWAY + "/"):
             check_connection(state, request.headers)
             path = path.removeprefix(GATEWAY)
-        call = Call(state, login, {}, arrival.query, None, self.url, request.content_type)
+        call = Call(
+            state, login, {}, arrival.query, None, self.url, request.headers.get("Content-Type", "")
+        )
         return routes.answer(method, path, call, body)
 
     def _rate_headers(self) -> dict[str, str]:
@@ -671,6 +681,6 @@ async def _read(request: web.Request, most: int) -> bytes:
     async for chunk in request.content.iter_any():
         size += len(chunk)
         if size > most:
-            raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
+            raise ApiError(413, "REQUEST_ENTITY_TOO_LARGE", f"A body has at most {most} bytes.")
         chunks.append(chunk)
     return b"".join(chunks)

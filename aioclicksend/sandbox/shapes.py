@@ -178,9 +178,7 @@ def _slice(call: Call, rows: list[Any], size: str, most: int) -> tuple[list[Any]
 
 
 def _cursor(shape: Shape, call: Call, rows: list[Any]) -> dict[str, Any]:
-    page, size, after = _slice(
-        call, rows, "page_size", 500 if shape.pages != "alpha_tags" else 1000
-    )
+    page, size, after = _slice(call, rows, "page_size", 500)
     address = f"{shape.path}?page_size={size}"
     # [docs] ClickSend API v3: the cursor has a # in it.
     follows = f"{address}&offset={quote(f'sandbox#{after}', safe='')}" if after < _ROWS else None
@@ -218,7 +216,6 @@ def _tracking(shape: Shape, call: Call, rows: list[Any]) -> dict[str, Any]:
 _PAGERS = {
     "page": _plain,
     "own_numbers": _cursor,
-    "alpha_tags": _cursor,
     "senders": _senders,
     "tracking": _tracking,
 }

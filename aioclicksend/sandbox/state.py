@@ -54,6 +54,8 @@ class Settings:
     auto_deliver: float | None = None
     barred_senders: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """Sender types no message to a country may come from."""
+    alpha_tags: dict[str, str] | None = None
+    """The alpha tags the account begins with and their status; None: no tag needs approval."""
     trial: int | None = None
     """Messages a trial account may send to a country in a day."""
     keep: int | None = None
@@ -147,6 +149,10 @@ class State:
     _pairs: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     _last_to: dict[str, Record] = field(default_factory=dict[str, Record])
     _scheduled: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    trial_sent: Counter[tuple[int, str]] = field(default_factory=Counter[tuple[int, str]])
+    """Messages of a trial account by day and country."""
+    alpha_tags_matter: bool = False
+    """Whether an unapproved alpha tag is replaced in Australia."""
     _undelivered: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     last_serial: int = 1000
 
@@ -156,6 +162,7 @@ class State:
         self.started = self.clock()
         self.receipts = {channel: Inbox() for channel in RECEIPTS}
         self.add_connection("ACTIVE")
+        self.alpha_tags_matter = self.settings.alpha_tags is not None
 
     def price(self, channel: str, country: str) -> int:
         """Return what one part costs now."""
@@ -330,10 +337,11 @@ class State:
             }
         )
         self._fire("sms/inbound", self.inbound, row)
-        self.heard.append(row)
-        self.log["sms"].add(_heard(row, now))
+        heard = _heard(row, now)
+        self.heard.append(heard)
+        self.log["sms"].add(heard)
         self.version += 1
-        self.events.publish("message", lambda: inbound_view(row))
+        self.events.publish("message", lambda: inbound_view(heard))
         return row
 
     def deliver(

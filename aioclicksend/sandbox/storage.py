@@ -49,9 +49,7 @@ def load(path: Path, state: State) -> None:
             raise ValueError("another version")
         _fill(state, stored)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise ValueError(
-            f"{path} does not hold the state of a sandbox: name another file"
-        ) from None
+        raise ValueError(f"{path} is not the state of a sandbox: name another file") from None
 
 
 def _dump(state: State) -> dict[str, Any]:

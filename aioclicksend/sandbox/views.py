@@ -9,12 +9,15 @@ from typing import Any
 from .records import Record
 from .segments import is_gsm
 
-# The digits of a one-time code, possibly written in two groups: 123456, 123-456, G-123456.
+# The digits of a one-time code, possibly written in two groups: 123456, 123-456, G-123456. Parts of
+# numbers, amounts, times and addresses are none.
 _CODE = re.compile(
-    r"(?<![\w.,:/+-])(?:[A-Z]-)?(\d{4,8}|\d{3}[ -]\d{3,4}|\d{4}[ -]\d{4})(?![\w/]|[.,:-]\d)"
+    r"(?<![\w./+$€£])(?<!\d[:,-])(?:[A-Z]-)?"
+    r"(\d{3}[ -]\d{3,4}|\d{4}[ -]\d{4}|\d{4,8})(?![\w/]|[.,:-]\d)"
 )
 _HINT = re.compile(
-    r"code|otp|pin|passcode|password|token|verif|c[oó]digo|kod|код|codice|contraseña|パスワード|验证码",
+    r"code\b|\botp\b|\bpin\b|passcode|passwor|token|verif|c[oó]digo|kod\b|код|codice|contraseña"
+    r"|パスワード|验证码",
     re.IGNORECASE,
 )
 
@@ -73,7 +76,7 @@ def inbound_view(row: Record) -> dict[str, Any]:
         "body": row["body"],
         "custom_string": row["custom_string"],
         "original_message_id": row["original_message_id"],
-        "date": row["timestamp"],
+        "date": row["accepted_at"],
         "status": "Received",
         "code": find_code(row["body"]),
     }

@@ -19,7 +19,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ..config import Retry
 from ..retry import delay
@@ -68,22 +68,28 @@ class Dispatcher:
     async def run(self) -> None:
         """Handle events until `stop`; what is running then has some seconds left."""
         slots = anyio.Semaphore(self._concurrency, max_value=self._concurrency)
+        send, receive = anyio.create_memory_object_stream[Claimed](self._concurrency)
         async with anyio.create_task_group() as group:
-            group.start_soon(self._keep_leases)
-            with anyio.CancelScope() as self._claiming:
-                while True:
-                    await self._claim(slots, group)
-            with anyio.move_on_after(self._grace):
+            with send, receive:
+                group.start_soon(self._keep_leases)
+                # Started before anything is claimed: a task that is cancelled before its first
+                # step could not give its event back.
                 for _ in range(self._concurrency):
-                    await slots.acquire()
-            group.cancel_scope.cancel()
+                    group.start_soon(self._work, receive, slots)
+                with anyio.CancelScope() as self._claiming:
+                    while True:
+                        await self._claim(slots, send)
+                with anyio.move_on_after(self._grace):
+                    for _ in range(self._concurrency):
+                        await slots.acquire()
+                group.cancel_scope.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
         if self._claiming is not None:
             self._claiming.cancel()
 
-    async def _claim(self, slots: anyio.Semaphore, group: TaskGroup) -> None:
+    async def _claim(self, slots: anyio.Semaphore, send: MemoryObjectSendStream[Claimed]) -> None:
         async with slots:
             pass  # at least one of them is free now, and this task alone takes them
         room = slots.value
@@ -98,11 +104,21 @@ class Dispatcher:
         for event in claimed:
             slots.acquire_nowait()
             self._leased.add(event.id)
-            group.start_soon(self._handle, event, slots)
+            send.send_nowait(event)
         if len(claimed) < room:
             await self._store.wait(_IDLE)
 
-    async def _handle(self, event: Claimed, slots: anyio.Semaphore) -> None:
+    async def _work(
+        self, receive: MemoryObjectReceiveStream[Claimed], slots: anyio.Semaphore
+    ) -> None:
+        async for event in receive:
+            try:
+                await self._handle(event)
+            finally:
+                self._leased.discard(event.id)
+                slots.release()
+
+    async def _handle(self, event: Claimed) -> None:
         error: BaseException | None = None
         try:
             await self._handler(event.push)
@@ -114,8 +130,6 @@ class Dispatcher:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._settle(event, error)
-            self._leased.discard(event.id)
-            slots.release()
 
     async def _settle(self, event: Claimed, error: BaseException | None) -> None:
         try:

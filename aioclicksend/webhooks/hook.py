@@ -17,9 +17,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
@@ -41,9 +42,10 @@ from .suppression import OptOutWords
 if TYPE_CHECKING:
     from aiohttp import web
 
-InboundHandler: TypeAlias = Callable[[InboundMessage], Awaitable[object]]
-ReceiptHandler: TypeAlias = Callable[[DeliveryReceipt], Awaitable[object]]
-ReplyHandler: TypeAlias = Callable[[InboundMessage, SmsRow | None], Awaitable[object]]
+InboundHandler: TypeAlias = Callable[[InboundMessage], object]
+ReceiptHandler: TypeAlias = Callable[[DeliveryReceipt], object]
+ReplyHandler: TypeAlias = Callable[[InboundMessage, SmsRow | None], object]
+"""Handlers may be coroutine functions, or plain ones that do not block."""
 _I = TypeVar("_I", bound=InboundHandler)
 _D = TypeVar("_D", bound=ReceiptHandler)
 _R = TypeVar("_R", bound=ReplyHandler)
@@ -217,6 +219,17 @@ class Webhook:
     ) -> None:
         await self.aclose()
 
+    async def replies(self, to: str, limit: int = 100) -> list[InboundMessage]:
+        """Return messages received, the newest first.
+
+        Args:
+            to: the number of somebody: all that came from it; else the id or the `custom_string`
+                of a message of ours: what answered it.
+            limit: at most so many.
+
+        """
+        return await self.store.replies(to, limit)
+
     async def aclose(self) -> None:
         """Claim nothing more, let running handlers finish for `grace` seconds, close the store.
 
@@ -278,17 +291,17 @@ class Webhook:
         event = parse(push.body, content_type=push.content_type, query=push.query)
         if isinstance(event, DeliveryReceipt):
             for on_receipt in self._on_receipt:
-                await on_receipt(event)
+                await _done(on_receipt(event))
             return
         is_opt_out = self._opted_out(event) is not None
         if is_opt_out:
             await self._write_opt_out(event)
         for on_inbound in self._on_inbound:
-            await on_inbound(event)
+            await _done(on_inbound(event))
         if self._on_reply and not is_opt_out:
             original = await self._original(event)
             for on_reply in self._on_reply:
-                await on_reply(event, original)
+                await _done(on_reply(event, original))
 
     async def _write_opt_out(self, event: InboundMessage) -> None:
         if self._client is None or self._opt_out_list is None:
@@ -320,6 +333,11 @@ class Webhook:
                 to=event.from_,
             )
         return row
+
+
+async def _done(result: object) -> None:
+    if inspect.isawaitable(result):
+        await result
 
 
 def _digest(secret: str) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from .events import DeliveryReceipt, DeliveryState, dedupe_key
-from .merge import Change, MessageDelivery, is_change, merge
+from .merge import Change, MessageDelivery, combine, is_change
 
 _TABLES = (
     """create table if not exists message_delivery (message_id text primary key,
@@ -43,28 +43,26 @@ def create(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-def apply(db: sqlite3.Connection, receipt: DeliveryReceipt) -> bool:
-    """Merge a receipt that has an id into the delivery of its message; return if that changed."""
+def apply(db: sqlite3.Connection, news: MessageDelivery) -> None:
+    """Merge what a receipt or another store says into the delivery of its message."""
     row = db.execute(
-        "select known from message_delivery where message_id = ?", (receipt.message_id,)
+        "select known from message_delivery where message_id = ?", (news.message_id,)
     ).fetchone()
     before = _decode(row[0]) if row else None
-    after = merge(before, receipt)
+    after = combine(before, news)
     if after == before:
-        return False
+        return
     known = _encode(after)
     at = after.timestamp.timestamp() if after.timestamp else None
     db.execute(
         "insert or replace into message_delivery values (?, ?, ?, ?, ?, ?)",
         (after.message_id, after.state.value, after.reason, after.custom_string, at, known),
     )
-    if not is_change(before, after):
-        return False
-    db.execute(
-        "insert into delivery_change (previous, known) values (?, ?)",
-        (before.state.value if before else None, known),
-    )
-    return True
+    if is_change(before, after):
+        db.execute(
+            "insert into delivery_change (previous, known) values (?, ?)",
+            (before.state.value if before else None, known),
+        )
 
 
 def note_polled(db: sqlite3.Connection, receipts: Iterable[DeliveryReceipt], look: float) -> int:

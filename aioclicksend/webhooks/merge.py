@@ -97,13 +97,18 @@ def merge(before: MessageDelivery | None, receipt: DeliveryReceipt) -> MessageDe
         message_type=receipt.message_type,
         timestamp=receipt.timestamp,
     )
-    if before is None:
-        return now
-    first, second = sorted((before, now), key=_rank)
+    return combine(before, now)
+
+
+def combine(one: MessageDelivery | None, other: MessageDelivery) -> MessageDelivery:
+    """Return what two sources together know of one message."""
+    if one is None:
+        return other
+    lower, higher = sorted((one, other), key=_rank)
     return replace(
-        second,
-        custom_string=second.custom_string or first.custom_string,
-        message_type=second.message_type or first.message_type,
+        higher,
+        custom_string=higher.custom_string or lower.custom_string,
+        message_type=higher.message_type or lower.message_type,
     )
 
 

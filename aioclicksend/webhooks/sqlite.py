@@ -8,6 +8,9 @@ hundreds of pushes a second, each of them after its commit::
     add ─┼─► queue ─► thread: begin · savepoint each · commit ─► futures
     claim┘
 
+Only what was promised has to be synced to the disk: pushes, decisions, opt-outs. That an event was
+claimed or handled may be lost with the power, as it is handled again then.
+
 An operation that fails is rolled back to its savepoint and does not disturb its neighbours. If the
 commit fails, all of them failed.
 """
@@ -26,7 +29,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -34,7 +38,7 @@ from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX
 from . import ledger
 from .events import DeliveryReceipt, InboundMessage, dedupe_key
-from .merge import Change, MessageDelivery
+from .merge import Change, MessageDelivery, merge
 from .parse import parse
 from .store import UNREADABLE, Arrival, Claimed, DeadLetter, Inbox, Push
 from .suppression import asked_keys, number_key, stored_keys
@@ -61,6 +65,8 @@ _TABLES = (
 
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
+_TURN = 0.02
+"""Seconds until a file is opened again that another process is setting up."""
 _GROUP = 500
 """Operations in one transaction at most."""
 _HORIZON = 24 * 3600.0
@@ -74,10 +80,17 @@ class _Operation(NamedTuple):
     work: Callable[[sqlite3.Connection], Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    is_durable: bool
+    """Whether its commit has to reach the disk before it is answered."""
 
 
 class SqliteInbox:
     """An `Inbox` in a file, created if it is missing; only its owner may read it.
+
+    ::
+
+        async with SqliteInbox("inbox.db") as inbox:
+            await inbox.suppress(["+61411111111"])
 
     Args:
         path: the file.
@@ -98,6 +111,18 @@ class SqliteInbox:
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self.path)!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def open(self) -> None:
         """Open the file.
@@ -174,19 +199,21 @@ class SqliteInbox:
                 for row in sorted(rows)
             ]  # fmt: skip
 
-        return await self._do(work)
+        return await self._do(work, is_durable=False)
 
     async def renew(self, ids: Collection[int], lease: float) -> None:
         """Extend the leases of events that are still being handled."""
         due = self._clock() + lease
         # Only of what is still claimed: a handler may have ended meanwhile.
         statement = "update push set due = ? where id = ? and due is not null"
-        await self._do(lambda db: db.executemany(statement, [(due, it) for it in ids]))
+        values = [(due, it) for it in ids]
+        await self._do(lambda db: db.executemany(statement, values), is_durable=False)
 
     async def finish(self, ids: Collection[int]) -> None:
         """Note that events, or dead letters, were dealt with."""
         statement = "update push set due = null, is_dead = 0, reason = null where id = ?"
-        await self._do(lambda db: db.executemany(statement, [(it,) for it in ids]))
+        values = [(it,) for it in ids]
+        await self._do(lambda db: db.executemany(statement, values), is_durable=False)
 
     async def fail(self, event_id: int, reason: str, retry_in: float | None) -> None:
         """Make an event due again in `retry_in` seconds, or a dead letter for None."""
@@ -244,15 +271,15 @@ class SqliteInbox:
 
     async def changes(self, after: int, limit: int) -> list[Change]:
         """Return the changes behind the seq `after`, in order."""
-        return await self._do(lambda db: ledger.changes(db, after, limit))
+        return await self._do(lambda db: ledger.changes(db, after, limit), is_durable=False)
 
     async def deliveries(self, ids: Collection[str]) -> dict[str, MessageDelivery]:
         """Return what is known of messages, by their ids."""
-        return await self._do(lambda db: ledger.deliveries(db, list(ids)))
+        return await self._do(lambda db: ledger.deliveries(db, list(ids)), is_durable=False)
 
     async def counts(self) -> dict[tuple[str, str | None], int]:
         """Return how many messages have each state and reason."""
-        return await self._do(ledger.counts)
+        return await self._do(ledger.counts, is_durable=False)
 
     async def suppress(self, numbers: Collection[str], *, on: bool = True) -> None:
         """Put numbers on the suppression list, or take them off."""
@@ -287,6 +314,15 @@ class SqliteInbox:
         events = [parse(body, content_type=kind, query=query) for body, kind, query in rows]
         return [it for it in events if isinstance(it, InboundMessage)]
 
+    async def forget(self, before: datetime) -> int:
+        """Delete the pushes that came before a time and were handled; return how many.
+
+        They hold numbers and texts. Deliveries, dead letters and the suppression list stay. A
+        repetition of what was deleted would be an event again: keep a week at least.
+        """
+        statement = "delete from push where received < ? and due is null and not is_dead"
+        return await self._do(lambda db: db.execute(statement, (before.timestamp(),)).rowcount)
+
     def _store(self, db: sqlite3.Connection, arrival: Arrival) -> bool:
         push, event, now = arrival.push, arrival.event, self._clock()
         sender = answers = ref = key = None
@@ -305,7 +341,7 @@ class SqliteInbox:
         if not new:
             return False
         if isinstance(event, DeliveryReceipt) and event.message_id:
-            ledger.apply(db, event)
+            ledger.apply(db, merge(None, event))
         if arrival.opt_out is not None:
             self._suppress(db, arrival.opt_out)
         return True
@@ -318,15 +354,15 @@ class SqliteInbox:
         )
 
     async def _all(self, statement: str, *values: object) -> list[Any]:
-        return await self._do(lambda db: db.execute(statement, values).fetchall())
+        return await self._do(lambda db: db.execute(statement, values).fetchall(), is_durable=False)
 
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _do(self, work: Callable[[sqlite3.Connection], T], *, is_durable: bool = True) -> T:
         """Run an operation in the thread; it is done even if this wait is cancelled."""
         if self._thread is None:
-            raise RuntimeError(f"{self!r} is not open")
+            raise RuntimeError(f"{self!r} is not open: use it in `async with`")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Operation(work, loop, future))
+        self._queue.put(_Operation(work, loop, future, is_durable))
         return await future
 
     def _wake(self) -> None:
@@ -371,23 +407,32 @@ def inbox_of(store: str | PathLike[str] | Inbox) -> Inbox:
 def _connect(path: Path) -> sqlite3.Connection:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
-    try:
-        _set_up(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+        try:
+            _set_up(db, path)
+        except BaseException as error:
+            db.close()
+            # SQLite does not wait for its turn to switch a new file to WAL.
+            is_busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_TURN)
+        else:
+            return db
 
 
 def _set_up(db: sqlite3.Connection, path: Path) -> None:
-    # Judged before anything is changed: it may be somebody else's database.
+    # Judged before anything is changed: it may be somebody else's database. In one transaction, as
+    # another process may be creating the tables.
+    db.execute("begin")
     ((application,),) = db.execute("pragma application_id").fetchall()
     ((tables,),) = db.execute("select count(*) from sqlite_master").fetchall()
+    db.execute("commit")
     if application != _APPLICATION and (application or tables):
         raise ConfigurationError(f"{path} is a database, but no inbox of aioclicksend")
     db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = full")
     db.execute("begin immediate")
     ((schema,),) = db.execute("pragma user_version").fetchall()
     if schema > _SCHEMA:
@@ -412,6 +457,9 @@ def _transact(db: sqlite3.Connection, batch: Sequence[_Operation]) -> None:
     """Run operations in one transaction and answer each of them after the commit."""
     answers = list[tuple[Any, Exception | None]]()
     try:
+        # In WAL mode a commit is synced only if this is full.
+        level = "full" if any(it.is_durable for it in batch) else "normal"
+        db.execute(f"pragma synchronous = {level}")
         db.execute("begin immediate")
         for operation in batch:
             answers.append(_attempt(db, operation.work))

@@ -26,11 +26,14 @@ def reply() -> bytes:
 
 def bulk(_url: str, repeat: int) -> dict[str, float]:
     """Read as `bulk` does for a stream, which matches rows by their refs and shows their ids."""
-    rows = importlib.import_module("aioclicksend.bulk.rows")
+    replies = importlib.import_module("aioclicksend.bulk.replies")
     refs = [f"reader-{number}" for number in range(1000)]
-    return _read(
-        lambda body: sum(it.status == "SUCCESS" for it in rows.decode_rows(body, refs)), repeat
-    )
+
+    def read(body: bytes) -> int:
+        rows = replies.decode_reply(body, refs, counted=False).rows
+        return sum(it.status == "SUCCESS" for it in rows)
+
+    return _read(read, repeat)
 
 
 def send(_url: str, repeat: int) -> dict[str, float]:

@@ -92,6 +92,9 @@ def test_what_cannot_be_undone_says_so(key: tuple[str, str]) -> None:
     [
         lambda it: Sms(it).cancel_all(),
         lambda it: Sms(it).cancel_all(""),
+        lambda it: Sms(it).cancel_all(" "),
+        lambda it: Sms(it).cancel_all("\t\u00a0\u200b\0"),
+        lambda it: Sms(it).cancel_all(" ", everything=True),
         lambda it: Sms(it).cancel_all("promo", everything=True),
         lambda it: Voice(it).cancel_all(),
         lambda it: Voice(it).cancel_all(everything=False),

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import errno
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +73,19 @@ def test_what_cannot_be_converted_is_refused_before_it_is_sent(
     session = FakeSession()
     with pytest.raises(ValueError, match=said):
         run(Uploads(session).create(content, convert=convert, max_size=2**20))
+    assert not session.requests
+
+
+@pytest.mark.timeout(10)
+async def test_a_pipe_or_device_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    session = FakeSession()
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(ValueError, match="no regular file: give its bytes"):
+            await Uploads(session).create(path, convert="csv")
+    with pytest.raises(OSError, match="directory"):
+        await Uploads(session).create(tmp_path, convert="csv")
     assert not session.requests
 
 

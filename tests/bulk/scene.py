@@ -1,4 +1,4 @@
-"""A reconciler whose clocks are set by hand, before a server whose history is a list."""
+"""A reconciler whose clocks are set by hand, in front of a server whose history is a list."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
 
 import aioclicksend as ac
-from aioclicksend.bulk.batch import Batch, Doubt, doubts_of
-from aioclicksend.bulk.intake import HandleSink
+from aioclicksend.bulk.batch import Batch, Doubt, Moment, doubts_of
+from aioclicksend.bulk.encode import Encoded
+from aioclicksend.bulk.lifecycle import Lifecycle
 from aioclicksend.bulk.reconcile import Reconciler
 
 from ..core.helpers import client_of
@@ -22,7 +26,7 @@ WALL = 1_760_000_000.0
 
 def row(number: int, **fields: Any) -> dict[str, Any]:
     """Return a message's row in the history; a field given as None is left out."""
-    told: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "direction": "out",
         "date": int(WALL),
         "to": f"+614{number:08d}",
@@ -33,11 +37,30 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
         "message_price": "0.0770",
         "custom_string": f"ref-{number}",
     }
-    return {name: it for name, it in (told | fields).items() if it is not None}
+    return {name: it for name, it in (columns | fields).items() if it is not None}
+
+
+def query_of(arrival: Arrival) -> dict[str, str]:
+    """Return what a request asked for."""
+    return dict(parse_qsl(arrival.query))
+
+
+class NoSink:
+    """The scene keeps the outcomes itself."""
+
+    def settle(self, tokens: Sequence[Any], outcomes: Sequence[ac.Outcome]) -> None:
+        pass
+
+
+def batch(*messages: ac.SmsMessage, unique: bool = False, attempt: int = 1) -> Batch:
+    """Return a batch of messages."""
+    refs = [it.custom_string or "ac1-own" for it in messages]
+    encoded = Encoded(list(messages), refs, bodies=[b"{}"] * len(refs), generated=unique)
+    return Batch(encoded, range(len(refs)), NoSink(), [], attempt=attempt)
 
 
 class Scene:
-    """What a reconciler sees, and what it tells its sender."""
+    """What a reconciler sees, and what it does with its sender."""
 
     def __init__(
         self,
@@ -45,10 +68,14 @@ class Scene:
         api: ac.ClickSend,
         policy: ac.Reconcile,
         channel: str,
+        *,
+        by_number: bool,
     ) -> None:
         server.script = self._answer
         self.now = 0.0
         self.pages: list[list[dict[str, Any]]] = [[]]
+        self.by_number: Callable[[list[str]], list[dict[str, Any]]] = lambda _: []
+        """What the history shows of some numbers, if it is asked for these."""
         self.totals: list[int] = []
         """What the pages announce, if it is not the truth."""
         self.status = 200
@@ -58,34 +85,48 @@ class Scene:
         """What happens while a page is on its way."""
         self.outcomes: dict[str, ac.Outcome] = {}
         self.again: list[str] = []
+        self.taken_ids: set[str] = set()
+        """Ids that other messages of the journal hold."""
+        self.more_to_send = False
         self._searched = asyncio.Event()
         self.arrivals = server.arrivals
-        group = getattr(api, channel)
+        self.lifecycle = Lifecycle()
+        built = getattr(api, channel)._channel()
+        self.channel = built if by_number else msgspec.structs.replace(built, lookup=None)
+        self.memory = self.channel.memory
         self.reconciler = Reconciler(
-            group._between,
+            self.channel,
             policy,
             self,
-            by_text=group._by_text,
+            self.lifecycle,
             now=lambda: self.now,
             wall=lambda: WALL + self.now,
         )
 
     def doubt(
-        self, number: int, *, failed: float = 0.0, tries: int = 1, **fields: Any
+        self,
+        number: int,
+        *,
+        failed: float = 0.0,
+        attempt: int = 1,
+        unique: bool = False,
+        **fields: Any,
     ) -> ac.SmsMessage:
         """Let a message come in doubt that was sent a second before it failed."""
         message = sms(number, **fields)
-        ref = message.custom_string or "ac1-own"
-        batch = Batch([message], [ref], [b"{}"], HandleSink(), [None], tries=tries)
-        batch.intent = WALL + failed - 1
-        self.reconciler.add(doubts_of(batch, [0], "the connection broke", failed))
+        one = batch(message, unique=unique, attempt=attempt)
+        one.sent = Moment(wall=WALL + failed - 1, mono=failed - 1)
+        self.reconciler.add(doubts_of(one, [0], "the connection broke", failed))
         return message
 
-    def accepted(self, *numbers: int) -> None:
-        """Let messages be accepted that were sent just now."""
-        refs = [f"ref-{it}" for it in numbers]
-        outcomes = [ac.Accepted(sms(it), f"ref-{it}", f"ID-{it}", 1, None) for it in numbers]
-        self.reconciler.accepted(refs, outcomes, WALL + self.now)
+    def accepted(self, *numbers: int, sent: float | None = None, unique: bool = False) -> None:
+        """Let messages be accepted now, which were sent just now or earlier."""
+        sent = self.now if sent is None else sent
+        some = batch(*map(sms, numbers), unique=unique)
+        some.sent = Moment(wall=WALL + sent, mono=sent)
+        self.reconciler.accepted(
+            some, [ac.Accepted(sms(it), f"ref-{it}", f"ID-{it}", 1, None) for it in numbers]
+        )
 
     async def search(self, at: float) -> None:
         """Make one pass at some time."""
@@ -97,23 +138,34 @@ class Scene:
         """Let the reconciler, which runs, make its pass at some time."""
         self.now = at
         self._searched.clear()
-        self.reconciler._wake.set()
+        self.reconciler._changed.set()
         async with asyncio.timeout(PATIENCE):
             await self._searched.wait()
 
     @property
+    def doubts(self) -> list[Doubt]:
+        """What is in doubt."""
+        return list(self.reconciler._doubts.values())
+
+    @property
     def due(self) -> list[float]:
         """When the messages that are still in doubt are searched for next."""
-        return [it.due for it in self.reconciler._all()]
+        return [it.due for it in self.doubts]
+
+    @property
+    def queries(self) -> list[dict[str, str]]:
+        """What each request asked for."""
+        return [query_of(it) for it in self.arrivals]
 
     @property
     def windows(self) -> list[tuple[float, float | None]]:
         """From when and until when each request asked, in seconds of our time."""
-        queries = [dict(it.split("=") for it in one.query.split("&")) for one in self.arrivals]
-        ends = [it.get("date_to") for it in queries]
         return [
-            (int(it["date_from"]) - WALL, None if end is None else int(end) - WALL)
-            for it, end in zip(queries, ends, strict=True)
+            (
+                int(it["date_from"]) - WALL,
+                None if "date_to" not in it else int(it["date_to"]) - WALL,
+            )
+            for it in self.queries
         ]
 
     def id_of(self, number: int) -> str | None:
@@ -121,15 +173,19 @@ class Scene:
         outcome = self.outcomes.get(f"ref-{number}")
         return outcome.message_id if isinstance(outcome, ac.Accepted) else None
 
-    def reason(self, number: int) -> str:
-        """Return why a message's fate is unknown."""
+    def reason(self, number: int) -> ac.Reason:
+        """Return why a message's outcome is unknown."""
+        return self.unknown(number).reason
+
+    def unknown(self, number: int) -> ac.Unknown:
+        """Return a message's outcome, which is unknown."""
         outcome = self.outcomes[f"ref-{number}"]
         assert isinstance(outcome, ac.Unknown)
-        return outcome.reason
+        return outcome
 
-    # What the reconciler tells.
+    # What the reconciler asks of its sender.
 
-    def conclude(self, verdicts: Sequence[tuple[Doubt, ac.Outcome]], *, found: bool) -> None:
+    async def conclude(self, verdicts: Sequence[tuple[Doubt, ac.Outcome]], *, found: bool) -> None:
         for doubt, outcome in verdicts:
             assert doubt.ref not in self.outcomes, "one outcome each"
             assert found is not isinstance(outcome, ac.Unknown)
@@ -138,7 +194,13 @@ class Scene:
     def send_again(self, doubts: Sequence[Doubt]) -> None:
         self.again += [it.ref for it in doubts]
 
-    def searched(self) -> None:
+    async def taken(self, message_ids: Sequence[str]) -> set[str]:
+        return self.taken_ids.intersection(message_ids)
+
+    def has_more_to_send(self) -> bool:
+        return self.more_to_send
+
+    def wake(self) -> None:
         self._searched.set()
 
     async def _answer(self, line: Line, arrival: Arrival) -> None:
@@ -147,6 +209,10 @@ class Scene:
             self.arriving()
         if self.status != 200:
             await line.reply(self.status)
+            return
+        if q := query_of(arrival).get("q"):
+            rows = self.by_number([it.removeprefix("to:") for it in q.split(",")])
+            await line.ok({"total": len(rows), "last_page": 1, "data": rows})
             return
         place = arrival.page - 1
         total = sum(map(len, self.pages))
@@ -166,8 +232,9 @@ async def scene(
     resend: bool = False,
     skew: float = 300.0,
     channel: str = "sms",
+    by_number: bool = False,
 ) -> AsyncIterator[Scene]:
-    """Set one up."""
+    """Set one up; the history can be asked for numbers only if `by_number`."""
     policy = ac.Reconcile(settle=settle, resend=resend, skew=skew)
     async with Hostile() as server, client_of(server.url) as api:
-        yield Scene(server, api, policy, channel)
+        yield Scene(server, api, policy, channel, by_number=by_number)

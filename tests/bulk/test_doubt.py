@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk.sender import BulkSender
 from aioclicksend.sandbox import Fault, Sandbox
 from aioclicksend.sandbox.faults import Arrival
 
@@ -27,6 +28,9 @@ ODD = ["shuffle-rows", "missing-row", "duplicate-row", "odd-row"]
 """Replies that are readable but not in order."""
 
 
+TEN = ac.Batching(size=10)
+
+
 def storm(share: float, seed: int = 1) -> Callable[[Arrival], Fault | None]:
     """Break a share of the send requests in all ways, the same ones for a seed."""
     chance = random.Random(seed)
@@ -37,6 +41,12 @@ def storm(share: float, seed: int = 1) -> Callable[[Arrival], Fault | None]:
         return Fault(chance.choice([*TAKEN, *LOST, *ODD, "refuse-429"]))
 
     return choose
+
+
+async def in_doubt(bulk: BulkSender[Any]) -> None:
+    """Wait until something is."""
+    while not bulk.statistics().in_doubt:
+        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("fault", TAKEN)
@@ -60,8 +70,9 @@ async def test_what_the_server_never_had_is_unknown_by_default(fault: str) -> No
         assert posts(sandbox) == 1
         assert not sandbox.messages
         assert isinstance(settled[0], ac.Unknown)
-        assert "not in the history after 0.2 s" in settled[0].reason
-        assert "nothing sent later" in settled[0].reason
+        assert settled[0].reason is ac.Reason.LAGGING
+        assert "not in the history after 0.2 s" in settled[0].detail
+        assert "nothing sent later" in settled[0].detail
 
 
 @pytest.mark.parametrize("fault", LOST)
@@ -69,11 +80,23 @@ async def test_what_the_server_never_had_is_sent_again_where_opted_in(fault: str
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next(fault, path="/sms/send")
         reconcile = ac.Reconcile(settle=0.2, resend=True)
-        async with api.sms.bulk(ramp=None, reconcile=reconcile) as bulk:
+        async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, reconcile=reconcile) as bulk:
             report = await bulk.run(many(30))
         assert report.accepted == 30
         assert set(accepts(sandbox).values()) == {1}
-        assert bulk.statistics().resent == 30
+        assert bulk.statistics().resent == 10
+
+
+async def test_without_a_witness_nothing_is_sent_again() -> None:
+    """A single message, and nothing sent since: the history may simply lag."""
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-before", path="/sms/send")
+        reconcile = ac.Reconcile(settle=0.2, resend=True)
+        async with api.sms.bulk(reconcile=reconcile) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason is ac.Reason.LAGGING
+        assert posts(sandbox) == 1
 
 
 @pytest.mark.parametrize("fault", ODD)
@@ -128,25 +151,14 @@ async def test_nothing_is_sent_again_while_messages_sent_later_do_not_show() -> 
 async def test_the_reason_says_whether_messages_sent_later_show() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-before", path="/sms/send")
-        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.6), pause=False) as bulk:
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=1.5), pause=False) as bulk:
             first = await bulk.send(sms(1))
-            await asyncio.sleep(0.2)
+            await in_doubt(bulk)
             await bulk.send(sms(2))
             outcome = await first
         assert isinstance(outcome, ac.Unknown)
-        assert "though messages sent later are" in outcome.reason
-
-
-async def test_an_unreadable_history_ends_in_unknown_and_is_named() -> None:
-    async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
-        sandbox.fail_next("reset-after", path="/sms/send")
-        sandbox.fail_next("status", times=99, path="/sms/history", status=403)
-        reconcile = ac.Reconcile(settle=0.1, resend=True)
-        async with api.sms.bulk(reconcile=reconcile) as bulk:
-            outcome = await (await bulk.send(sms(1)))
-        assert isinstance(outcome, ac.Unknown)
-        assert "history could not be read (GET /v3/sms/history 403" in outcome.reason
-        assert posts(sandbox) == 1
+        assert outcome.reason is ac.Reason.NOT_FOUND
+        assert "though messages sent later are" in outcome.detail
 
 
 async def test_a_reply_that_carries_our_ref_back_is_no_proof() -> None:
@@ -207,50 +219,129 @@ async def test_intake_pauses_after_a_doubt_until_the_history_was_asked() -> None
         assert [it.path.rpartition("/")[2] for it in sandbox.requests][:2] == ["send", "history"]
 
 
-async def test_a_throttled_second_try_stays_unknown() -> None:
-    """The first try landed unseen; the refusal of its copy must not be taken for its own."""
-    async with Sandbox(history_lag=3600, throttle_window=60) as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-after", path="/sms/send")
+async def second_attempts(
+    answer: Callable[[Line, Request], Awaitable[None]], *messages: ac.SmsMessage
+) -> tuple[list[ac.Outcome], int]:
+    """Return what messages end as that were taken unseen, and how many requests were made.
+
+    The history shows what is sent later and never these messages; further attempts are answered
+    as given.
+    """
+    shown: list[dict[str, Any]] = []
+    sends = 0
+
+    async def script(line: Line, arrival: Request) -> None:
+        nonlocal sends
+        if not arrival.path.endswith("/send"):
+            await line.ok({"total": len(shown), "last_page": 1, "data": shown})
+            return
+        sends += 1
+        if sends == 1:
+            line.reset()
+        elif sends == 2:
+            data = sent(arrival)
+            shown.extend(it | {"date": int(time.time())} for it in data["messages"])
+            await line.ok(data)
+        else:
+            await answer(line, arrival)
+
+    async with Hostile(script) as server, client_of(server.url, retry=ac.Retry(attempts=1)) as api:
         reconcile = ac.Reconcile(settle=0.1, resend=True)
-        async with api.sms.bulk(reconcile=reconcile) as bulk:
-            outcome = await (await bulk.send(sms(1)))
-        assert isinstance(outcome, ac.Unknown)
-        assert "THROTTLED" in outcome.reason
-        assert accepts(sandbox) == {"ref-1": 1}
+        async with api.sms.bulk(reconcile=reconcile, pause=False, ramp=None) as bulk:
+            running = asyncio.create_task(outcomes(bulk.stream(messages)))
+            await in_doubt(bulk)
+            assert isinstance(await (await bulk.send(sms(99))), ac.Accepted)
+            return await running, sends
 
 
-async def test_a_second_try_that_is_not_taken_does_not_make_the_first_one_not_sent() -> None:
-    """The first try landed unseen: whatever becomes of the second, NotSent would be a lie."""
-    async with Sandbox(history_lag=3600) as sandbox:
-        async with client(sandbox, retry=ac.Retry(attempts=1)) as api:
-            sandbox.fail_next("reset-after", path="/sms/send")
-            sandbox.fail_next("refuse-429", times=99, path="/sms/send", retry_after=0)
-            reconcile = ac.Reconcile(settle=0.05, resend=True)
-            async with api.sms.bulk(reconcile=reconcile) as bulk:
-                outcome = await (await bulk.send(sms(1)))
-        assert isinstance(outcome, ac.Unknown)
-        assert "sent again in vain" in outcome.reason
-        assert accepts(sandbox) == {"ref-1": 1}
+def all_rows(**fields: Any) -> Callable[[Line, Request], Awaitable[None]]:
+    """Return what answers with rows that have some fields."""
+
+    async def answer(line: Line, arrival: Request) -> None:
+        data = sent(arrival)
+        data["messages"] = [it | fields for it in data["messages"]]
+        await line.ok(data)
+
+    return answer
 
 
-async def test_a_second_try_that_is_stopped_before_it_left_ends_unknown() -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("reset-before", path="/sms/send")
-        sandbox.fail_next("slow", path="/sms/send", delay=0.4)
+@pytest.mark.parametrize("status", ["THROTTLED", "INSUFFICIENT_CREDIT"])
+async def test_a_retry_refused_in_a_way_that_hints_at_the_first_attempt_is_unknown(
+    status: str,
+) -> None:
+    """The first attempt was taken unseen; the refusal of its copy must not be taken for its own."""
+    (outcome,), sends = await second_attempts(all_rows(status=status), sms(1))
+    assert isinstance(outcome, ac.Unknown)
+    assert outcome.reason is ac.Reason.RETRY_REFUSED
+    assert status in outcome.detail
+    assert sends == 3
+
+
+async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None:
+    """Its first attempt would have been refused as well."""
+    (outcome,), _ = await second_attempts(all_rows(status="INVALID_RECIPIENT"), sms(1))
+    assert isinstance(outcome, ac.Rejected)
+
+
+@pytest.mark.parametrize("status", [400, 401, 429])
+async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(status: int) -> None:
+    """The first attempt was taken unseen: whatever becomes of the second, NotSent would be a lie."""
+    (outcome,), _ = await second_attempts(lambda line, _: line.reply(status), sms(1))
+    assert isinstance(outcome, ac.Unknown)
+
+
+async def test_the_half_of_a_retry_is_a_retry() -> None:
+    """The first attempt was taken unseen; the second was halved, and its halves refused."""
+    answers = iter([413])
+
+    async def answer(line: Line, _arrival: Request) -> None:
+        await line.reply(next(answers, 400))
+
+    settled, _ = await second_attempts(answer, sms(1), sms(2))
+    assert kinds(settled) == {"Unknown": 2}
+
+
+async def test_a_retry_that_is_stopped_before_it_left_ends_unknown() -> None:
+    shown: list[dict[str, Any]] = []
+    sends = 0
+    go_on = asyncio.Event()
+
+    async def script(line: Line, arrival: Request) -> None:
+        nonlocal sends
+        if not arrival.path.endswith("/send"):
+            # The witness shows once the only lane is busy.
+            rows = shown if sends == 3 else []
+            await line.ok({"total": len(rows), "last_page": 1, "data": rows})
+            return
+        sends += 1
+        if sends == 1:
+            line.reset()
+            return
+        data = sent(arrival)
+        shown.extend(it | {"date": int(time.time())} for it in data["messages"])
+        if sends == 3:
+            await go_on.wait()
+        await line.ok(data)
+
+    async with Hostile(script) as server, client_of(server.url) as api:
         reconcile = ac.Reconcile(settle=0.1, resend=True)
         async with api.sms.bulk(reconcile=reconcile, lanes=1, pause=False) as bulk:
             first = await bulk.send(sms(1))
-            await asyncio.sleep(0.08)
-            second = await bulk.send(sms(2))  # keeps the only lane busy
+            await in_doubt(bulk)
+            await (await bulk.send(sms(2)))
+            third = await bulk.send(sms(3))
             while not bulk.statistics().resent:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.005)
             bulk.stop()
-        assert isinstance(await first, ac.Unknown)
-        assert isinstance(await second, ac.Accepted)
-        assert accepts(sandbox) == {"ref-2": 1}
+            go_on.set()
+        outcome = await first
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason is ac.Reason.STOPPED
+        assert isinstance(await third, ac.Accepted)
+    assert sends == 3
 
 
-async def test_once_a_reply_told_the_time_little_of_the_history_is_read() -> None:
+async def test_once_a_reply_has_shown_the_time_little_of_the_history_is_read() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         began = time.time()
         async with api.sms.bulk() as bulk:
@@ -298,21 +389,25 @@ async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
 
     async with Hostile(script) as server, client_of(server.url) as api, api.sms.bulk() as bulk:
         await (await bulk.send(sms(1)))
-        assert bulk._engine.reconciler.clock.behind is None
+        assert not bulk._channel.memory.clock.is_known
 
 
-async def test_a_fifth_of_the_posts_broken_and_every_message_accepted_exactly_once() -> None:
+@pytest.mark.slow
+async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> None:
     async with Sandbox(balance="100000") as sandbox, client(sandbox) as api:
         sandbox.fail_every(storm(0.2))
         reconcile = ac.Reconcile(settle=1, resend=True)
         async with api.sms.bulk(batching=ac.Batching(size=100), reconcile=reconcile) as bulk:
             report = await bulk.run(many(5000))
-        assert (report.accepted, report.total) == (5000, 5000)
+        # Of the last request there may be no witness: then a message stays unknown.
+        assert report.accepted + report.unknown == report.total == 5000
+        assert report.accepted >= 4900
         assert set(accepts(sandbox).values()) == {1}
-        assert len(accepts(sandbox)) == 5000
+        assert len(accepts(sandbox)) >= report.accepted
         assert bulk.statistics().failed_posts > 3
 
 
+@pytest.mark.slow
 async def test_without_resend_nothing_goes_twice_and_all_that_was_taken_is_reported() -> None:
     async with Sandbox(balance="100000", history_lag=1.0) as sandbox, client(sandbox) as api:
         sandbox.fail_every(storm(0.2, seed=2))

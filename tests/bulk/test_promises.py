@@ -79,7 +79,9 @@ async def test_a_server_that_alters_refs_gets_nothing_twice(refs: str) -> None:
         async with api.sms.bulk(
             reconcile=reconcile, batching=ac.Batching(size=10), ramp=None
         ) as bulk:
-            messages = [sms(it, custom_string=f"  My-Ref-{it}-of-the-campaign ") for it in range(40)]
+            messages = [
+                sms(it, custom_string=f"  My-Ref-{it}-of-the-campaign ") for it in range(40)
+            ]
             report = await bulk.run(messages)
         assert max(arrivals(sandbox).values()) == 1
         assert report.accepted + report.unknown == 40
@@ -488,3 +490,16 @@ async def test_suppressed_numbers_are_not_written_to(tmp_path: Path) -> None:
                 report = await bulk.run(plain(it) for it in range(10))
             assert (report.accepted, report.reasons) == (9, {"opted_out": 1})
             assert "+61400000003" not in {it["to"] for it in sandbox.messages}
+
+
+async def test_a_batch_that_is_cut_after_a_part_was_settled_settles_the_rest_once() -> None:
+    async with Sandbox() as sandbox, client(sandbox, timeout=ac.Timeout(read=30.0)) as api:
+        sandbox.fail_next("hang-before", path="/sms/price", times=10)
+        suppress = Blocked("+61400000003")
+        async with api.sms.bulk(suppress=suppress, budget=Decimal(10), ramp=None) as bulk:
+            asyncio.get_running_loop().call_later(0.5, bulk.stop)
+            report = await bulk.run(plain(it) for it in range(10))
+            statistics = bulk.statistics()
+        assert report.reasons == {"opted_out": 1, "stopped": 9}
+        assert (report.total, statistics.not_sent) == (10, 10)
+        assert not sandbox.messages

@@ -24,7 +24,7 @@ async def test_a_thousand_concurrent_sends_become_one_post() -> None:
         assert [it.ref for it in settled] == [f"ref-{number}" for number in range(1000)]
 
 
-async def test_an_outcome_tells_message_ref_id_parts_and_price() -> None:
+async def test_an_acceptance_has_message_ref_id_parts_and_price() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk() as bulk:
         message = sms(1)
         outcome = await (await bulk.send(message))
@@ -36,7 +36,7 @@ async def test_an_outcome_tells_message_ref_id_parts_and_price() -> None:
         assert outcome.price == Decimal(sandbox.messages[0]["message_price"]) > 0
 
 
-async def test_a_message_without_a_ref_gets_one_of_its_own() -> None:
+async def test_a_message_without_a_ref_is_given_a_unique_one() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk() as bulk:
         message = ac.SmsMessage(to="+61491570156", body="Hi")
         first, second = [await (await bulk.send(message)) for _ in range(2)]
@@ -72,6 +72,14 @@ async def test_leaving_the_block_sends_and_settles_what_waits() -> None:
             handles = [await bulk.send(message) for message in many(5)]
         assert kinds([await it for it in handles]) == {"Accepted": 5}
         assert len(sandbox.messages) == 5
+
+
+async def test_outside_the_block_send_raises_and_shows_how_to_use_it() -> None:
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        with pytest.raises(RuntimeError, match=r"async with client\.sms\.bulk\(\) as bulk"):
+            await api.sms.bulk().send(sms(1))
+        with pytest.raises(RuntimeError, match=r"async with client\.voice\.bulk\(\) as bulk"):
+            api.voice.bulk().statistics()
 
 
 async def test_send_after_the_block_is_refused() -> None:
@@ -133,7 +141,7 @@ async def test_stream_yields_every_message_once_from_any_iterable() -> None:
         assert len(sandbox.messages) == 750
 
 
-async def test_a_slow_async_source_is_sent_after_the_linger() -> None:
+async def test_messages_of_a_slow_async_source_do_not_wait_for_the_next() -> None:
     reached = asyncio.Event()
 
     async def source() -> AsyncIterator[ac.SmsMessage]:
@@ -232,7 +240,8 @@ async def test_a_wrong_message_is_refused_by_send_and_not_sent_by_stream(
             await outcomes(bulk.stream([message, sms(2)])), key=lambda it: type(it).__name__
         )[::-1]
         assert isinstance(wrong, ac.NotSent)
-        assert what in wrong.reason
+        assert wrong.reason is ac.Reason.INVALID
+        assert what in wrong.detail
         assert wrong.message is message
         assert isinstance(right, ac.Accepted)
         assert len(sandbox.messages) == 1
@@ -260,7 +269,7 @@ async def test_price_adds_up_without_sending() -> None:
         assert posts(sandbox) == 0
 
 
-async def test_price_reads_rows_of_any_shape() -> None:
+async def test_price_reads_rows_with_unexpected_types() -> None:
     row = {"status": "SUCCESS", "country": 61, "message_parts": "2", "message_price": 0.25}
     data = {"messages": [row, {"status": "INVALID_RECIPIENT"}], "currency": None}
     with Mocked() as mocked:
@@ -338,7 +347,7 @@ async def test_an_error_in_the_block_sends_what_was_handed_over_and_says_so() ->
         assert len(sandbox.messages) == 7
 
 
-async def test_messages_gain_company_while_a_batch_waits_for_its_turn() -> None:
+async def test_messages_gather_while_the_pace_is_busy() -> None:
     """A steady flow of single sends under a slow pace fills its requests, it does not queue up."""
     async with Sandbox() as sandbox:
         async with client(sandbox, rate_limit=ac.RateLimit(10, 1)) as api:

@@ -309,7 +309,7 @@ def test_receipts_are_followed_and_reported(
 
 def _let_a_minute_pass() -> None:
     with closing(sqlite3.connect("people.campaign")) as db, db:
-        db.execute("update delivery set first_seen = first_seen - 61")
+        db.execute("update polled_receipt set first_seen = first_seen - 61")
 
 
 @pytest.mark.parametrize(("option", "unread"), [("", 2), ("--mark-others", 0), ("--no-mark", 4)])

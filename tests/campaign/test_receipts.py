@@ -10,14 +10,17 @@ from contextlib import aclosing, closing
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
 
 from aioclicksend import BasicAuth, ClickSend, Retry, ServerError, SmsMessage
 from aioclicksend.campaign import Campaign, Delivery, Record, follow, look, running
-from aioclicksend.campaign.receipts import Marking
+from aioclicksend.campaign.receipts import stop_if_failed
+from aioclicksend.delivery import Breaker, Mark
 from aioclicksend.sandbox import Arrival, Fault, Sandbox
+from aioclicksend.webhooks import Webhook
 
 pytest.importorskip("phonenumbers", reason="the extra phone is absent")
 
@@ -87,7 +90,8 @@ def marks(sandbox: Sandbox) -> list[Arrival]:
 
 def stored(journal: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(journal)) as db:
-        return db.execute("select message_id, status_code from delivery").fetchall()
+        rows = db.execute("select message_id, key from polled_receipt").fetchall()
+    return [(message_id, key.split(" ")[2]) for message_id, key in rows]
 
 
 async def test_without_receipts_everything_is_pending_and_nothing_is_marked(
@@ -210,7 +214,7 @@ async def test_nothing_is_marked_if_told_so(
 
 @pytest.mark.parametrize(("mark", "left"), [("own", 2), ("all", 0)])
 async def test_receipts_of_unknown_messages_stay_for_others(  # noqa: PLR0917
-    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock, mark: Marking, left: int
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock, mark: Mark, left: int
 ) -> None:
     sent = await client.sms.send(SmsMessage(to="+61412345999", body="Somebody else's"))
     foreign = sent.messages[0].message_id
@@ -400,3 +404,83 @@ async def test_a_run_and_its_receipts_share_the_journal(
     for message_id in set(ids(sandbox)) - delivered:
         sandbox.deliver(message_id)
     assert await look(client, path) == Delivery(delivered=3000, new=3000 - len(delivered))
+
+
+async def test_pushes_count_as_well_and_those_of_others_stay_in_their_store(
+    client: ClickSend, sandbox: Sandbox, journal: Path, tmp_path: Path
+) -> None:
+    ours = [it.ref for it in Record(journal).lines()]
+    store = tmp_path / "inbox.db"
+    async with Webhook(secrets=["s"], store=store) as hook:
+        for name, ref in zip([*ids(sandbox)[:3], "foreign"], [*ours[:3], "theirs"], strict=True):
+            form = urlencode({"message_id": name, "status_code": 201, "custom_string": ref})
+            assert await hook.receive("s", form.encode()) == 200
+        sandbox.deliver(ids(sandbox)[2], 200)
+        sandbox.deliver(ids(sandbox)[3], 301, 12)
+        stands = await look(client, journal, store=store)
+        assert stands == Delivery(delivered=3, failed=1, pending=SIZE - 4, new=5)
+        assert (await look(client, journal, store=hook.store)).delivered == 3
+    with closing(sqlite3.connect(journal)) as db:
+        (count,) = db.execute("select count(*) from message_delivery").fetchone()
+    assert count == 4
+
+
+async def test_two_receipts_of_a_ref_are_one_line(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    with closing(sqlite3.connect(journal)) as db, db:
+        db.execute(
+            "update fate set message_id = json_set(message_id, '$[0]', null) where chunk = 2"
+        )
+    ref = next(it.ref for it in Record(journal).lines() if it.message_id is None)
+    for name, code in (("one", 200), ("two", 201), ("three", 300)):
+        row = sandbox.deliver(ids(sandbox)[0], code)
+        row["message_id"], row["custom_string"] = name, ref
+    stands = await look(client, journal)
+    lines = list(Record(journal).lines())
+    assert len(lines) == SIZE
+    assert [it.delivery for it in lines if it.ref == ref] == ["delivered"]
+    assert stands.delivered + stands.failed + stands.pending == SIZE
+
+
+async def test_a_journal_that_an_earlier_version_followed_goes_on(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    first, second, third, *_ = ids(sandbox)
+    rows = [
+        (first, "201", "ok", "", "", "r", 100, 1.0, 2.0),
+        (second, "300", "", "16", "", "r", 100, 1.0, 2.0),
+        (second, "301", "Bad", "12", "Absent", "r", 101, 1.0, 2.0),
+    ]
+    with closing(sqlite3.connect(journal)) as db, db:
+        db.execute(
+            "create table delivery (message_id, status_code, status_text, error_code, error_text, "
+            "ref, timestamp, first_seen, last_seen, primary key (message_id, status_code))"
+        )
+        db.execute("create view delivery_state as select 1 as message_id")
+        db.executemany("insert into delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    sandbox.deliver(third)
+    for _ in range(2):
+        stands = await look(client, journal, mark="none")
+        assert (stands.delivered, stands.failed, stands.pending) == (2, 1, SIZE - 3)
+    assert Record(journal).failures() == [("Absent", 1)]
+
+
+async def test_a_run_is_stopped_when_too_many_receipts_fail(
+    client: ClickSend, sandbox: Sandbox, journal: Path
+) -> None:
+    stopped: list[str] = []
+    for message_id in ids(sandbox)[:8]:
+        sandbox.deliver(message_id)
+    watching = asyncio.create_task(
+        stop_if_failed(
+            client, journal, Breaker(0.2, minimum=10), lambda: stopped.append("x"), every=0.01
+        )
+    )
+    while len([it for it in sandbox.requests if it.path == LIST]) < 3:
+        await asyncio.sleep(0.01)
+    assert not stopped
+    for message_id in ids(sandbox)[8:10]:
+        sandbox.deliver(message_id, 301, 12)
+    stands = await watching
+    assert (stands.delivered, stands.failed, stopped) == (8, 2, ["x"])

@@ -1,4 +1,4 @@
-"""Repeated numbers and quiet hours."""
+"""Quiet hours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioclicksend.campaign import CampaignError, QuietHours
-from aioclicksend.campaign.rules import NumberSet, message_hash
 
 SYDNEY = ("Australia/Sydney",)
 BOTH = ("Australia/Perth", "Australia/Sydney")
@@ -22,22 +21,6 @@ def at(text: str, zone: str = "Australia/Sydney") -> datetime:
 
 def hours(start: str, not_before: int = 9, not_after: int = 20) -> QuietHours:
     return QuietHours(time(not_before), time(not_after), zone="Europe/Berlin", start=at(start))
-
-
-@given(st.lists(st.integers(1, 2**64 - 1) | st.integers(61400000000, 61400003000), max_size=3000))
-def test_a_number_set_is_a_set(numbers: list[int]) -> None:
-    ours, theirs = NumberSet(), set[int]()
-    for number in numbers:
-        assert ours.add(number) == (number not in theirs)
-        theirs.add(number)
-    assert len(ours) == len(theirs)
-    assert all(number in ours for number in theirs)
-    assert all((number in ours) == (number in theirs) for number in range(61400000000, 61400000100))
-
-
-def test_equal_messages_hash_alike_and_others_do_not() -> None:
-    assert message_hash("+61412345678", "a") == message_hash("+61412345678", "a")
-    assert message_hash("+61412345678", "a") != message_hash("+61412345678", "b")
 
 
 def test_within_the_hours_a_message_goes_at_once() -> None:

@@ -178,7 +178,7 @@ def test_spreadsheets_read_like_csv() -> None:
     )
     table = open_table(book)
     assert table.columns == ["Name", "Mobile", "Member"]
-    assert [tuple(it) for it in table] == [
+    assert [tuple(it[:3]) for it in table] == [
         (3, {"Name": "Anna", "Mobile": "61412345678", "Member": "true"}, ""),
         (5, {"Name": "Bob & co", "Mobile": "0412345679", "Member": ""}, ""),
     ]
@@ -246,7 +246,9 @@ def test_an_encoding_told_wrong_shows_where_it_breaks() -> None:
         rows(source, encoding="utf-8")
 
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), max_size=12)
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Z"]), max_size=12
+)
 names = st.sampled_from(["Anna", "Bob", "O'Neil", "Smith, Eve", "Zo\xeb"])
 numbers = st.integers(10**8, 10**9 - 1).map(lambda it: f"+61{it}")
 

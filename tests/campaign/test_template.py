@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,13 @@ from hypothesis import strategies as st
 from aioclicksend.campaign import CampaignError
 from aioclicksend.campaign.columns import Columns
 from aioclicksend.campaign.template import MissingField, Template
+
+
+class HasCells(NamedTuple):
+    """A row of a sample."""
+
+    cells: dict[str, str]
+
 
 COLUMNS = Columns(["First Name", "name", "Mobile", "amount"], {"city": "amount"})
 ROW = {"First Name": "Anna", "name": "A.", "Mobile": "+61412345678", "amount": "", "city": "no"}
@@ -27,7 +35,7 @@ ROW = {"First Name": "Anna", "name": "A.", "Mobile": "+61412345678", "amount": "
         ("{city|none}", "none"),
         ("{amount|}.", "."),
         ("{name|friend}", "A."),
-        ("{{name}} {{{name}}}", "{name} {A.}"),
+        ("{{nobody}} {{{{}}", "{nobody} {{}"),
         ("{to}", "+61412345678"),
         ("plain", "plain"),
         ("a\nb", "a\nb"),
@@ -89,10 +97,47 @@ def test_the_surest_heading_wins() -> None:
     assert Columns(["Name"], {}).find("to") is None
 
 
-def test_headings_that_differ_only_in_case_are_not_guessed_between() -> None:
-    columns = Columns(["Name", "NAME"], {})
-    assert columns.find("NAME") == "NAME"
-    assert columns.find("name") is None
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi {{name}}", "Hi {{ name }}", "Hi {{{name}}}", "Hi {{name|friend}}", "{{contact.name}}",
+        "Hi [Name]", "Hi [[name]]", "Hi [First Name]", "Hi %Name%", "Hi %%name%%", "Hi %(name)s",
+        "Hi <name>", "Hi <<name>>", "Hi <First Name>", "Hi \xabname\xbb", "Hi *|NAME|*",
+        "Hi #name#", "Hi $name", "Hi ${name}", "Hi {amount|x}, [Name]",
+    ],
+)  # fmt: skip
+def test_placeholders_of_other_programs_are_refused_if_there_is_such_a_column(text: str) -> None:
+    with pytest.raises(CampaignError, match=r"write \{(contact.)?([Nn]ame|NAME|First Name)\}"):
+        Template(text, Columns(COLUMNS.names, {}, [HasCells({"name": "Anna"})]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "50% off, 20% more", "a < b > c", "[sic]", "{{nobody}}", "#1 #2", "100% of [x] <y>",
+        "Pay $5 or $city", "%d", "<3", "Order #12# now",
+    ],
+)  # fmt: skip
+def test_what_names_no_column_goes_out_as_it_stands(text: str) -> None:
+    names = ["name", "First Name", "Mobile"]
+    rendered = Template(text, Columns(names, {})).render(ROW)
+    assert rendered == text.replace("{{", "{").replace("}}", "}")
+
+
+def test_a_dollar_before_an_amount_is_money() -> None:
+    rows = [HasCells({"amount": "12.50", "name": "Anna"})]
+    columns = Columns(["amount", "name"], {}, rows)
+    assert Template("Pay ${amount}", columns).render({"amount": "12.50"}) == "Pay $12.50"
+    with pytest.raises(CampaignError, match="would be sent with its"):
+        Template("Hi ${name}", columns)
+
+
+def test_spaces_around_a_default_are_taken_off_like_those_around_a_name() -> None:
+    assert Template("Hi {name | friend}!", COLUMNS).render({}) == "Hi friend!"
+
+
+def test_a_byte_order_mark_and_carriage_returns_of_a_file_are_dropped() -> None:
+    assert Template("\ufeffHi {name}\r\nBye", COLUMNS).render(ROW) == "Hi A.\nBye"
 
 
 literal = st.text(st.characters(codec="utf-8"), max_size=30)

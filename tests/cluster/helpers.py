@@ -29,7 +29,7 @@ async def plan(cluster: Cluster, name: str, messages: list[SmsMessage]) -> None:
         run = journal.new_run()
         for first in range(0, len(messages), 1000):
             chunk = messages[first : first + 1000]
-            await journal.plan(run, encode(chunk, SmsMessage, journal.ref_prefix()))
+            await journal.plan(run, encode(chunk, kind=SmsMessage, prefix=journal.ref_prefix()))
     finally:
         await journal.close()
 

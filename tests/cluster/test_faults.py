@@ -133,7 +133,7 @@ async def test_after_a_partition_longer_than_the_lease_others_have_looked_it_up(
         await journal.start("sms")
         from aioclicksend.bulk.encode import encode
 
-        messages = encode(texts(1), SmsMessage, journal.ref_prefix())
+        messages = encode(texts(1), kind=SmsMessage, prefix=journal.ref_prefix())
         rows = (await journal.plan(1, messages)).rows
         await journal.begin(rows, 1)
         proxy.cut()

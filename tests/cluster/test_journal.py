@@ -22,7 +22,7 @@ def encoded(
     journal: PostgresJournal, *texts: str, keys: Sequence[str | None] | None = None
 ) -> Encoded:
     messages = [SmsMessage(to=f"+6141100{n:04}", body=text) for n, text in enumerate(texts)]
-    return encode(messages, SmsMessage, journal.ref_prefix(), keys=keys)
+    return encode(messages, kind=SmsMessage, prefix=journal.ref_prefix(), keys=keys)
 
 
 def accepted(count: int = 1, price: str | None = "0.07") -> list[Accepted]:
@@ -55,10 +55,10 @@ async def test_equal_messages_are_one_in_two_runs_and_two_in_one(
     async with postgres_journal("spring") as first, postgres_journal("spring") as second:
         messages = [SmsMessage(to="+61411000000", body="hi")] * 3
         one = await first.plan(
-            first.new_run(), encode(messages, SmsMessage, first.ref_prefix())
+            first.new_run(), encode(messages, kind=SmsMessage, prefix=first.ref_prefix())
         )
         other = await second.plan(
-            second.new_run(), encode(messages, SmsMessage, second.ref_prefix())
+            second.new_run(), encode(messages, kind=SmsMessage, prefix=second.ref_prefix())
         )
         assert len(set(one.rows)) == 3
         assert list(other.rows) == list(one.rows)
@@ -77,7 +77,7 @@ async def test_a_single_message_is_found_by_the_callers_ref(postgres_journal: Ne
         message = SmsMessage(to="+61411000000", body="hi", custom_string="mine")
         other_text = SmsMessage(to="+61411000000", body="ho", custom_string="mine")
         rows = [
-            (await journal.plan(0, encode([it], SmsMessage, journal.ref_prefix()))).rows[0]
+            (await journal.plan(0, encode([it], kind=SmsMessage, prefix=journal.ref_prefix()))).rows[0]
             for it in (message, message, other_text)
         ]
         assert rows[0] == rows[1] != rows[2]
@@ -173,7 +173,7 @@ async def test_equal_keys_of_one_call_are_one_message(postgres_journal: NewJourn
     async with postgres_journal("web") as journal:
         message = SmsMessage(to="+61411000000", body="hi")
         planned = await journal.plan(
-            0, encode([message] * 3, SmsMessage, journal.ref_prefix(), keys=["k", "k", None])
+            0, encode([message] * 3, kind=SmsMessage, prefix=journal.ref_prefix(), keys=["k", "k", None])
         )
         assert planned.rows[0] == planned.rows[1] != planned.rows[2]
         assert planned.known == {}
@@ -313,7 +313,7 @@ async def test_an_account_that_was_never_made_known_is_refused(
 async def test_odd_texts_are_kept_word_for_word(postgres_journal: NewJournal) -> None:
     async with postgres_journal("spring") as journal:
         message = SmsMessage(to="0411 000 000", country="AU", body="a\0b\n\\N\t€", custom_string="r\0")
-        messages = encode([message], SmsMessage, journal.ref_prefix())
+        messages = encode([message], kind=SmsMessage, prefix=journal.ref_prefix())
         rows = (await journal.plan(1, messages)).rows
         (entry,) = await journal.entries(rows)
         assert (entry.body, entry.ref) == (messages.bodies[0], "r\0")

@@ -212,7 +212,8 @@ async def test_a_cancelled_send_is_logged_as_unknown_only_if_bytes_left(
             await asyncio.wait([waiting])
             assert caplog.messages == []
 
-            client._session._pace._all_until = 0
+            pace: Any = client._session._pace
+            pace._all_until = 0
             reading = asyncio.create_task(client.account.get())
             sending = asyncio.create_task(client.sms.send(MESSAGE))
             await server.until_arrivals(2)

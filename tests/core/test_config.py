@@ -169,6 +169,10 @@ def test_a_base_url_is_everything_before_v3(url: str, checked: str) -> None:
         ("http://10.0.0.1", "plain http"),
         ("http://0.0.0.0:8080", "plain http"),
         ("http://localhost.example.com", "plain http"),
+        ("http://x.localhost", "plain http"),
+        ("http://localhost.", "plain http"),
+        ("http://127.1", "plain http"),
+        ("http://2130706433", "plain http"),
         ("http://127.0.0.1.example.com", "plain http"),
         ("http://[2001:db8::1]", "plain http"),
         ("https://user:secret@rest.clicksend.com", "must not hold credentials"),
@@ -227,6 +231,32 @@ async def test_both_hosts_can_come_from_the_environment(monkeypatch: pytest.Monk
         "/clicksend/v3/account",
         "/control/connections",
     ]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v3", "/clicksend", "/clicksend/v3/"])
+async def test_a_maton_client_of_a_sandbox_never_leaves_this_machine(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Hostile(lambda line, _: line.ok({})) as server:
+        set_all(monkeypatch, MATON | {"CLICKSEND_BASE_URL": server.url + path})
+        async with ClickSend() as client:
+            await client.account.get()
+            await client.connections.all()
+    assert [it.path for it in server.arrivals] == ["/clicksend/v3/account", "/connections"]
+
+
+async def test_a_sandbox_that_is_given_has_its_control_plane_too() -> None:
+    async with Hostile(lambda line, _: line.ok({})) as server:
+        async with ClickSend(auth=MatonAuth("key"), base_url=f"{server.url}/clicksend") as client:
+            await client.connections.all()
+    assert [it.path for it in server.arrivals] == ["/connections"]
+
+
+def test_a_loopback_base_url_changes_nothing_for_clicksends_own_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLICKSEND_BASE_URL", "http://127.0.0.1:9")
+    assert ClickSend(auth=AUTH).base_url == "http://127.0.0.1:9"
 
 
 async def test_hosts_that_are_given_go_before_the_environment(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -263,6 +265,63 @@ def test_what_came_is_there_whole_at_every_level() -> None:
     assert account.currency is None
     assert isinstance(account.subaccount, Subaccount)
     assert account.subaccount.raw["unheard_of"] == [1]
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))],  # noqa: S301
+)
+def test_what_came_survives_copies_and_pickles(twin: Callable[[Any], Any]) -> None:
+    """As pools of processes, task queues and caches make them."""
+    row = {"message_id": "x", "from": "+61", "date": 1767225600, "carrier": "y", "unheard_of": [1]}
+    account = {"balance": "4.99", "_subaccount": {"subaccount_id": 7, "unheard_of": [1]}}
+    result = {"messages": [row], "total_price": "1.00"}
+    for model in (read(SmsRow, row), read(Account, account), read(SmsRow, None)):
+        again = twin(model)
+        assert type(again) is type(model)
+        assert again == model
+        assert again.raw == model.raw
+    assert twin(read(Account, account)).subaccount.raw["unheard_of"] == [1]
+    again = twin(send_result(SmsRow, result))
+    assert again.raw == result
+    assert again.messages[0].raw == row
+
+
+@given(odd)
+def test_any_model_is_equal_to_its_pickle(value: Any) -> None:
+    for kind in (SmsRow, Account, Receipt):
+        model = read(kind, {"status": value, "balance": value, "custom_string": value})
+        again = pickle.loads(pickle.dumps(model))  # noqa: S301
+        assert repr(again) == repr(model)
+        assert repr(again.raw) == repr(model.raw)
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("0,0792", "0.0792"),
+        ("0,079", "0.079"),
+        ("-0,5", "-0.5"),
+        ("12,5", "12.5"),
+        ("1234,50", "1234.50"),
+        ("1,234.50", "1234.50"),
+        ("-1,234,567.8", "-1234567.8"),
+        ("1.234,50", "1234.50"),
+        ("1.234.567,8", "1234567.8"),
+        ("1,234", None),
+        ("1,234,567", None),
+        ("12,34,567.8", None),
+        ("1,2,3", None),
+        ("0,123.45", None),
+        (",5", None),
+        ("5,", None),
+        ("1,234.5,6", None),
+        ("EUR 5", None),
+    ],
+)
+def test_a_comma_is_never_guessed(told: str, known: str | None) -> None:
+    assert decimal(told) == (None if known is None else Decimal(known))
+    assert read(SmsRow, {"message_price": told}).message_price == decimal(told)
 
 
 def test_a_list_can_be_an_object_and_an_object_a_list() -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import html
+import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
 import aioclicksend as ac
@@ -28,7 +33,8 @@ from aioclicksend import (
     api,
 )
 from aioclicksend.models.base import Model, read
-from aioclicksend.models.results import SmsRow, send_result
+from aioclicksend.models.results import Receipt, SmsRow, send_result
+from aioclicksend.wire import Reply, Request, Unreadable, data_of, refusal
 
 from ..hostile import Hostile, Line, Script, refused_url
 from .helpers import AUTH, BODY, NUMBER, client_of, failure_of
@@ -188,6 +194,90 @@ def test_results_and_pages_show_only_counts() -> None:
         assert_tells_nothing(repr(thing), str([thing]), pretty_repr(thing))
     assert "accepted=1" in repr(result)
     assert "total=1" in repr(page)
+
+
+CANARIES = (NUMBER, NUMBER.strip("+"), "0411 111 111", BODY, KEY, MAIL, NAME)
+"""Texts of more than one word: a single one cannot be distinguished from a code."""
+
+spellings = st.sampled_from(CANARIES).flatmap(
+    lambda it: st.sampled_from(
+        [
+            *(it, it.upper(), it.title(), it[:-1], it[1:], repr(it), quote(it), json.dumps(it)),
+            *(it.replace(" ", "  "), it.replace(" ", "\n"), html.escape(it), "\x1b[2J" + it),
+            *(f"Incorrect API key provided: {it}", f"{it[:3]} {it[3:]}", f"INVALID_{it}"),
+        ]
+    )
+)
+"""Canaries as servers have been seen to repeat them."""
+
+said = st.recursive(
+    spellings | st.integers() | st.none() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(spellings, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def shows_a_canary(text: str) -> list[str]:
+    """Return the canaries that a text holds, however they are spaced or spelled."""
+    squeezed = re.sub(r"[^0-9a-z@]", "", text.lower())
+    canaries = (re.sub(r"[^0-9a-z@]", "", it.lower())[1:-1] for it in CANARIES)
+    return [it for it in canaries if it in squeezed]
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("http_code", "response_code", "response_msg", "message"), said),
+            "data": said,
+        },
+    ),
+    st.sampled_from([200, 302, 400, 401, 404, 409, 422, 429, 500, 503]),
+    st.booleans(),
+)
+@settings(max_examples=150)
+def test_nothing_a_server_says_reaches_a_text_of_ours(
+    document: dict[str, Any],
+    status: int,
+    repeatable: bool,  # noqa: FBT001
+) -> None:
+    body = json.dumps(document).encode()
+    request = Request("POST /v3/sms/send", "POST", "", repeatable=repeatable)
+    reply = Reply(status, {}, body)
+    texts = []
+    try:
+        data = data_of(request, reply)
+    except Unreadable as error:
+        texts.append(str(error))
+    else:
+        shown = (read(SmsRow, data), read(Receipt, data), send_result(SmsRow, data))
+        texts += [*map(repr, shown), *map(pretty_repr, shown)]
+    if status >= 400:
+        refused = refusal(request, reply)
+        texts += [str(refused), repr(refused), refused.response_code]
+        assert re.fullmatch(r"\w{1,64}", refused.response_code, re.ASCII)
+    for text in texts:
+        assert text.isprintable()
+        assert shows_a_canary(text) == []
+
+
+@given(st.sampled_from(SmsRow.__struct_encode_fields__), said)
+@settings(max_examples=300)
+def test_no_field_of_a_row_reaches_its_repr(name: str, value: Any) -> None:
+    shown = read(SmsRow, {name: value})
+    for text in (repr(shown), pretty_repr(shown, max_width=10_000)):
+        assert text.isprintable()
+        assert shows_a_canary(text) == []
+
+
+@pytest.mark.parametrize("filler", ["x", " ", "1", "+", "@", "\\", '"', "&#", "_"])
+async def test_an_error_of_a_megabyte_blocks_nothing(filler: str) -> None:
+    said = filler * 1_000_000
+    content = {"response_code": said, "response_msg": said}
+    async with Hostile(lambda line, _: line.reply(400, content)) as server:
+        async with client_of(server.url) as client:
+            error = await failure_of(client.sms.send(MESSAGE))
+    assert len(str(error)) < 300
 
 
 def pickled(error: Exception) -> object:

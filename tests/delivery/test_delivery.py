@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from aioclicksend import BasicAuth, ClickSend, ConfigurationError, Retry, SmsMessage, delivery
+from aioclicksend.delivery import Breaker
 from aioclicksend.sandbox import Arrival, Fault, Sandbox
 from aioclicksend.webhooks import Change, SqliteInbox, Webhook
 
@@ -207,6 +208,35 @@ async def test_rows_that_say_of_no_message_stop_marking(
     sandbox.deliver(ids[1], 300)["message_id"] = None
     assert await delivery.look(client, inbox, clock=lambda: 1100.0) == 0
     assert not marks(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("share", "delivered", "failed", "trips"),
+    [
+        (0.2, 0, 0, False),
+        (0.2, 8, 1, False),
+        (0.2, 8, 2, True),
+        (0.2, 9, 2, False),
+        (1.0, 0, 10, True),
+        (1.0, 1, 99, False),
+        (0.2, 0, 9, False),
+    ],
+)
+def test_the_breaker_trips_at_its_share_of_enough_final_messages(
+    share: float, delivered: int, failed: int, *, trips: bool
+) -> None:
+    assert Breaker(share, minimum=10).trips(delivered, failed) is trips
+
+
+def test_shares_are_percents() -> None:
+    assert Breaker.parse("20%") == Breaker(0.2)
+    assert Breaker.parse(" 2.5 % ").share == 0.025
+    for text in ("", "20", "0%", "101%", "-1%", "nan%", "1e2%", "20%%", "٢%"):
+        with pytest.raises(ValueError, match="must be a share such as 20%"):
+            Breaker.parse(text)
+    for wrong in ((0.0, 1), (1.1, 1), (0.5, 0)):
+        with pytest.raises(ValueError, match="must be"):
+            Breaker(*wrong)
 
 
 @pytest.mark.slow

@@ -72,7 +72,10 @@ async def told(name: str, folder: Path, *argv: str, sandbox: Sandbox | None = No
 
 def test_every_example_is_run_here() -> None:
     names = {path.stem for path in EXAMPLES.glob("[!_]*.py")}
-    assert names == {"campaign", "contact_sync", "bot", "fastapi_app", "aiohttp_app"}
+    assert names == {
+        *("campaign", "contact_sync", "bot", "fastapi_app", "aiohttp_app"),
+        *("webhook_bot", "webhook_fastapi"),
+    }
 
 
 @pytest.mark.skipif(not find_spec("phonenumbers"), reason="phonenumbers is absent")
@@ -149,6 +152,86 @@ async def test_a_web_app_has_a_sandbox_of_its_own(tmp_path: Path, name: str) -> 
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
         assert await post(http, "+61412345678") == 201
+
+
+@pytest.mark.parametrize("name", WEB)
+async def test_a_page_of_a_web_site_sends_nothing(
+    tmp_path: Path, clicksend_sandbox: Sandbox, name: str
+) -> None:
+    """By a form or plain text, which need no permission, or by a name that leads here."""
+    port, text = free_port(), '{"to": "+61412345678", "body": "Hello"}'
+    async with (
+        started(name, tmp_path, sandbox=clicksend_sandbox, port=port),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        assert await post(http, "not a number") == 422
+        clicksend_sandbox.requests.clear()
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "text/plain;application/json",
+        ):
+            async with http.post("/texts", data=text, headers={"Content-Type": kind}) as reply:
+                assert reply.status == 415
+        async with http.post("/texts", data=text, skip_auto_headers=["Content-Type"]) as reply:
+            assert reply.status == 415
+        for host in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}"):
+            headers = {"Host": host, "Content-Type": "application/json"}
+            async with http.post("/texts", data=text, headers=headers) as reply:
+                assert reply.status in (400, 421)
+        for broken in ("{", "[]", '{"to": 1}', '"to"'):
+            headers = {"Content-Type": "application/json"}
+            async with http.post("/texts", data=broken, headers=headers) as reply:
+                assert reply.status in (400, 422)
+    assert clicksend_sandbox.requests == []
+    assert clicksend_sandbox.messages == []
+
+
+async def test_the_webhook_bot_answers_what_is_pushed(
+    tmp_path: Path, clicksend_sandbox: Sandbox
+) -> None:
+    port = free_port()
+    async with (
+        started("webhook_bot", tmp_path, sandbox=clicksend_sandbox, port=port) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        for message_id, body in (("1", "Yes"), ("1", "Yes"), ("2", "STOP"), ("3", "No")):
+            await push(http, {"from": "+61412345678", "body": body, "message_id": message_id})
+        assert bot.stdout
+        answered = {(await bot.stdout.readline()).split()[0] for _ in range(2)}
+    assert answered == {b"1", b"3"}
+    assert [it.body for it in clicksend_sandbox.messages] == ["Thank you for your message!"] * 2
+
+
+@pytest.mark.skipif(
+    not (find_spec("fastapi") and find_spec("uvicorn")), reason="fastapi or uvicorn is absent"
+)
+async def test_the_fastapi_webhook_knows_what_was_pushed(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        started("webhook_fastapi", tmp_path, port=port),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        await push(http, {"message_id": "1", "status_code": "301", "error_text": "Absent"})
+        await push(http, {"from": "+61412345678", "body": "stop", "message_id": "2"})
+        async with http.get("/messages/1") as reply:
+            assert await reply.json() == {"state": "failed", "reason": "Absent"}
+        async with http.get("/messages/2") as reply:
+            assert reply.status == 404
+        async with http.get("/opted-out/+61412345678") as reply:
+            assert await reply.json() is True
+
+
+async def push(http: aiohttp.ClientSession, fields: dict[str, str]) -> None:
+    """Push an event, as soon as the app is there."""
+    for _ in range(200):
+        try:
+            async with http.post("/clicksend/change-me", data=fields) as reply:
+                assert reply.status == 200
+                return
+        except aiohttp.ClientConnectorError:
+            await asyncio.sleep(0.05)
+    raise TimeoutError
 
 
 async def post(http: aiohttp.ClientSession, to: str) -> int:

@@ -66,7 +66,6 @@ async def test_the_login_without_credit_sends_nothing(
         ("GET", "/v3/sms/send"),
         ("PATCH", "/v3/account"),
         ("GET", "/v3/account/"),
-        ("GET", "/"),
     ],
 )
 async def test_unknown_paths_and_wrong_methods_are_one_404(

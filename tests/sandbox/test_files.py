@@ -10,7 +10,7 @@ import pytest
 
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Caller, Clock, sms
+from .conftest import Caller, Clock, basic, sms
 
 
 async def uploaded(call: Caller, content: str | bytes, convert: str = "csv") -> Any:
@@ -34,9 +34,7 @@ async def test_an_upload_is_served_to_whoever_knows_its_address(
     assert (await call.fetch(made["_url"] + "x"))[0] == 404
 
 
-@pytest.mark.parametrize(
-    ("content", "convert"), [("?", "csv"), ("", "csv"), ("eA==", "gif"), ("eA==", "")]
-)
+@pytest.mark.parametrize(("content", "convert"), [("?", "csv"), ("", "csv"), ("eA==", "gif")])
 async def test_an_upload_must_be_base64_of_a_known_kind(
     call: Caller, content: str, convert: str
 ) -> None:
@@ -98,3 +96,41 @@ async def test_the_opted_out_are_removed(call: Caller) -> None:
     path = f"/v3/lists/{here}/remove-opted-out-contacts/{there}"
     assert await call.data("PUT", path) == {"deleted": 2}
     assert (await call.data("GET", f"/v3/lists/{here}"))["_contacts_count"] == 1
+
+
+@pytest.mark.parametrize("content", [b"a,b\r\n1,2\r\n", b"\xff\xd8\x00--\r\n\r\n--x", b""])
+async def test_a_file_is_uploaded_as_a_form(call: Caller, content: bytes) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", content, filename="a b;c.csv", content_type="text/csv")
+    form.add_field("convert", "csv")
+    url = call.sandbox.url + "/v3/uploads"
+    async with call.http.post(url, data=form, headers=basic("sandbox", "sandbox")) as reply:
+        made = (await reply.json())["data"]
+    assert made["file_name"].endswith(".csv")
+    assert (await call.fetch(made["_url"]))[2] == content
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"--x\r\n"),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--x\r\nno end"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n',
+        ),
+    ],
+)
+async def test_a_form_that_is_cut_off_is_400(call: Caller, kind: str, body: bytes) -> None:
+    headers = basic("sandbox", "sandbox") | {"Content-Type": kind}
+    url = call.sandbox.url + "/v3/uploads"
+    async with call.http.post(url, data=body, headers=headers) as reply:
+        assert reply.status == 400
+
+
+async def test_an_upload_needs_its_kind_only_if_strict(http: aiohttp.ClientSession) -> None:
+    for strict, status in ((False, 200), (True, 400)):
+        async with Sandbox(strict=strict) as sandbox:
+            answer = await Caller(sandbox, http)("POST", "/v3/uploads", {"content": "eA=="})
+            assert answer[0] == status

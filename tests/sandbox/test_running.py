@@ -137,11 +137,21 @@ def test_the_command_says_where_and_ends_well(stop: signal.Signals) -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert process.stdout is not None
-    line = process.stdout.readline()
+    lines = [process.stdout.readline() for _ in range(9)]
     process.send_signal(stop)
     out, err = process.communicate(timeout=5)
-    assert line.startswith("aioclicksend sandbox on http://127.0.0.1:")
-    assert line.endswith("(user sandbox, key sandbox)\n")
+    assert lines[0].startswith("aioclicksend sandbox on http://127.0.0.1:")
+    assert lines[0].endswith("(user sandbox, key sandbox)\n")
+    url = lines[0].split()[3]
+    exports = [line.strip() for line in lines if line.startswith("export ")]
+    assert exports == [
+        "export CLICKSEND_USERNAME=sandbox",
+        "export CLICKSEND_API_KEY=sandbox",
+        f"export CLICKSEND_BASE_URL={url}",
+        "export MATON_API_KEY=sandbox",
+        f"export CLICKSEND_BASE_URL={url}/clicksend",
+        f"export MATON_CONTROL_URL={url}",
+    ]
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -182,3 +192,15 @@ def test_the_fixture_works_as_a_plugin(tmp_path: Path, mode: str) -> None:
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_plugin_imports_nothing_before_the_fixture_is_used() -> None:
+    program = (
+        "import sys, aioclicksend.sandbox.plugin;"
+        "ours = [name for name in sys.modules if name.startswith('aioclicksend.sandbox.')];"
+        "print(ours, 'aiohttp.web' in sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['aioclicksend.sandbox.plugin'] False"

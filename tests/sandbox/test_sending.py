@@ -241,11 +241,13 @@ async def test_mms_takes_its_file_at_the_top_or_inside(call: Caller, sandbox: Sa
         ("pt-pt", "female", "INVALID_VOICE"),
         ("en-au", "Female", "INVALID_VOICE"),
         ("xx-xx", "female", "INVALID_LANG"),
-        (None, "female", "INVALID_LANG"),
+        (None, None, "SUCCESS"),
+        (None, "female", "SUCCESS"),
+        ("pt-pt", None, "SUCCESS"),
     ],
 )
 async def test_voice_needs_a_language_and_a_voice_it_has(
-    call: Caller, lang: str | None, voice: str, status: str
+    call: Caller, lang: str | None, voice: str | None, status: str
 ) -> None:
     body = {"messages": [sms(lang=lang, voice=voice)]}
     data = await call.data("POST", "/v3/voice/send", body)

@@ -311,6 +311,14 @@ def test_a_hook_may_be_used_in_one_event_loop_after_another(path: Path) -> None:
         asyncio.run(once(number))
 
 
+async def test_plain_functions_are_handlers_too(path: Path) -> None:
+    seen = Seen()
+    async with Webhook(secrets=[SECRET], store=path, on_inbound=seen.append) as hook:
+        await push(hook, inbound())
+        await seen.number(1)
+        assert [it.body for it in await hook.replies(to="+61411111111")] == ["Yes"]
+
+
 async def test_decorated_handlers_run_beside_the_given_ones(path: Path) -> None:
     seen, more = Seen(), Seen()
     hook = Webhook(secrets=[SECRET], store=path, on_inbound=seen.take, on_receipt=seen.take)

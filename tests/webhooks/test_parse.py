@@ -173,6 +173,12 @@ def test_the_query_counts_only_where_the_body_has_no_event() -> None:
     assert parse(b"token=1", query="body=Hi&message_id=q").message_id == "q"
 
 
+def test_a_form_of_very_many_fields_is_read_in_part() -> None:
+    assert parse(b"status_code=201&" + b"a=1&" * 60_000).raw == {"status_code": "201", "a": "1"}
+    with pytest.raises(WebhookError):
+        parse(b"a=1&" * 60_000 + b"status_code=201", query="\ud800=1")
+
+
 def test_the_last_of_equal_form_fields_counts_as_in_php() -> None:
     assert parse(b"status_code=200&status_code=201").raw["status_code"] == "201"
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest_asyncio
 from rich.console import Console
 
 from aioclicksend import ConfigurationError
-from aioclicksend.webhooks import Push, SqliteInbox
+from aioclicksend.webhooks import Arrival, Push, SqliteInbox
 from aioclicksend.webhooks.parse import event_of
 
 from . import stores
@@ -112,14 +113,25 @@ async def test_no_step_of_the_clock_delays_an_event(one: SqliteInbox, clock: Clo
 async def test_what_is_stored_survives_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     for _ in range(2):
-        inbox = SqliteInbox(path)
-        await inbox.open()
-        await inbox.add([arrival(inbound())])
-        await inbox.close()
+        async with SqliteInbox(path) as inbox:
+            await inbox.add([arrival(inbound())])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    await inbox.open()
-    assert len(await drain(inbox)) == 1
-    await inbox.close()
+    async with SqliteInbox(path) as inbox:
+        assert len(await drain(inbox)) == 1
+
+
+async def test_what_was_handled_is_forgotten_after_a_time(one: SqliteInbox, clock: Clock) -> None:
+    await one.add([arrival(inbound("old")), Arrival(push=Push(body=b"?"), event=None)])
+    await drain(one)
+    clock.now += 100
+    await one.add([arrival(inbound("new")), arrival(inbound("due"))])
+    (claimed,) = await one.claim(1, 1.0)
+    await one.finish([claimed.id])
+    assert await one.forget(datetime.fromtimestamp(clock.now - 50, UTC)) == 1
+    assert len(await one.dead_letters(5)) == 1
+    assert [it.message_id for it in await one.replies("ref-1", 5)] == ["due", "new"]
+    assert await one.forget(datetime.fromtimestamp(clock.now + 50, UTC)) == 1
+    assert len(await drain(one)) == 1
 
 
 async def test_concurrent_calls_share_commits(one: SqliteInbox, tmp_path: Path) -> None:
@@ -155,6 +167,22 @@ async def test_a_commit_that_fails_acknowledges_nothing(one: SqliteInbox, tmp_pa
     assert await one.add([arrival(receipt("m0"))]) == [True]
 
 
+async def test_what_was_promised_is_synced_to_the_disk(one: SqliteInbox) -> None:
+    statements = list[str]()
+    await one._do(lambda db: db.set_trace_callback(statements.append), is_durable=False)
+    for call in (
+        one.add([arrival(receipt())]),
+        one.suppress(["+61411111111"]),
+        one.fail(1, "x", None),
+        one.replay([1]),
+        one.record([stores.polled("m", 201)], 1.0),
+    ):
+        await call
+        last = [it for it in statements if it.startswith("pragma")][-1]
+        assert last == "pragma synchronous = full"
+        await one.claim(5, 0.0)
+
+
 async def test_a_cancelled_wait_leaves_the_inbox_usable(one: SqliteInbox) -> None:
     adding = asyncio.create_task(one.add([arrival(receipt())]))
     await asyncio.sleep(0)
@@ -170,6 +198,15 @@ async def test_waiting_ends_when_something_is_added(one: SqliteInbox) -> None:
     await one.add([arrival(receipt())])
     await waiting
     await one.wait(0.0)
+
+
+@pytest.mark.parametrize("round_", range(10))
+async def test_processes_that_start_together_share_a_new_file(tmp_path: Path, round_: int) -> None:
+    inboxes = [SqliteInbox(tmp_path / "inbox.db") for _ in range(8)]
+    await asyncio.gather(*(it.open() for it in inboxes))
+    added = await asyncio.gather(*(it.add([arrival(receipt(f"m{round_}"))]) for it in inboxes))
+    assert sum(new for (new,) in added) == 1
+    await asyncio.gather(*(it.close() for it in inboxes))
 
 
 async def test_a_closed_inbox_says_so(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from typing import TypeAlias
 import msgspec
 
 from ...models.messages import REF_PREFIX
-from ..encode import Encoded, digest_of
+from ..encode import Encoded, bodies_of
 
-Chunk: TypeAlias = "tuple[int, str | None, list[bytes]]"
-"""First row, media file, and the JSON of each message."""
+Chunk: TypeAlias = "tuple[int, int, str | None, bytes]"
+"""First row, number of messages, media file, and ``{"messages": [...]}``."""
 
 _CREATE = """
 create table known (key text, nth integer, row integer, primary key (key, nth)) without rowid;
@@ -55,8 +55,8 @@ class Index:
         self._touched: dict[int, set[int]] = defaultdict(set)
         """By run, the chunks of which it asked for single messages."""
         self._db: sqlite3.Connection | None = None
-        for first, media_file, bodies in chunks():
-            self._add_chunk(first, media_file, [self._bare(it) for it in bodies])
+        for first, size, media_file, body in chunks():
+            self._add_chunk(first, size, None if media_file else self._content(body))
 
     def close(self) -> None:
         """Forget everything."""
@@ -69,7 +69,9 @@ class Index:
 
     def find_chunk(self, run: int, messages: Encoded) -> range | None:
         """Return the rows of a chunk of exactly these messages that the run did not ask for yet."""
-        for first in self._by_digest.get(messages.content, ()):
+        if messages.media_files is not None:
+            return None  # a chunk has one of them only
+        for first in self._by_digest.get(self._content(messages.whole_body()), ()):
             if first not in self._whole[run] and first not in self._touched[run]:
                 self._whole[run].add(first)
                 return range(first, first + self._sizes[first])
@@ -105,23 +107,20 @@ class Index:
     def add(self, messages: Encoded, rows: Sequence[int], run: int) -> None:
         """Index a chunk of messages that `find` has found to be new."""
         if messages.media_files is None:
-            self._add_chunk(rows[0], None, list(messages.bare), messages.content)
+            self._add_chunk(rows[0], len(rows), self._content(messages.whole_body()))
             self._whole[run].add(rows[0])
 
-    def _add_chunk(
-        self, first: int, media_file: str | None, bare: list[bytes], digest: bytes | None = None
-    ) -> None:
-        if digest is None:
-            digest = digest_of(bare, [media_file] * len(bare) if media_file is not None else None)
-        self._by_digest[digest].append(first)
+    def _add_chunk(self, first: int, size: int, content: bytes | None) -> None:
+        if content is not None:
+            self._by_digest[content].append(first)
         self._firsts.append(first)
-        self._sizes[first] = len(bare)
+        self._sizes[first] = size
 
     def _build(self) -> sqlite3.Connection:
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         db.executescript(_CREATE)
-        for first, media_file, bodies in self._chunks():
-            keys = [_key(self._bare(it), media_file) for it in bodies]
+        for first, _, media_file, body in self._chunks():
+            keys = [_key(self._bare(it), media_file) for it in bodies_of(body)]
             before = db.total_changes
             db.execute(
                 "insert or ignore into known select value, 0, ? + key from json_each(?)",
@@ -165,6 +164,11 @@ class Index:
         place = bisect_right(self._firsts, row)
         first = self._firsts[place - 1] if place else 0
         return first if first and row < first + self._sizes[first] else row
+
+    def _content(self, body: bytes) -> bytes:
+        """Return a digest of a chunk as it was handed in."""
+        # No text can hold the pattern: its quotes would be escaped.
+        return blake2b(self._our_ref.sub(b"", body), digest_size=16).digest()
 
     def _bare(self, body: bytes) -> bytes:
         """Return a message as it was handed in, before it was given a ref."""

@@ -40,6 +40,10 @@ def now() -> float:
     return time.monotonic()
 
 
+_OWNERS: set[str] = set()
+"""The owners of this process: one that could not release its lease is not among them any more."""
+
+
 class Lease:
     """The right to write to one file. Its transactions are the caller's."""
 
@@ -60,8 +64,9 @@ class Lease:
         held = self._held()
         silent = False
         if held is not None:
-            pid, host, space, born, beat = held
-            exited = space == _space() and birth_of(pid) != born
+            owner, pid, host, space, born, beat = held
+            given_up = pid == os.getpid() and owner not in _OWNERS
+            exited = space == _space() and (given_up or birth_of(pid) != born)
             if not exited:
                 if not self._is_stale(beat):
                     raise ConfigurationError(
@@ -70,6 +75,7 @@ class Lease:
                 silent = True
         pid = os.getpid()
         self._confirmed = now()
+        _OWNERS.add(self._owner)
         self._db.execute(
             "insert or replace into lease values (1, ?, ?, ?, ?, ?, ?)",
             (self._owner, pid, socket.gethostname(), _space(), birth_of(pid), time.time()),
@@ -78,6 +84,7 @@ class Lease:
 
     def release(self) -> None:
         """Let the next one have it."""
+        _OWNERS.discard(self._owner)
         self._db.execute("delete from lease where owner = ?", (self._owner,))
 
     def renew(self) -> None:
@@ -117,8 +124,9 @@ class Lease:
                 f"this process did not run for {age:.0f} s, so another one may own {self._path}"
             )
 
-    def _held(self) -> tuple[int, str, str, str, float] | None:
-        row = self._db.execute("select pid, host, space, born, beat from lease").fetchone()
+    def _held(self) -> tuple[str, int, str, str, str, float] | None:
+        query = "select owner, pid, host, space, born, beat from lease"
+        row = self._db.execute(query).fetchone()
         return None if row is None else tuple(row)
 
     def _is_stale(self, beat: float) -> bool:
@@ -132,7 +140,7 @@ class Lease:
             while time.monotonic() < until:
                 time.sleep(0.5)
                 held = self._held()
-                if held is None or held[4] != beat:
+                if held is None or held[5] != beat:
                     return held is None
             return True
         finally:

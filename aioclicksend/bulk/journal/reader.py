@@ -24,11 +24,18 @@ _BY_ID = "(select {0} from delivery_state as it where it.message_id = outcome.me
 _DELIVERY = f"coalesce({_BY_ID}, by_ref.{{0}})"
 _STATE, _REASON = _DELIVERY.format("state"), _DELIVERY.format("reason")
 _WITH_DELIVERY = """
-select {} from outcome left join delivery_state as by_ref
-    on by_ref.ref = outcome.ref and outcome.message_id is null
+select {} from outcome left join (
+    -- One row a ref, however many ids have it: SQLite takes the columns of the row with the max.
+    select ref, state, reason, max((state != 'pending') * 1e12 + coalesce(timestamp, 0))
+    from delivery_state where ref is not null group by ref
+) as by_ref on by_ref.ref = outcome.ref and outcome.message_id is null
 """
 _LINE = '"to", outcome.state, outcome.reason, outcome.detail, outcome.message_id, parts, price, '
 _LINE += "outcome.ref"
+_TEXT = "(select json_extract(body, '$.body') from message where message.id = outcome.id)"
+_STATES = """
+select "to", json_extract(body, '$.body'), state from outcome join message using (id)
+"""
 
 
 class Line(NamedTuple):

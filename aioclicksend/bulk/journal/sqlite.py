@@ -40,7 +40,7 @@ from ..encode import Encoded, bodies_of
 from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
 from ..replies import ACCOUNT_REFUSALS
 from . import AllAccepted, Begun, Entry, Planned, State, schema
-from .index import Index
+from .index import Chunk, Index
 from .lease import LEASE, Lease
 
 log = logging.getLogger("aioclicksend")
@@ -215,6 +215,7 @@ class Journal:
         first = self._next_row
         self._next_row += len(messages)
         rows = range(first, first + len(messages))
+        # Single messages are looked for only by what their caller named: a key or a ref.
         named = run == 0 and not messages.has_unique_refs
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
@@ -245,6 +246,7 @@ class Journal:
             self._write_waits = True
             self._next_write = self._submit(self._write)
         # One write is for all the lanes that came before it begins.
+        # A cancelled lane leaves the write to the others that wait for it.
         await asyncio.shield(self._next_write)
         if not won:  # its transaction failed while another question was asked
             raise ConfigurationError(f"{self.path} could not record the request")
@@ -260,6 +262,7 @@ class Journal:
         else:
             columns = _columns_of(outcomes)
             self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
+        # Mostly empty: a run without doubts pays nothing for it.
         if self._looked_up:
             self._looked_up.difference_update(rows)
         if self._waiting:
@@ -283,6 +286,7 @@ class Journal:
         """Wait until messages that another task of this process has begun are settled."""
         while True:
             event = asyncio.Event()
+            # Before the look: an outcome that comes between the two must wake us.
             for row in rows:
                 self._waiting[row].append(event)
             entries = await self._run(self._ask, self._look, rows)
@@ -336,6 +340,7 @@ class Journal:
         try:
             # It holds numbers and texts: others on the machine need not read them.
             handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+            # An older file may be readable for others.
             os.fchmod(handle, 0o600)
             os.close(handle)
             # IMMEDIATE: a transaction that begins by reading fails at its first write, without
@@ -375,6 +380,7 @@ class Journal:
             schema.migrate(db, self.path, int(self._meta("schema")))
         if (kept := self._meta("channel")) != channel:
             raise ConfigurationError(f"{self.path} is a journal of {kept} messages, not {channel}")
+        # In the same transaction as the tables: of two processes that start together one fails.
         if self._lease.take():
             # An owner that is only stopped may wake and complete its requests.
             db.execute(
@@ -393,17 +399,19 @@ class Journal:
     def _close(self) -> None:
         if self._index is not None:
             self._index.close()
-        if not hasattr(self, "_db"):
-            return
-        try:
-            self._write()
-            self._lease.release()
-            self._db.commit()
-        except (sqlite3.Error, ConfigurationError) as error:
-            log.warning("the journal lacks the last results, they will be in doubt: %s", error)
-        finally:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.close()
+        if self._file is None:
+            return  # it was not opened
+        for last in (self._write, self._release):
+            try:
+                last()
+            except (sqlite3.Error, ConfigurationError) as error:
+                log.warning("the journal lacks the last results, they will be in doubt: %s", error)
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    def _release(self) -> None:
+        self._lease.release()
+        self._db.commit()
 
     def _meta(self, name: str) -> str:
         row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
@@ -532,6 +540,7 @@ class Journal:
         """Write results. A lost one costs a search in the history, not a second message."""
         shared = tuple(map(_shared, columns))
         alike = not str(shared[0]).startswith("[")
+        # The usual case: a whole chunk went the same way, and one row holds a thousand results.
         if alike and _is_run(rows):
             statement = _RECORD.format("chunk_result", "chunk = ?8 and size = ?9")
             values = (*shared, at, rows[0], len(rows))
@@ -584,6 +593,7 @@ class Journal:
 
     def _plan(self, run: int, messages: Encoded, rows: range) -> Planned:
         self._apply()
+        # A key comes before content: equal texts under two keys are two messages.
         keyed = self._plan_keys(messages, rows) if messages.keys is not None else {}
         if self._index is None:
             self._index = Index(self.campaign, self._chunks)
@@ -747,10 +757,10 @@ class Journal:
             return State.IN_DOUBT if state is None else State.UNKNOWN
         return State(state or "planned")
 
-    def _chunks(self) -> Iterator[tuple[int, str | None, list[bytes]]]:
-        query = "select first, media_file, body from chunk"
-        for first, media_file, body in self._db.execute(query):
-            yield first, media_file, bodies_of(body)
+    def _chunks(self) -> Iterator[Chunk]:
+        query = "select first, size, media_file, body from chunk order by first"
+        for first, size, media_file, body in self._db.execute(query):
+            yield first, size, media_file, body.encode()
 
     def _committed(self) -> Decimal:
         total = Decimal(0)
