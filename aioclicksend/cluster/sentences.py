@@ -159,7 +159,7 @@ with picked as materialized (
         and not exists (select 1 from offer o where o.journal = %(journal)s
             and o.owner <> %(owner)s and o.until > clock_timestamp()
             and s.id between o.first and o.last)
-    order by s.id limit %(limit)s),
+    order by s.id limit %(limit)s for update of s skip locked),
 expired as (delete from offer where ctid = any(array(select ctid from offer
     where journal = %(journal)s and until < clock_timestamp() for update skip locked))),
 offered as (

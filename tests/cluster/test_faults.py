@@ -8,14 +8,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from aioclicksend import SmsMessage
+from aioclicksend.bulk.encode import encode
 from aioclicksend.bulk.reconcile import Reconcile
-from aioclicksend.cluster import Cluster, campaigns, journal as journal_module
+from aioclicksend.cluster import Cluster, campaigns, outbox
+from aioclicksend.cluster import journal as journal_module
+from aioclicksend.cluster.worker import Worker
 from aioclicksend.sandbox import Sandbox
 
 from .conftest import NewCluster
@@ -131,8 +135,6 @@ async def test_after_a_partition_longer_than_the_lease_others_have_looked_it_up(
         away = new_cluster(url=proxy.url)
         journal = away.journal("spring")
         await journal.start("sms")
-        from aioclicksend.bulk.encode import encode
-
         messages = encode(texts(1), kind=SmsMessage, prefix=journal.ref_prefix())
         rows = (await journal.plan(1, messages)).rows
         await journal.begin(rows, 1)
@@ -153,14 +155,13 @@ async def test_after_a_partition_longer_than_the_lease_others_have_looked_it_up(
 async def test_the_clock_of_a_process_does_not_matter(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
     await store(cluster, "spring", 20)
     async with Sandbox(clock=real) as sandbox, client_of(sandbox, cluster) as client:
         journal = cluster.journal("spring")
         async with client.sms.bulk(journal=journal, reconcile=Reconcile(settle=1.0)) as bulk:
+            await (await bulk.send(SmsMessage(to="+61411999999", body="first")))
             sandbox.fail_next("reset-after", path="sms/send")
             report = await bulk.resume()
         assert (report.accepted, len(sandbox.messages)) == (20, 21)
@@ -199,12 +200,8 @@ async def test_what_waits_in_the_outbox_survives_any_worker(cluster: Cluster) ->
         await enqueue(cluster, GOOD, f"order-{number}")
     journal = cluster.journal("outbox.sms")
     await journal.start("sms")
-    from aioclicksend.cluster import outbox
-
     await outbox.move(cluster, journal, "sms")
     await journal.close()
     async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
-        from aioclicksend.cluster.worker import Worker
-
         await Worker(cluster, client, receipts=False).run_once()
         assert len(sandbox.messages) == 5
