@@ -201,6 +201,7 @@ async def follow(
             for change in changes:
                 after = change.seq
                 yield change
+            # Nothing runs beside this generator: it may be dropped at any `yield`.
             if not changes:
                 await inbox.wait(_IDLE)
     finally:

@@ -298,7 +298,7 @@ class Session:
             if progress is not None:
                 call.took(progress)
                 self._transport.took(progress)
-        self._after_reply(call, reply, _since(progress.sent_at))
+        self._after_reply(call, reply, _since(call.sent_at))
         what = rule.fate(sent=True, status=reply.status)
         if request.wire is not None and what is not Fate.UNKNOWN:
             request.wire.sent = False
@@ -399,7 +399,7 @@ class Session:
                 seconds=_since(call.started),
                 status=call.status,
                 response_code=error.response_code if isinstance(error, ReplyError) else None,
-                outcome=_outcome(error, sent=call.in_doubt),
+                outcome=_outcome(error, sent=call.sent_at is not None),
             )
         )
 
@@ -411,9 +411,9 @@ class _Call:
         "attempts",
         "failures",
         "id",
-        "in_doubt",
         "operation",
         "request",
+        "sent_at",
         "started",
         "status",
         "throttled",
@@ -429,8 +429,8 @@ class _Call:
         self.attempts = 0
         self.failures = 0
         """Attempts that failed; one that a pause prevented is made again under its number."""
-        self.in_doubt = False
-        """Whether bytes of the last attempt left."""
+        self.sent_at: float | None = None
+        """When the first byte of the last attempt left; None if none did."""
         self.status: int | None = None
         self.throttled: Failure | None = None
         self.turn_left = turn
@@ -445,7 +445,7 @@ class _Call:
 
     def took(self, attempt: Attempt) -> None:
         """Note how far an attempt got."""
-        self.in_doubt = attempt.sent_at is not None
+        self.sent_at = attempt.sent_at
         if self.turn_left is not None:
             self.turn_left = max(0.0, self.turn_left - attempt.waited)
 

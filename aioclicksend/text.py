@@ -31,7 +31,9 @@ _find_foreign = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").finditer
 _all_gsm = re.compile(f"[{re.escape(_BASIC + _EXTENSION)}]*").fullmatch
 _is_one_part = re.compile(f"[{re.escape(_BASIC)}]{{1,160}}").fullmatch
 _new = tuple.__new__
-_SELECTORS = frozenset(map(chr, [0x034F, 0x115F, 0x1160, 0x3164, *range(0xFE00, 0xFE10)]))
+_SELECTORS = frozenset(
+    map(chr, [0x034F, 0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)])
+)
 """Characters that are printable by their category, and yet leave nothing to see."""
 _ESCAPED = str.maketrans({character: f"\x1b{character}" for character in _EXTENSION})
 

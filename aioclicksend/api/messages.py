@@ -10,7 +10,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .. import rest
-from ..bulk.encode import check_one, encode
+from ..bulk.encode import encode, encode_one
 from ..models.account import Account
 from ..models.base import read
 from ..models.messages import Message, MmsMessage, new_ref, request_body, thaw
@@ -135,7 +135,7 @@ class Messages(rest.Group, Generic[M, R]):
 
         return Channel(
             name=self._message.__name__.removesuffix("Message").lower(),
-            check=partial(check_one, kind=self._message),
+            check=partial(encode_one, kind=self._message),
             encode=partial(encode, kind=self._message),
             thaw=lambda json, media_file: thaw(json, self._message, media_file),
             turn=lambda: self._session.turn(self._send.label),

@@ -145,6 +145,7 @@ class Webhooks(rest.Group):
                 rules = await self._rules(kind)
             except NotFound:
                 continue  # legacy kinds, which not every account has
+            # By the whole address: a rule of a former secret may still be needed elsewhere.
             for rule in filter(target.is_of, rules):
                 await self._groups[kind].delete(_id(rule))
                 count += 1

@@ -60,8 +60,8 @@ class Channel(Struct, frozen=True):
 
     name: str
     """``sms``, ``mms`` or ``voice``."""
-    check: Callable[[Any], None]
-    """Raises ValueError for a message that cannot be sent; see `check_one`."""
+    check: Callable[[Any], object]
+    """Raises ValueError for a message that cannot be sent; see `encode_one`."""
     encode: Encode
     thaw: Callable[[bytes, str | None], Message]
     """Returns the message that a JSON (and a media file) in a journal came from."""

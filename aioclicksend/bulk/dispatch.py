@@ -66,13 +66,19 @@ class _Cut(Exception):
 
 
 class _Fence:
-    """The last look at the journal before a request's first byte."""
+    """The last check before a first byte: not stopped, and the journal is still ours."""
 
-    def __init__(self, journal: JournalProtocol) -> None:
+    def __init__(self, lifecycle: Lifecycle, journal: JournalProtocol | None) -> None:
+        self._lifecycle = lifecycle
         self._journal = journal
         self.failure: Exception | None = None
 
     async def __call__(self) -> None:
+        # The cancellation of a cut arrives a step later; the byte must not leave meanwhile.
+        if self._lifecycle.phase >= Phase.STOPPED:
+            raise _Cut
+        if self._journal is None:
+            return
         try:
             self._journal.fence()
         except Exception as error:
@@ -367,7 +373,7 @@ class Dispatcher:
                 return
         # The lane has waited for the pace already; retries wait for it again.
         wire = Wire(turn_taken=True)
-        fence = _Fence(self._journal) if self._journal is not None else None
+        fence = _Fence(self._lifecycle, self._journal)
         began = _now()
         reply: Reply | None = None
         try:
@@ -382,7 +388,7 @@ class Dispatcher:
         except Exception as error:
             # Of all errors before the first byte this one means that nothing more may be sent at
             # all.
-            if fence is not None and fence.failure is not None:
+            if fence.failure is not None:
                 detail = self.lose_journal(fence.failure)
                 verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
             else:

@@ -204,8 +204,8 @@ class Encoded:
         yield part
 
 
-def check_one(message: Any, *, kind: type[Message], single: bool = True) -> None:
-    """Check one message.
+def encode_one(message: Any, *, kind: type[Message], single: bool = True) -> bytes:
+    """Check one message and return its JSON, without a generated ref.
 
     Args:
         message: what was handed in.
@@ -222,6 +222,7 @@ def check_one(message: Any, *, kind: type[Message], single: bool = True) -> None
             f"hand in {kind.__name__}(to=..., body=...)"
         )
     check(message, single=single)
+    return freeze(message)
 
 
 def encode(
@@ -254,8 +255,7 @@ def encode(
     refs, bare, bad, good_keys = [], [], [], []
     for position, message in enumerate(messages):
         try:
-            check_one(message, kind=kind, single=single)
-            json = freeze(message)
+            json = encode_one(message, kind=kind, single=single)
         except Exception as error:  # also what JSON cannot hold, such as an object in a field
             bad.append(BadMessage(position, message, str(error)))
             continue

@@ -41,7 +41,7 @@ import anyio
 from msgspec import Struct
 
 from ..errors import ClickSendError
-from ..pages import Page
+from ..pages import Page, Pages
 from .batch import Batch, Doubt
 from .channel import Channel
 from .evidence import Pass
@@ -324,9 +324,8 @@ class Reconciler:
                     continue
             finally:
                 await _close(walk)
-            if await self._look_up_numbers(one):
-                one.is_complete = True
-                return
+            one.is_complete = await self._look_up_numbers(one)
+            return
         one.trouble = one.trouble or "its pages hold fewer rows than it announces"
 
     def _numbers_are_cheaper(self, one: Pass, announced: int) -> bool:
@@ -335,10 +334,13 @@ class Reconciler:
         numbers = {it.message.to or "" for it in one.wanted}
         if not all(it.startswith("+") for it in numbers):
             return False
+        decides = any(self._now() >= it.failed + self._policy.settle for it in one.wanted)
+        if self._policy.resend and decides and None in self._two_witnesses(one.wanted, numbers):
+            return False  # without a witness a look-up proves no absence, the window may
         return len(numbers) / _PER_REQUEST + 1 < (announced - 100) / 100
 
     async def _look_up_numbers(self, one: Pass) -> bool:
-        """Ask for the numbers in doubt; False if that did not work, so that the window decides."""
+        """Ask for the numbers in doubt; return whether what did not show is really absent."""
         lookup, memory = self._channel.lookup, self._channel.memory
         assert lookup is not None
         found = {id(doubt) for doubt, _ in one.verdicts()}
@@ -371,19 +373,31 @@ class Reconciler:
         if shows or not one.missing:
             return True
         if first is None or last is None:
-            return True  # nothing to check the filter with: what it shows counts, absence does not
-        # The filter hides a witness, or the history lags: the window shows which of the two.
-        walk = self._channel.history(since, None).by_page()
+            return False  # nothing to check the filter with
+        # The filter hides a witness, or the history lags. Either way this pass proves no absence.
+        if await self._is_shown_by(self._channel.history(since, None), one, first, last):
+            # It may have caught up meanwhile, so the filter is given another chance.
+            again = lookup(since, [first.to, last.to])
+            if not await self._is_shown_by(again, one, first, last):
+                memory.filter_is_broken = True
+                log.warning("the history does not filter by several numbers; reading windows")
+        return False
+
+    async def _is_shown_by(
+        self, pages: Pages[Any], one: Pass, first: _Witness, last: _Witness
+    ) -> bool:
+        """Whether some pages show two witnesses; they are read until they do."""
+        wanted = {first.ref, last.ref}
+        one.seen -= wanted
+        walk = pages.by_page()
         try:
             while (page := await self._page(walk)) is not None:
                 await self._look(one, page)
-                if {first.ref, last.ref} <= one.seen:
-                    memory.filter_is_broken = True
-                    log.warning("the history does not filter by several numbers; reading windows")
-                    return False
+                if wanted <= one.seen:
+                    return True
         finally:
             await _close(walk)
-        return True
+        return False
 
     def _two_witnesses(
         self, wanted: Sequence[Doubt], numbers: set[str]
@@ -497,20 +511,12 @@ class Reconciler:
             return 0.0  # the history still moves: repeat until a pass adds nothing
         later = [it for it in self._witnesses if it.sent >= doubt.failed]
         shows = any(it.ref in one.seen for it in later)
-        allowed = (
-            self._policy.resend
-            and self._lifecycle.phase < Phase.STOPPED
-            and doubt.may_resend
-            and doubt.attempt < _ATTEMPTS
-            and not self._channel.memory.refs_are_altered
-        )
-        # An incomplete pass may have missed the very page.
-        if allowed and one.is_complete:
-            if shows:
+        if self._may_resend(doubt):
+            if one.is_complete and shows:
                 return None
-            if patient and (later or self._ledger.has_more_to_send()):
+            if patient and (later or self._ledger.has_more_to_send() or not one.is_complete):
                 return _FIRST_WAIT / 4  # a witness will show, or has yet to be sent
-            if not later and self._lag is not None and self._lag <= self._policy.settle / 3:
+            if one.is_complete and not later and self._lag_is_short():
                 return None
         if shows:
             detail = f"not in the history after {waited}, though messages sent later are"
@@ -521,6 +527,20 @@ class Reconciler:
             else f"not in the history after {waited} (nothing sent later to compare with)"
         )
         return self._unknown(doubt, Reason.LAGGING, detail)
+
+    def _may_resend(self, doubt: Doubt) -> bool:
+        """Whether absence would permit another attempt of a message at all."""
+        return (
+            self._policy.resend
+            and self._lifecycle.phase < Phase.STOPPED
+            and doubt.may_resend
+            and doubt.attempt < _ATTEMPTS
+            and not self._channel.memory.refs_are_altered
+        )
+
+    def _lag_is_short(self) -> bool:
+        """Whether a measured delay stands in for a witness, where nothing is left to send."""
+        return self._lag is not None and self._lag <= self._policy.settle / 3
 
     def _unknown(self, doubt: Doubt, reason: Reason, detail: str) -> Unknown:
         return Unknown(doubt.message, doubt.ref, reason, f"{doubt.detail}; {detail}")

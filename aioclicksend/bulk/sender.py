@@ -127,12 +127,16 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         try:
             failure: BaseException | None = None
             async with anyio.create_task_group() as tasks:
-                await self._begin(tasks)
                 try:
-                    yield self
-                except BaseException as error:
-                    failure = error
-                failure = await self._leave(failure)
+                    await self._begin(tasks)
+                except Exception as error:
+                    failure = error  # raised below as itself, in no group
+                else:
+                    try:
+                        yield self
+                    except BaseException as error:
+                        failure = error
+                    failure = await self._leave(failure)
                 for worker in self._open.workers:
                     worker.cancel()
                 tasks.cancel_scope.cancel()

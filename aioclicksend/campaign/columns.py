@@ -19,14 +19,14 @@ _PHONE = (
     "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
 )
 _WEAK = "contactnumber number"
-_TEXT = "body message text sms smstext messagetext"
+_TEXT = "message text sms smstext messagetext"
 _KNOWN_AS = {
     "to": tuple(map(str.split, (_SURE, _MOBILE, _PHONE, _WEAK))),
-    "body": tuple([it] for it in _TEXT.split()),
+    "body": (["body"], _TEXT.split()),
 }
 """Headings by which fields are recognised, the surest first. Nothing decides within a group."""
 _HEADINGS = {name for groups in _KNOWN_AS.values() for group in groups for name in group}
-_TEXTS = frozenset(_TEXT.split())
+_TEXTS = frozenset(["body", *_TEXT.split()])
 _LIKE_PHONES = ("phone", "mobil", "cell", "handy", "tel", "sms", "number", "contact", "whatsapp")
 _SHOWN = 12
 _COMPARED = 500

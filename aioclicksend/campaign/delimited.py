@@ -162,10 +162,11 @@ class Delimited:
         if "field limit" in error and lines == 1:
             return f"a cell is too large: it has more than {csv.field_size_limit():,} characters"
         if "expected after" not in error:
-            # The rest of the file stands within those quotes.
+            # Whatever follows stands within those quotes.
+            far = f" within {csv.field_size_limit():,} characters" if "field limit" in error else ""
             raise CampaignError(
                 f"{self._file.name}, row {number}: a quote opened in line {line - lines + 1} is "
-                "never closed"
+                f"{'not' if far else 'never'} closed{far}"
             )
         return (
             "a quote stands within a quoted cell" if lines == 1 else "is not closed as it should be"
@@ -208,8 +209,10 @@ class Delimited:
         return False
 
     def _is_prose(self, parts: Sequence[str]) -> bool:
-        """Whether a space follows a comma, as in sentences, and not in the heading."""
-        return not self._dialect.is_spaced and any(it.startswith(" ") for it in parts[1:])
+        """Whether a space follows each comma, as in sentences, and not in the heading."""
+        if self._dialect.is_spaced or self._dialect.delimiter != ",":
+            return False
+        return len(parts) > 1 and all(it.startswith(" ") for it in parts[1:])
 
 
 def undecodable(file: File, encoding: Encoding) -> CampaignError:

@@ -90,6 +90,7 @@ def _convert(db: sqlite3.Connection) -> None:
         ledger.apply(db, merge(None, receipt))
         for look in (first, last):
             ledger.note_polled(db, [receipt], look)
+    # The old view has no place for what is merged now; the new one has its columns.
     db.execute("drop view delivery_state")
     db.execute("drop table delivery")
 

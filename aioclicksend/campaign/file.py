@@ -35,7 +35,8 @@ _MAGIC = {
     b"SQLite format 3": "a database",
 }
 _is_web_page = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|table|head|body|meta|\?xml|Workbook)",
+    rb"(?:\xef\xbb\xbf)?\s*"
+    rb"(?:<(?:!doctype html|html|table|head|body|meta|\?xml|Workbook)|MIME-Version:)",
     re.IGNORECASE,
 ).match
 

@@ -235,10 +235,10 @@ class Numbers:
         digits = text[1:] if is_written_out else text
         is_bare = digits.isdigit() and digits.isascii()
         if not is_bare:
-            if not _plain(text) or "(0)" in text:
+            digits = _without_signs(text)
+            if not digits:
                 return None
             is_written_out = "+" in text[:2]
-            digits = text.translate(_UNSIGNED)
         if is_written_out:
             found = plans.international(digits)
         elif region and (local := plans.local(digits, region)) is not None:
@@ -397,6 +397,14 @@ def _candidates(text: str, code: str, *, also_foreign: bool = False) -> Iterator
     plain = _NOISE.sub("", text)
     if not plain.startswith("0") and (also_foreign or (code and plain.startswith(code))):
         yield f"+{plain}"
+
+
+def _without_signs(text: str) -> str:
+    """Return the digits of a number whose signs mean nothing; an empty text if they may."""
+    digits = text.replace(" ", "").removeprefix("+")
+    if digits.isdigit() and digits.isascii():
+        return digits
+    return text.translate(_UNSIGNED) if _plain(text) and "(0)" not in text else ""
 
 
 def _without_trunk_zero(text: str) -> str:

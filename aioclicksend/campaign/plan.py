@@ -165,8 +165,9 @@ class Plan(Struct, kw_only=True):
             return
         self.messages += 1
         segments, phone = it.segments, it.phone
-        _count(self.parts, segments.parts)
-        _count(self.countries, phone.country or "?")
+        parts, countries, country = self.parts, self.countries, phone.country or "?"
+        parts[segments.parts] = parts.get(segments.parts, 0) + 1
+        countries[country] = countries.get(country, 0) + 1
         if segments.forced_by:
             self.unicode += 1
             self.cost_of_unicode += segments.cost_of_unicode

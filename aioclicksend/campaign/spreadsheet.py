@@ -48,6 +48,7 @@ _SAMPLE_ROWS = 1000
 
 _far_cell = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{3})([0-9]{1,7})"[^>/]*>').finditer
 _row_number = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="([0-9]{1,7})"').findall
+_hidden_column = re.compile(rb'<(?:\w+:)?col\b[^>]*\bhidden="(?:1|true)"').search
 _escaped = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -69,12 +70,12 @@ def open_sheet(file: File, sheet: str | None) -> Table:
         CampaignError: it cannot be read.
 
     """
-    if file.head.startswith(_OLE) and _ENCRYPTED in file.head:
-        raise CampaignError(
-            f"{file.name} is protected by a password: open it, and save it without one"
-        )
+    if file.head.startswith(_OLE) and _ENCRYPTED in _directory(file):
+        raise _locked(file)
     try:
         with file.open() as opened, zipfile.ZipFile(opened) as archive:
+            if any(it.flag_bits & 1 for it in archive.infolist()):
+                raise _locked(file)
             if "xl/workbook.xml" in archive.namelist():
                 return _xlsx(file, archive, sheet)
     except zipfile.BadZipFile as error:
@@ -108,19 +109,36 @@ def _unreadable(file: File, error: BaseException) -> CampaignError:
     )
 
 
+def _directory(file: File) -> bytes:
+    """Return the first names in a compound file (MS-CFB, 2.2): its header says where they are."""
+    size = 1 << min(int.from_bytes(file.head[30:32], "little"), 12)
+    with file.open() as opened:
+        opened.seek((int.from_bytes(file.head[48:52], "little") + 1) * size)
+        return opened.read(size) + file.head
+
+
+def _locked(file: File) -> CampaignError:
+    return CampaignError(
+        f"{file.name} is protected by a password: open it, and save it without one"
+    )
+
+
 def _xlsx(file: File, archive: zipfile.ZipFile, sheet: str | None) -> Table:
     try:
         if sum(it.file_size for it in archive.infolist()) > _MOST_UNPACKED:
             raise CampaignError(f"{file.name} is too large to be read: save it as CSV")
         book = _Book(archive)
         chosen = _chosen(file, book.sheets, sheet)
-        _check_extent(file, archive, chosen)
+        has_hidden_columns = _check_extent(file, archive, chosen)
         rows = partial(_rows, file, chosen, book)
         others = [it for it in book.sheets if it is not chosen]
         unread = [it.name for it in others if _holds_numbers(partial(_rows, file, it, book))]
     except _DAMAGED as error:
         raise _unreadable(file, error) from None
-    return _grid(file, chosen.name, rows, unread if sheet is None else ())
+    table = _grid(file, chosen.name, rows, unread if sheet is None else ())
+    if has_hidden_columns:
+        table.format += ", with hidden columns"
+    return table
 
 
 def _grid(file: File, sheet: str, lines: Callable[[], Lines], unread: Sequence[str]) -> Table:
@@ -154,14 +172,15 @@ def _holds_numbers(rows_of: Callable[[], Lines]) -> bool:
         return any(any(map(looks_like_number, it[1])) for it in islice(rows, _SAMPLE_ROWS))
 
 
-def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> None:
-    """Make sure that no stray cell stands far away, where nobody sees it.
+def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> bool:
+    """Make sure that no stray cell stands far away, and return whether columns are hidden.
 
     Raises:
         CampaignError: one does.
 
     """
     widest, corner, last, tail, unpacked = 0, "", 0, b"", 0
+    has_hidden_columns = False
     with archive.open(sheet.path) as unpacking:
         while chunk := unpacking.read(1 << 20):
             unpacked += len(chunk)
@@ -174,12 +193,14 @@ def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> None:
             if b"<row" in text or b":row" in text:
                 numbers = _row_number(text)
                 last = max([last, *map(int, numbers[-1:])])
+            has_hidden_columns = has_hidden_columns or bool(_hidden_column(text))
             tail = text[-200:]
     if widest * last > _MOST_CELLS:
         raise CampaignError(
             f"{file.name}, sheet {sheet.name}, reaches to {corner}{last}, too large to be read: "
             "delete the stray cells, or save it as CSV"
         )
+    return has_hidden_columns
 
 
 class _Book:
@@ -482,6 +503,8 @@ def _try_apart(file: File, sheet: str | None) -> None:
                 trial, input=opened.read(), capture_output=True, check=True, timeout=_TRIAL_SECONDS
             )
     except (subprocess.SubprocessError, OSError) as error:
+        if b"assword" in (getattr(error, "stderr", None) or b""):
+            raise _locked(file) from None
         raise _unreadable(file, error) from None
 
 

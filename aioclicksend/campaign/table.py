@@ -20,10 +20,18 @@ from .numbers import looks_like_number
 _SAMPLE_ROWS = 200
 _SAMPLE_CELLS = 20_000
 _CONTROLS = dict.fromkeys([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
-_MARKS = "\u00ad\u200b\u200c\u200e\u200f\u2060\ufeff" + "".join(
-    map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_MARKS = "".join(
+    map(
+        chr,
+        [
+            *(0xAD, 0x034F, 0x115F, 0x1160, 0x180E, 0x2800, 0x3164, 0xFEFF, 0xFFA0),
+            *range(0x200B, 0x2010),
+            *range(0x202A, 0x202F),
+            *range(0x2060, 0x2070),
+        ],
+    )
 )
-"""Characters nobody sees. A joiner is none of them: it can be the end of an emoji."""
+"""Characters that show nothing. Variation selectors are none of them: emoji end in them."""
 _BLANKS = "".join(chr(it) for it in range(0x3001) if chr(it).isspace()) + _MARKS
 _as_formula = re.compile(r'="((?:[^"]|"")*)"').fullmatch
 _is_undecoded = re.compile("[\udc80-\udcff]").search

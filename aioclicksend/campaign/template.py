@@ -66,12 +66,13 @@ class Template:
     def __init__(self, text: str, columns: Columns) -> None:
         self.columns: dict[str, str] = {}
         """The column of each field."""
-        self._parts: list[str | _Field] = []
+        self._fields: list[_Field] = []
         text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         _check_foreign(text, columns)
         end = 0
+        frame = ""
         for token in _tokens(text):
-            self._parts.append(text[end : token.start()])
+            frame += text[end : token.start()].replace("%", "%%")
             end = token.end()
             if token["stray"]:
                 raise CampaignError(
@@ -79,15 +80,16 @@ class Template:
                     f"write {token['stray'] * 2} for the brace itself"
                 )
             if token["twin"]:
-                self._parts.append(token["twin"][0])
+                frame += token["twin"][0]
             else:
                 name = token["name"].strip()
                 self.columns[name] = _column(name, columns)
                 default = token["default"]
-                self._parts.append(
+                self._fields.append(
                     _Field(self.columns[name], None if default is None else default.strip())
                 )
-        self._parts.append(text[end:])
+                frame += "%s"
+        self._frame = frame + text[end:].replace("%", "%%")
         if not text.strip():
             raise CampaignError("text: is empty")
 
@@ -98,16 +100,10 @@ class Template:
             MissingField: the row has nothing for a field without a default.
 
         """
-        filled: list[str] = []
-        for part in self._parts:
-            if isinstance(part, str):
-                filled.append(part)
-                continue
-            value = cells.get(part.column) or part.default
-            if value is None:
-                raise MissingField(part.column)
-            filled.append(value)
-        return "".join(filled)
+        values = [cells.get(column) or default for column, default in self._fields]
+        if None in values:
+            raise MissingField(self._fields[values.index(None)].column)
+        return self._frame % tuple(values)
 
 
 def _check_foreign(text: str, columns: Columns) -> None:

@@ -31,12 +31,16 @@ def receipts(
     mark_others: Annotated[
         bool, Parameter(help="Mark receipts of other messages read, too; they are stored here.")
     ] = False,
+    store: Annotated[
+        Path | None, Parameter(help="The store of `webhook serve`, whose pushes count as well.")
+    ] = None,
     out: Output = PLAIN,
 ) -> None:
     """Follow the delivery receipts of a campaign, also while it is running, until Ctrl-C.
 
     They are stored in the journal, where status and report find them. Can be stopped and begun
-    again at any time. Needs an automation rule with the action POLL.
+    again at any time. Needs an automation rule with the action POLL:
+    `aioclicksend receipts install` makes one.
 
     Receipts are marked read a minute after they were stored, and by time, as the API knows no other
     way: whoever else polls this account does not see them any more. Marking stops at the first
@@ -47,7 +51,7 @@ def receipts(
 
     async def following(client: ClickSend) -> None:
         hint = True
-        async with aclosing(follow(client, journal, every=every, mark=mark)) as looks:
+        async with aclosing(follow(client, journal, store=store, every=every, mark=mark)) as looks:
             async for stands in looks:
                 _tell(stands, out, hint=hint)
                 hint = False
@@ -55,7 +59,7 @@ def receipts(
                     return
 
     async def looking(client: ClickSend) -> None:
-        _tell(await look(client, journal, mark=mark), out, hint=True)
+        _tell(await look(client, journal, store=store, mark=mark), out, hint=True)
 
     out.ask(looking if once else following)
     if not out.json:
@@ -72,4 +76,4 @@ def _tell(stands: Delivery, out: Output, *, hint: bool) -> None:
         f"pending {stands.pending:,} · {stands.new:,} new receipts"
     )
     if hint and not (stands.new or stands.delivered or stands.failed):
-        out.note("there are none yet; they need an automation rule with the action POLL")
+        out.note("there are none yet; they need a rule: aioclicksend receipts install")

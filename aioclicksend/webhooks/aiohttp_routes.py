@@ -43,6 +43,7 @@ def routes(hook: Webhook, prefix: str, limit: int) -> list[web.AbstractRouteDef]
         return _answer(status)
 
     path = "/".join(("", *filter(None, prefix.split("/")), "{secret}"))
+    # All methods, so that a wrong secret is 404 whatever the method.
     return [web.route("*", path, take)]
 
 

@@ -41,6 +41,7 @@ async def _take(hook: Webhook, limit: int, scope: Scope, receive: Receive) -> in
     """Return the status of the answer; None if the client left."""
     # The last part whatever the mount: frameworks disagree on what of the path they leave.
     secret = scope["path"].rstrip("/").rpartition("/")[2]
+    # Checked before the body is read, so that unknown callers cost no memory.
     if not hook.knows(secret):
         return 404
     if scope["method"] not in METHODS:
@@ -49,6 +50,7 @@ async def _take(hook: Webhook, limit: int, scope: Scope, receive: Receive) -> in
     is_whole = False
     while not is_whole:
         event = await receive()
+        # The client left in the middle: it will push again.
         if event["type"] != "http.request":
             return None
         body += event.get("body", b"")

@@ -101,6 +101,7 @@ class Dispatcher:
         except Exception as error:
             log.error("the inbox failed: %s", type(error).__name__)  # noqa: TRY400
             await anyio.sleep(_TROUBLE)
+        # Never more than there is room for: the stream has a place for each slot.
         for event in claimed:
             slots.acquire_nowait()
             self._leased.add(event.id)
@@ -153,6 +154,7 @@ class Dispatcher:
 
     async def _keep_leases(self) -> None:
         while True:
+            # Three times per lease, so that one slow commit does not let it end.
             await anyio.sleep(self._lease / 3)
             try:
                 if self._leased:

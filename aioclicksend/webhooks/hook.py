@@ -174,6 +174,7 @@ class Webhook:
             return 404
         if len(body) + len(query or "") > MAX_BODY:
             return 413
+        # Kept as it came: a later version may read what this one cannot.
         push = Push(body=body, content_type=content_type, query=query)
         try:
             await self._run()
@@ -238,6 +239,7 @@ class Webhook:
         self._is_closed = True
         if self._task is not None:
             task, self._task = self._task, None
+            # Shielded: a server that is cancelled still owes its handlers their grace.
             self._dispatcher.stop()
             with anyio.CancelScope(shield=True):
                 await task
@@ -288,12 +290,14 @@ class Webhook:
 
     async def _handle(self, push: Push) -> None:
         """Run all handlers of one event; any error means that all of them run again."""
+        # Parsed again, not stored parsed: `raw` stays whole, and there is one format to keep.
         event = parse(push.body, content_type=push.content_type, query=push.query)
         if isinstance(event, DeliveryReceipt):
             for on_receipt in self._on_receipt:
                 await _done(on_receipt(event))
             return
         is_opt_out = self._opted_out(event) is not None
+        # First: what the law wants must not wait for a handler that keeps failing.
         if is_opt_out:
             await self._write_opt_out(event)
         for on_inbound in self._on_inbound:
@@ -325,6 +329,7 @@ class Webhook:
         elif self._client is not None and event.custom_string:
             found = await self._client.sms.find(event.custom_string)
             row = found[0] if found else None
+        # The history keeps four months, and lacks messages of dashboard campaigns.
         if row is None and (event.original_message_id or event.custom_string):
             row = SmsRow(
                 message_id=event.original_message_id,

@@ -50,6 +50,7 @@ def apply(db: sqlite3.Connection, news: MessageDelivery) -> None:
     ).fetchone()
     before = _decode(row[0]) if row else None
     after = combine(before, news)
+    # A repetition: no write, so that polls that find the same again cost nothing.
     if after == before:
         return
     known = _encode(after)

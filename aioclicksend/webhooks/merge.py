@@ -104,6 +104,7 @@ def combine(one: MessageDelivery | None, other: MessageDelivery) -> MessageDeliv
     """Return what two sources together know of one message."""
     if one is None:
         return other
+    # Sorted, not compared with what was known first: the order of arrival must not count.
     lower, higher = sorted((one, other), key=_rank)
     return replace(
         higher,

@@ -65,6 +65,7 @@ def _readings(
     readers = [_read_json, _read_form]
     if not ("json" in content_type.lower() or body.lstrip().startswith((b"{", b"\xef\xbb\xbf{"))):
         readers.reverse()
+    # The query last: an address may carry parameters of its own beside a whole body.
     for read in readers:
         yield read(body)
     if isinstance(query, Mapping):

@@ -332,6 +332,7 @@ class SqliteInbox:
             sender = number_key(event.from_ or "") or None
             answers, ref = event.original_message_id, event.custom_string
         dead = event is None
+        # The unique key is the dedupe: also between processes, and between pushes and polls.
         new = db.execute(
             "insert or ignore into push (key, received, body, content_type, query, due, is_dead, "
             "reason, sender, answers, ref) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -362,10 +363,12 @@ class SqliteInbox:
             raise RuntimeError(f"{self!r} is not open: use it in `async with`")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        # The thread answers by the loop of the caller: several loops may share one inbox.
         self._queue.put(_Operation(work, loop, future, is_durable))
         return await future
 
     def _wake(self) -> None:
+        # Only a hint: a reader that misses it looks again by itself within half a second.
         for future in self._waiting:
             if not future.done():
                 future.get_loop().call_soon_threadsafe(_settle, future, None, None)
@@ -475,6 +478,7 @@ def _transact(db: sqlite3.Connection, batch: Sequence[_Operation]) -> None:
 def _attempt(
     db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]
 ) -> tuple[Any, Exception | None]:
+    # A constraint that one operation breaks must not roll back the pushes beside it.
     db.execute("savepoint one")
     try:
         result = work(db)

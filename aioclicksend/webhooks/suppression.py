@@ -52,6 +52,7 @@ def stored_keys(number: str) -> set[str]:
     digits = number_key(number)
     if not digits:
         return set()
+    # All ends are stored, so that asking is a lookup by equality in any database.
     keys = {f"={digits}"} | {f"*{end}" for end in _ends(digits)}
     if end := _local_end(number):
         keys.add(f"<{end}")

@@ -12,12 +12,16 @@ from aioclicksend.sandbox import Sandbox
 FAST = ac.Retry(base=0.01, cap=0.02)
 
 
+IMPATIENT = ac.Timeout(connect=10.0, read=0.5)
+"""For requests that are never answered."""
+
+
 def client(sandbox: Sandbox, **options: Any) -> ac.ClickSend:
-    """Return a client of a sandbox, unpaced and impatient."""
+    """Return a client of a sandbox, unpaced."""
     defaults: dict[str, Any] = {
         "rate_limit": None,
         "retry": FAST,
-        "timeout": ac.Timeout(connect=2.0, read=0.5),
+        "timeout": ac.Timeout(connect=10.0, read=30.0),
     }
     auth = ac.BasicAuth(sandbox.username, sandbox.api_key)
     return ac.ClickSend(auth=auth, base_url=sandbox.url, **(defaults | options))

@@ -18,7 +18,7 @@ from aioclicksend.sandbox.faults import Arrival
 from ..core.helpers import client_of
 from ..hostile import Arrival as Request
 from ..hostile import Hostile, Line, sent
-from .helpers import accepts, client, kinds, many, outcomes, posts, sms
+from .helpers import IMPATIENT, accepts, client, kinds, many, outcomes, posts, sms
 
 TAKEN = ["reset-after", "error-after", "half-body", "hang-after", "garbage", "empty"]
 """Faults after which the server has the messages."""
@@ -43,6 +43,11 @@ def storm(share: float, seed: int = 1) -> Callable[[Arrival], Fault | None]:
     return choose
 
 
+def timeout_for(fault: str) -> ac.Timeout:
+    """Return how long a reply is waited for."""
+    return IMPATIENT if fault.startswith("hang") else ac.Timeout(read=30)
+
+
 async def in_doubt(bulk: BulkSender[Any]) -> None:
     """Wait until something is."""
     while not bulk.statistics().in_doubt:
@@ -51,7 +56,7 @@ async def in_doubt(bulk: BulkSender[Any]) -> None:
 
 @pytest.mark.parametrize("fault", TAKEN)
 async def test_what_the_server_took_is_found_and_not_sent_again(fault: str) -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
+    async with Sandbox() as sandbox, client(sandbox, timeout=timeout_for(fault)) as api:
         sandbox.fail_next(fault, path="/sms/send")
         async with api.sms.bulk(reconcile=ac.Reconcile(settle=5, resend=True)) as bulk:
             report = await bulk.run(many(30))
@@ -62,7 +67,7 @@ async def test_what_the_server_took_is_found_and_not_sent_again(fault: str) -> N
 
 @pytest.mark.parametrize("fault", LOST)
 async def test_what_the_server_never_had_is_unknown_by_default(fault: str) -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
+    async with Sandbox() as sandbox, client(sandbox, timeout=timeout_for(fault)) as api:
         sandbox.fail_next(fault, path="/sms/send")
         async with api.sms.bulk(ramp=None, reconcile=ac.Reconcile(settle=0.2)) as bulk:
             settled = await outcomes(bulk.stream(many(3)))
@@ -77,7 +82,7 @@ async def test_what_the_server_never_had_is_unknown_by_default(fault: str) -> No
 
 @pytest.mark.parametrize("fault", LOST)
 async def test_what_the_server_never_had_is_sent_again_where_opted_in(fault: str) -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
+    async with Sandbox() as sandbox, client(sandbox, timeout=timeout_for(fault)) as api:
         sandbox.fail_next(fault, path="/sms/send")
         reconcile = ac.Reconcile(settle=0.2, resend=True)
         async with api.sms.bulk(batching=TEN, lanes=1, ramp=None, reconcile=reconcile) as bulk:
@@ -285,7 +290,7 @@ async def test_a_retry_refused_for_the_sake_of_the_message_is_rejected() -> None
 
 @pytest.mark.parametrize("status", [400, 401, 429])
 async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(status: int) -> None:
-    """The first attempt was taken unseen: whatever becomes of the second, NotSent would be a lie."""
+    """The first was taken unseen: whatever becomes of the second, NotSent would be wrong."""
     (outcome,), _ = await second_attempts(lambda line, _: line.reply(status), sms(1))
     assert isinstance(outcome, ac.Unknown)
 
@@ -394,7 +399,7 @@ async def test_a_date_that_is_none_does_not_set_the_clock() -> None:
 
 @pytest.mark.slow
 async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> None:
-    async with Sandbox(balance="100000") as sandbox, client(sandbox) as api:
+    async with Sandbox(balance="100000") as sandbox, client(sandbox, timeout=IMPATIENT) as api:
         sandbox.fail_every(storm(0.2))
         reconcile = ac.Reconcile(settle=1, resend=True)
         async with api.sms.bulk(batching=ac.Batching(size=100), reconcile=reconcile) as bulk:
@@ -409,7 +414,10 @@ async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> No
 
 @pytest.mark.slow
 async def test_without_resend_nothing_goes_twice_and_all_that_was_taken_is_reported() -> None:
-    async with Sandbox(balance="100000", history_lag=1.0) as sandbox, client(sandbox) as api:
+    async with (
+        Sandbox(balance="100000", history_lag=1.0) as sandbox,
+        client(sandbox, timeout=IMPATIENT) as api,
+    ):
         sandbox.fail_every(storm(0.2, seed=2))
         reconcile = ac.Reconcile(settle=4, resend=False)
         async with api.sms.bulk(batching=ac.Batching(size=100), reconcile=reconcile) as bulk:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import aioclicksend as ac
-from aioclicksend.bulk.journal import Journal
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import accepts, client, kinds, outcomes, posts, sms
@@ -147,8 +146,8 @@ async def test_the_intent_is_on_disk_before_the_request_arrives(path: Path) -> N
     assert states == [[("in_doubt", 1)]]
 
 
-async def test_an_intent_wipes_what_a_withdrawn_try_left(path: Path) -> None:
-    """Left "not sent" beside an intent, a crash would have it sent again unasked."""
+async def test_an_intent_replaces_what_a_withdrawn_attempt_left(path: Path) -> None:
+    """Were it left "not sent" beside an intent, a crash would have it sent again."""
     states: list[object] = []
 
     async with Sandbox(latency=0.05) as sandbox, client(sandbox) as api:
@@ -162,9 +161,8 @@ async def test_an_intent_wipes_what_a_withdrawn_try_left(path: Path) -> None:
                 states.append(
                     rows(
                         path,
-                        "select count(*) from outcome join standing using (id) join batch "
-                        "on batch.id = standing.batch where batch.state = 'intent' "
-                        "and outcome.state != 'in_doubt'",
+                        "select count(*) from outcome join message_state as it using (id) "
+                        "where it.at is null and outcome.state not in ('in_doubt', 'planned')",
                     )
                 )
 
@@ -185,12 +183,12 @@ async def test_the_file_reads_with_plain_sqlite(path: Path) -> None:
             ("+61400000001", "accepted", ids["+61400000001"], 1, "0.0770", None),
             ("+61000000000", "rejected", None, None, None, "INVALID_RECIPIENT"),
         ]
-        assert rows(path, "select distinct state from batch") == [("answered",)]
+        assert rows(path, "select attempt from batch") == [(1,)] * 2
         assert rows(path, "select count(*) from lease") == [(0,)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
-async def test_nobody_else_may_read_the_file(path: Path) -> None:
+async def test_only_the_owner_may_read_the_file(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=path) as bulk:
             await bulk.run(plain(1))
@@ -198,13 +196,16 @@ async def test_nobody_else_may_read_the_file(path: Path) -> None:
                 assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_frozen_message_is_sent_word_for_word_at_every_try(path: Path) -> None:
+async def test_a_message_is_sent_word_for_word_at_every_attempt(path: Path) -> None:
+    odd = sms(1, body="Grüße 🎉", schedule=None)
     async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("reset-before", path="/sms/send")
-        reconcile = ac.Reconcile(settle=0.1, resend=True)
-        async with api.sms.bulk(journal=path, reconcile=reconcile) as bulk:
-            assert (await bulk.run([sms(1, body="Grüße 🎉", schedule=None)])).accepted == 1
-        first, second = [it.body for it in sandbox.requests if it.path.endswith("/send")]
+        reconcile = ac.Reconcile(settle=0.3, resend=True)
+        async with api.sms.bulk(
+            journal=path, reconcile=reconcile, batching=ac.Batching(size=1), lanes=1
+        ) as bulk:
+            assert (await bulk.run([odd, sms(2)])).accepted == 2
+        first, _, second = [it.body for it in sandbox.requests if it.path.endswith("/send")]
         assert first == second
         assert "Grüße 🎉" in first.decode()
 
@@ -230,43 +231,6 @@ async def test_one_runner_at_a_time(path: Path) -> None:
         assert (await bulk.run(plain(1))).accepted == 1
 
 
-async def test_a_lease_of_a_dead_process_is_taken_over(path: Path) -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        async with api.sms.bulk(journal=path) as bulk:
-            await bulk.run(plain(1))
-        with sqlite3.connect(path) as db:
-            db.execute(
-                "insert into lease values (1, 'other', 999999999, (select ?), '1', ?)",
-                (__import__("socket").gethostname(), 9e9),
-            )
-        db.close()
-        async with api.sms.bulk(journal=path) as bulk:
-            assert (await bulk.run(plain(2))).accepted == 2
-
-
-async def test_a_fresh_lease_of_another_host_is_respected_and_a_stale_one_is_not(
-    path: Path,
-) -> None:
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        async with api.sms.bulk(journal=path) as bulk:
-            await bulk.run(plain(1))
-        for age, free in ((0, False), (60, True)):
-            with sqlite3.connect(path) as db:
-                db.execute(
-                    "insert or replace into lease values (1, 'other', 7, 'elsewhere', '1', "
-                    "unixepoch('now') - ?)",
-                    (age,),
-                )
-            db.close()
-            if free:
-                async with api.sms.bulk(journal=path) as bulk:
-                    assert (await bulk.run(plain(2))).accepted == 2
-            else:
-                with pytest.raises(ac.ConfigurationError, match="process 7 on elsewhere"):
-                    async with api.sms.bulk(journal=path):
-                        pass
-
-
 async def test_a_runner_whose_lease_was_taken_sends_nothing_more(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         async with api.sms.bulk(journal=path) as bulk:
@@ -276,7 +240,8 @@ async def test_a_runner_whose_lease_was_taken_sends_nothing_more(path: Path) -> 
             db.close()
             report = await bulk.run(plain(50))
             assert (report.accepted, report.not_sent) == (1, 49)
-            assert any("taken over" in reason for reason in report.reasons)
+            assert report.reasons == {"journal": 49}
+            assert "taken over" in str(bulk.statistics().held)
         assert len(sandbox.messages) == 1
 
 
@@ -321,7 +286,7 @@ async def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path) -
 
 
 async def test_a_journal_can_be_used_again(path: Path) -> None:
-    journal = Journal.open(path)
+    journal = ac.Journal.open(path)
     async with Sandbox() as sandbox, client(sandbox) as api:
         for count in (5, 8):
             async with api.sms.bulk(journal=journal) as bulk:
@@ -332,7 +297,7 @@ async def test_a_journal_can_be_used_again(path: Path) -> None:
 
 async def test_journal_open_is_the_same_as_its_path(path: Path) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
-        async with api.sms.bulk(journal=Journal.open(path)) as bulk:
+        async with api.sms.bulk(journal=ac.Journal.open(path)) as bulk:
             await bulk.run(plain(1))
         async with api.sms.bulk(journal=str(path)) as bulk:
             await bulk.run(plain(1))

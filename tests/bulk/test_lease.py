@@ -1,4 +1,4 @@
-"""Who may write a journal: processes that live, died, or are somebody else by now."""
+"""Who may write a journal: processes that live, died, or have another process's number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from typing import Any
 import pytest
 
 import aioclicksend as ac
-from aioclicksend.bulk.lease import Lease
+from aioclicksend.bulk.encode import Encoded, encode
+from aioclicksend.bulk.journal import State
+from aioclicksend.bulk.journal import lease as leases
+from aioclicksend.bulk.journal.lease import Lease
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import client, many, outcomes, sms
@@ -40,15 +43,15 @@ def change(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return db.execute(query, values).fetchall()
 
 
-def lend(path: Path, pid: int, born: str, *, host: str = "", age: float = 0.0) -> None:
+def lend(path: Path, pid: int, born: str, *, space: str = "", age: float = 0.0) -> None:
     """Give a journal's lease to some process."""
     beat = time.time() - age
-    values = ("other", pid, host or socket.gethostname(), born, beat)
-    change(path, "insert or replace into lease values (1, ?, ?, ?, ?, ?)", *values)
+    values = ("other", pid, socket.gethostname(), space or leases._space(), born, beat)
+    change(path, "insert or replace into lease values (1, ?, ?, ?, ?, ?, ?)", *values)
 
 
 def born(pid: int) -> str:
-    """Return what Linux tells of the start of a process."""
+    """Return when Linux started a process."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
 
 
@@ -64,7 +67,9 @@ async def is_free(path: Path) -> bool:
 
 
 @linux
-async def test_a_lease_tells_its_holder_from_a_later_process_with_its_number(path: Path) -> None:
+async def test_a_lease_distinguishes_its_holder_from_a_later_process_with_its_number(
+    path: Path,
+) -> None:
     async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk(journal=path):
         (held,) = change(path, "select pid, host, born from lease")
         assert held == (os.getpid(), socket.gethostname(), born(os.getpid()))
@@ -103,7 +108,7 @@ async def test_a_process_elsewhere_is_given_half_a_minute(
     age: float,
     free: bool,  # noqa: FBT001
 ) -> None:
-    lend(path, os.getpid(), "1", host="elsewhere", age=age)
+    lend(path, os.getpid(), "1", space="elsewhere", age=age)
     assert await is_free(path) is free
 
 
@@ -131,7 +136,8 @@ async def test_a_lease_that_somebody_took_away_is_missed(path: Path) -> None:
             change(path, "delete from lease")
             outcome = await (await bulk.send(sms(1)))
         assert isinstance(outcome, ac.NotSent)
-        assert "was taken over by another process" in outcome.reason
+        assert outcome.reason is ac.Reason.JOURNAL
+        assert "was taken over by another process" in outcome.detail
         assert not sandbox.requests
 
 
@@ -139,7 +145,7 @@ async def test_a_lease_is_given_back(path: Path) -> None:
     assert change(path, "select * from lease") == []
 
 
-def test_renewing_a_lease_tells_that_its_holder_is_alive(path: Path) -> None:
+def test_renewing_a_lease_shows_that_its_holder_is_alive(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         lease = Lease(db, path)
         lease.take()
@@ -148,8 +154,63 @@ def test_renewing_a_lease_tells_that_its_holder_is_alive(path: Path) -> None:
         lease.renew()
         ((beat,),) = db.execute("select beat from lease").fetchall()
         assert began <= beat <= time.time()
-        Lease(db, path).give_back()  # another's: nothing happens
+        Lease(db, path).release()  # another's: nothing happens
         lease.check()
-        lease.give_back()
+        lease.release()
         with pytest.raises(ac.ConfigurationError, match="taken over"):
             lease.renew()
+
+
+@linux
+async def test_what_a_silent_owner_left_is_never_sent_again_by_itself(path: Path) -> None:
+    """It may only be stopped, and complete its request when it wakes up."""
+    for age, silent in ((60.0, True), (0.0, False)):
+        journal = ac.Journal(path)
+        await journal.start("sms")
+        rows = (await journal.plan(journal.new_run(), message(journal))).rows
+        await journal.begin(rows, 1)
+        await journal.close()
+        if silent:
+            lend(path, os.getpid(), born(os.getpid()), age=age)
+        else:
+            lend(path, 999_999_999, "999999999")
+        await journal.start("sms")
+        entry = (await journal.claim(State.IN_DOUBT, 10, rows[0] - 1))[-1]
+        assert entry.owner_exited is not silent
+        await journal.close()
+
+
+def message(journal: ac.Journal) -> Encoded:
+    """Return a message of its own."""
+    prefix = journal.ref_prefix()
+    return encode([sms(len(prefix), custom_string=prefix)], ac.SmsMessage, prefix)
+
+
+def test_an_owner_that_did_not_run_for_long_does_not_pass_the_fence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(leases, "now", lambda: clock)
+    with closing(sqlite3.connect(path)) as db:
+        lease = Lease(db, path)
+        lease.take()
+        lease.fence()
+        clock += leases.LEASE * 0.6
+        lease.fence()
+        lease.renew()
+        clock += leases.LEASE * 0.6
+        lease.fence()
+        clock += leases.LEASE * 0.2
+        with pytest.raises(ac.ConfigurationError, match="did not run for 24 s"):
+            lease.fence()
+        lease.check()
+        lease.fence()
+
+
+async def test_a_lease_from_the_future_is_watched_for_a_change(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock was set back: only a renewal shows that the owner lives."""
+    monkeypatch.setattr(leases, "_WATCH", 1.0)
+    lend(path, os.getpid(), "1", space="elsewhere", age=-3600)
+    assert await is_free(path)

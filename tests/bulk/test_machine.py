@@ -5,7 +5,7 @@ I2 every message handed in has exactly one outcome per run, and the counts add u
 I3 Accepted: the server accepted it. Rejected, NotSent: it did not.
 I4 what the server charged never passes the budget.
 I5 what was refused before sending never reaches the server.
-(I6, a PUT arrives once, is told by the tests of the core.)
+(I6, a PUT arrives once, is a test of the core.)
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import asyncio
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import aioclicksend as ac
-from aioclicksend.bulk.journal import Journal
 from aioclicksend.sandbox import Sandbox
 
 from .helpers import accepts, client, sms
@@ -46,7 +47,7 @@ def message(number: int) -> ac.SmsMessage:
     return sms(number)
 
 
-class DyingJournal(Journal):
+class DyingJournal(ac.Journal):
     """A journal whose process is killed at its n-th access."""
 
     def __init__(self, path: Path, accesses: int) -> None:
@@ -59,18 +60,17 @@ class DyingJournal(Journal):
             raise OSError("killed")
         return super()._submit(work, *args, **kwargs)
 
-    async def stop(self) -> None:
+    async def close(self) -> None:
         """Leave the file as a dead process does: what was not committed is gone."""
-        store, thread = self._store, self._thread
-        assert store is not None
-        if self._index is not None:
-            await asyncio.wrap_future(thread.submit(self._index.close))
-        if store.is_open:
-            await asyncio.wrap_future(thread.submit(store._db.close))
-        thread.shutdown()
-        with sqlite3.connect(self.path) as db:
+        if not self._is_open:
+            return
+        self._is_open = False
+        for thing in (self._index, self._db):
+            if thing is not None:
+                await asyncio.wrap_future(self._thread.submit(thing.close))
+        self._thread.shutdown()
+        with closing(sqlite3.connect(self.path)) as db, db:
             db.execute("delete from lease")  # its process is gone
-        db.close()
 
 
 class Campaign(RuleBasedStateMachine):
@@ -83,7 +83,7 @@ class Campaign(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "promo.db"
         self.sandbox = Sandbox(balance="100000")
         self.wait(self.sandbox.start())
-        self.api = client(self.sandbox, timeout=ac.Timeout(read=0.08))
+        self.api = client(self.sandbox, timeout=ac.Timeout(connect=10, read=0.1))
         self.handed_in: set[str] = set()
         self.refused: set[str] = set()
 
@@ -116,7 +116,7 @@ class Campaign(RuleBasedStateMachine):
 
         self.wait(cancelled())
 
-    @rule(numbers=MESSAGES, accesses=st.integers(2, 10))
+    @rule(numbers=MESSAGES, accesses=st.integers(2, 14))
     def run_and_kill(self, numbers: list[int], accesses: int) -> None:
         async def killed() -> None:
             try:
@@ -131,7 +131,8 @@ class Campaign(RuleBasedStateMachine):
         budget = Decimal(cents) / 100
         before = self._charged()
         settled = self.wait(self._run(numbers, resend=False, budget=budget))
-        assert self._charged() - before <= budget  # I4
+        # What earlier runs spent counts; those without a budget may have passed it already.
+        assert self._charged() <= max(before, budget)  # I4
         self._check(numbers, settled)
 
     @invariant()
@@ -154,9 +155,15 @@ class Campaign(RuleBasedStateMachine):
             self.folder.cleanup()
 
     async def _end(self) -> None:
-        for _ in range(8):  # faults that are still armed take a few rounds
-            await self._run(sorted(map(_number, self.handed_in)), resend=True)
-        good = {ref for ref in self.handed_in - self.refused if _number(ref) % INVALID != 16}
+        self.sandbox.clear_faults()
+        numbers = sorted(map(_number, self.handed_in))
+        async with client(self.sandbox) as api:
+            # A new message in each run is the witness that absence means something.
+            for new in (100, 101, 102):
+                await self._run([*numbers, new], resend=True, api=api)
+        good = {
+            ref for ref in self.handed_in - self.refused if _number(ref) % INVALID != INVALID - 1
+        }
         assert set(accepts(self.sandbox)) == good
         self.nothing_was_accepted_twice()
 
@@ -165,12 +172,13 @@ class Campaign(RuleBasedStateMachine):
         numbers: list[int],
         *,
         resend: bool,
-        journal: Journal | None = None,
+        journal: ac.Journal | None = None,
         budget: Decimal | None = None,
+        api: ac.ClickSend | None = None,
     ) -> list[ac.Outcome]:
         self.handed_in |= {f"ref-{number}" for number in numbers}
         self.refused |= {f"ref-{number}" for number in numbers if number % WRONG == WRONG - 1}
-        async with self.api.sms.bulk(
+        async with (api or self.api).sms.bulk(
             batching=ac.Batching(size=4),
             lanes=2,
             ramp=None,
@@ -204,4 +212,4 @@ Campaign.TestCase.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestCampaign = Campaign.TestCase
+TestCampaign = pytest.mark.slow(Campaign.TestCase)

@@ -15,7 +15,7 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import client
+from .test_promises import client
 
 PATIENCE = 60.0
 

@@ -19,10 +19,16 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.sandbox import HistoryBehaviour, Sandbox
 
-from .helpers import accepts, client, kinds, many, posts, sms
+from .helpers import accepts, kinds, many, posts, sms
+from .helpers import client as impatient
 
 PATIENCE = 60.0
 """Seconds after which something that should end counts as hanging."""
+
+
+def client(sandbox: Sandbox, **options: Any) -> ac.ClickSend:
+    """Return a client whose requests end by the server's doing, however slow the machine is."""
+    return impatient(sandbox, **({"timeout": ac.Timeout(connect=20.0, read=30.0)} | options))
 
 
 def arrivals(sandbox: Sandbox) -> Counter[tuple[str, str]]:

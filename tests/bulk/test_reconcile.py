@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 import aioclicksend as ac
+from aioclicksend.bulk.lifecycle import Phase
 
+from ..hostile import PATIENCE
 from .scene import row, scene
 
 
@@ -93,7 +95,7 @@ async def test_a_pass_that_began_before_the_settle_time_decides_nothing() -> Non
         assert not it.outcomes
         assert it.due == [60]
         await it.search(60)
-        assert "not in the history after 60 s" in it.reason(1)
+        assert it.reason(1) is ac.Reason.LAGGING
 
 
 # At the settle time and after.
@@ -104,15 +106,18 @@ async def test_what_a_settled_search_does_not_show_is_unknown_at_once() -> None:
     async with scene(settle=60) as it:
         it.doubt(1)
         await it.search(60)
-        assert it.reason(1) == (
+        assert it.reason(1) is ac.Reason.LAGGING
+        assert it.unknown(1).detail == (
             "the connection broke; not in the history after 60 s "
             "(nothing sent later to compare with)"
         )
 
 
-async def test_what_a_settled_search_does_not_show_is_sent_again_where_opted_in() -> None:
+async def test_what_a_settled_search_does_not_show_is_sent_again_beside_a_witness() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
+        it.accepted(2, sent=1)
+        it.pages = [[row(2)]]
         await it.search(60)
         assert it.again == ["ref-1"]
         assert len(it.reconciler) == 0
@@ -120,11 +125,24 @@ async def test_what_a_settled_search_does_not_show_is_sent_again_where_opted_in(
 
 async def test_a_message_is_sent_five_times_at_most() -> None:
     async with scene(settle=60, resend=True) as it:
-        it.doubt(1, tries=4)
-        it.doubt(2, tries=5)
+        it.doubt(1, attempt=4)
+        it.doubt(2, attempt=5)
+        it.accepted(3, sent=1)
+        it.pages = [[row(3)]]
         await it.search(60)
         assert it.again == ["ref-1"]
-        assert "not in the history" in it.reason(2)
+        assert it.reason(2) is ac.Reason.NOT_FOUND
+
+
+async def test_a_scheduled_message_is_never_sent_again_automatically() -> None:
+    """Whether the history shows what is scheduled is unknown."""
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1, schedule=1_860_000_000)
+        it.accepted(3, sent=1)
+        it.pages = [[row(3)]]
+        await it.search(60)
+        assert not it.again
+        assert it.reason(1) is ac.Reason.NOT_FOUND
 
 
 async def test_a_pass_that_shows_something_is_repeated_before_it_decides() -> None:
@@ -132,7 +150,8 @@ async def test_a_pass_that_shows_something_is_repeated_before_it_decides() -> No
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.doubt(2)
-        it.pages = [[row(1)]]
+        it.accepted(3, sent=1)
+        it.pages = [[row(1), row(3)]]
         await it.search(60)
         assert it.id_of(1) == "ID-1"
         assert not it.again
@@ -148,29 +167,28 @@ async def test_what_is_found_at_the_end_of_all_patience_still_leaves_the_rest_de
         it.pages = [[row(1)]]
         await it.search(240)
         assert it.id_of(1) == "ID-1"
-        assert "not in the history" in it.reason(2)
+        assert it.reason(2) is ac.Reason.LAGGING
 
 
-@pytest.mark.parametrize(("settle", "patience"), [(60.0, 240.0), (0.25, 4.0)])
-async def test_a_history_that_cannot_be_read_is_asked_every_second_for_four_settle_times(
-    settle: float, patience: float
-) -> None:
-    """Four seconds at least; then the messages are Unknown and not sent again."""
-    async with scene(settle=settle, resend=True) as it:
+async def test_a_history_that_cannot_be_read_is_asked_every_second_for_ten_seconds() -> None:
+    async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.status = 403
-        await it.search(settle)
-        assert it.due == [settle + 1]
-        await it.search(patience - 1)
-        assert it.due == [patience]
-        await it.search(patience)
+        await it.search(60)
+        assert it.due == [61]
+        await it.search(69)
+        assert it.due == [70]
+        await it.search(70)
         assert not it.again
-        assert "the history could not be read (GET /v3/sms/history 403" in it.reason(1)
+        assert it.reason(1) is ac.Reason.NOT_LOOKED_UP
+        assert "the history could not be read (GET /v3/sms/history 403" in it.unknown(1).detail
 
 
 async def test_trouble_before_the_settle_time_is_forgotten() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
+        it.accepted(2, sent=1)
+        it.pages = [[row(2)]]
         it.status = 403
         await it.search(0)
         it.status = 200
@@ -188,7 +206,7 @@ async def test_a_message_is_sent_again_only_once_one_sent_later_shows() -> None:
         it.accepted(2)
         await it.search(60)
         assert not it.again
-        assert it.due == [61]
+        assert it.due == [60.25]
         it.pages = [[row(2)]]
         await it.search(61)
         assert it.again == ["ref-1"]
@@ -211,13 +229,14 @@ async def test_a_history_that_never_shows_what_was_sent_later_ends_in_unknown() 
         it.now = 10
         it.accepted(2)
         await it.search(239)
-        assert it.due == [240]
+        assert it.due == [239.25]
         await it.search(240)
         assert not it.again
-        assert it.reason(1).endswith("nor are messages sent later: it lags")
+        assert it.reason(1) is ac.Reason.LAGGING
+        assert it.unknown(1).detail.endswith("nor are messages sent later: it lags")
 
 
-async def test_without_resend_witnesses_only_tell_the_reason() -> None:
+async def test_without_resend_witnesses_only_decide_the_reason() -> None:
     async with scene(settle=60) as it:
         it.doubt(1)
         it.doubt(3, failed=20)
@@ -225,63 +244,57 @@ async def test_without_resend_witnesses_only_tell_the_reason() -> None:
         it.accepted(2)
         it.pages = [[row(2)]]
         await it.search(60)
-        assert it.reason(1).endswith("though messages sent later are")
+        assert it.reason(1) is ac.Reason.NOT_FOUND
         await it.search(80)
-        assert it.reason(3).endswith("(nothing sent later to compare with)")
+        assert it.reason(3) is ac.Reason.LAGGING
 
 
-async def test_a_message_sent_before_the_failure_is_no_witness() -> None:
+async def test_a_message_sent_before_the_failure_is_no_witness_by_itself() -> None:
     async with scene(settle=60, resend=True) as it:
-        it.doubt(9)  # somebody else's, which has witnesses kept
         it.accepted(2)
-        it.now = 10
         it.doubt(1, failed=10)
+        it.pages = [[row(2)]]
         await it.search(70)
-        assert it.again == ["ref-1"]
-        assert it.due == [71]
-
-
-async def test_a_message_accepted_while_the_pages_were_read_is_waited_for() -> None:
-    """It cannot have shown, so its absence says nothing: the next pass can tell."""
-    async with scene(settle=60, resend=True) as it:
-        it.doubt(1)
-        it.takes = 2
-        it.arriving = lambda: it.accepted(2)
-        await it.search(60)
         assert not it.again
-        assert it.due == [62]
+        assert it.reason(1) is ac.Reason.LAGGING
 
 
-async def test_without_resend_nobody_waits_for_what_was_accepted_meanwhile() -> None:
-    async with scene(settle=60) as it:
-        it.doubt(1)
-        it.takes = 2
-        it.arriving = lambda: it.accepted(2)
-        await it.search(60)
-        assert it.reason(1).endswith("(nothing sent later to compare with)")
-
-
-async def test_a_witness_that_shows_early_does_not_count_for_the_pass_it_came_in() -> None:
-    """Known after the pass began, it may have been on a page read before the doubtful row came."""
+@pytest.mark.parametrize(("shown_at", "is_sent_again"), [(10, True), (19, True), (25, False)])
+async def test_where_nothing_is_left_to_send_a_measured_lag_decides(
+    shown_at: float,
+    is_sent_again: bool,  # noqa: FBT001
+) -> None:
+    """An earlier message that showed within a third of the settle time."""
     async with scene(settle=60, resend=True) as it:
-        it.doubt(1)
-        it.now = 10
         it.accepted(2)
-        it.takes = 2
-        it.arriving = lambda: it.accepted(3)
-        it.pages = [[row(3)]]
+        it.doubt(1, failed=1)
+        await it.search(5)
+        it.pages = [[row(2)]]
+        it.doubts[0].due = shown_at
+        await it.search(shown_at)
+        it.doubts[0].due = 61
+        await it.search(61)
+        assert it.again == (["ref-1"] if is_sent_again else [])
+
+
+async def test_while_more_is_to_be_sent_a_later_witness_is_waited_for() -> None:
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1)
+        it.more_to_send = True
         await it.search(60)
-        assert not it.again
-        assert it.due == [63]
+        assert it.due == [60.25]
+        it.accepted(2)
+        it.pages = [[row(2)]]
+        await it.search(61)
+        assert it.again == ["ref-1"]
 
 
-async def test_the_last_of_a_batch_is_its_witness() -> None:
-    """It was accepted last: where it shows, the others do."""
+async def test_the_first_and_the_last_of_a_batch_are_witnesses() -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
         it.now = 10
         it.accepted(2, 3, 4)
-        it.pages = [[row(2), row(3)]]
+        it.pages = [[row(3)]]
         await it.search(60)
         assert not it.again
         it.pages = [[row(4)]]
@@ -305,13 +318,46 @@ async def test_what_was_sent_later_is_remembered_until_no_doubt_is_left() -> Non
         running.cancel()
 
 
+# The pause.
+
+
+async def test_new_messages_wait_until_every_doubt_was_searched_for() -> None:
+    async with scene(settle=60, by_number=True) as it:
+        assert not it.reconciler.wants_pause
+        it.doubt(1)
+        assert it.reconciler.wants_pause
+        assert not it.reconciler.wants_probe
+        await it.search(0)
+        assert not it.reconciler.wants_pause
+
+
+async def test_where_windows_are_read_and_resent_new_messages_wait_but_for_a_probe() -> None:
+    """Else the window would grow with all that is sent meanwhile."""
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1)
+        await it.search(0)
+        assert it.reconciler.wants_pause
+        assert it.reconciler.wants_probe
+        it.accepted(2)
+        assert it.reconciler.wants_pause
+        assert not it.reconciler.wants_probe
+
+
 # Giving up.
 
 
-async def test_giving_up_ends_all_doubts_and_every_later_one() -> None:
+async def test_the_end_settles_all_doubts_and_every_later_one() -> None:
     async with scene(settle=60) as it:
+        running = asyncio.create_task(it.reconciler.run())
         it.doubt(1)
-        it.reconciler.give_up("stopped")
-        it.doubt(2)
-        assert it.reason(1) == it.reason(2) == "the connection broke; stopped"
+        it.lifecycle.advance(Phase.HURRIED, "stopped")
+        async with asyncio.timeout(PATIENCE):
+            while "ref-1" not in it.outcomes:
+                await asyncio.sleep(0)
+            it.doubt(2)
+            while "ref-2" not in it.outcomes:
+                await asyncio.sleep(0)
+        assert it.reason(1) is it.reason(2) is ac.Reason.ABORTED
+        assert it.unknown(1).detail == "the connection broke; stopped, not looked up"
         assert not it.arrivals
+        running.cancel()

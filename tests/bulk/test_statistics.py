@@ -1,4 +1,4 @@
-"""What a sender counts, and what its journal says of each request."""
+"""What a sender counts, and what its journal holds of each message."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ async def test_what_the_history_shows_to_be_refused_is_not_counted_as_found() ->
             line.reset()
             return
         rows = [
-            {"custom_string": "ref-1", "status": "INVALID_RECIPIENT"},
-            {"custom_string": "ref-2", "status": "Sent"},
+            {"custom_string": f"ref-{number}", "to": sms(number).to, "body": sms(number).body}
+            | {"status": status, "date": int(time.time())}
+            for number, status in ((1, "INVALID_RECIPIENT"), (2, "Sent"))
         ]
         await line.ok({"total": 2, "last_page": 1, "data": rows})
 
@@ -93,27 +94,6 @@ async def test_what_the_history_shows_to_be_refused_is_not_counted_as_found() ->
             report = await bulk.run(many(2, start=1))
         assert (report.accepted, report.rejected) == (1, 1)
         assert bulk.statistics().found == 1
-
-
-@pytest.mark.parametrize(
-    ("fault", "options", "state"),
-    [
-        ("slow", {}, "answered"),
-        ("missing-row", {}, "answered"),
-        ("status", {"status": 400}, "refused"),
-        ("reset-before", {}, "unknown"),
-    ],
-)
-async def test_the_journal_says_how_each_request_ended(
-    tmp_path: Path, fault: str, options: dict[str, Any], state: str
-) -> None:
-    journal = tmp_path / "x.db"
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next(fault, path="/sms/send", **options)
-        reconcile = ac.Reconcile(settle=0.1)
-        async with api.sms.bulk(journal=journal, ramp=None, reconcile=reconcile) as bulk:
-            await bulk.run(many(2))
-    assert states(journal, "batch") == [state]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +112,14 @@ async def test_the_journal_has_the_outcome_of_each_part_of_a_request(
     assert states(journal, "outcome") == ["accepted"] * 4 + ["rejected"]
 
 
-async def test_the_journal_says_of_a_request_that_did_not_leave_so(tmp_path: Path) -> None:
+async def test_the_journal_holds_what_was_not_connected_as_not_sent(tmp_path: Path) -> None:
     journal = tmp_path / "x.db"
     async with refused_url() as url, client_of(url) as api:
         async with api.sms.bulk(journal=journal) as bulk:
             outcome = await (await bulk.send(sms(1)))
     assert isinstance(outcome, ac.NotSent)
-    assert states(journal, "batch") == ["not_sent"]
+    assert outcome.reason is ac.Reason.NOT_CONNECTED
+    assert states(journal, "outcome") == ["not_sent"]
 
 
 async def test_a_doubt_of_an_earlier_process_is_settled_before_the_block_is_left(
@@ -172,6 +153,8 @@ async def test_a_journal_that_cannot_be_written_holds_the_run(tmp_path: Path) ->
             settled = await outcomes(bulk.stream(many(1)))
             held = bulk.statistics().held
         assert held is not None
-        assert held.startswith("held: the journal cannot be written (")
-        assert [getattr(it, "reason", None) for it in settled] == [held]
+        assert held.startswith("the journal cannot be used: ")
+        assert [(it.reason, it.detail) for it in settled if isinstance(it, ac.NotSent)] == [
+            (ac.Reason.JOURNAL, held)
+        ]
         assert not sandbox.requests

@@ -16,14 +16,11 @@ import pytest
 import aioclicksend as ac
 from aioclicksend.sandbox import Sandbox
 
-from .helpers import accepts, client, kinds, many, posts, sms
-
-
-PATIENT = ac.Timeout(read=60)
+from .helpers import IMPATIENT, accepts, client, kinds, many, posts, sms
 
 
 async def test_a_cancelled_task_finishes_what_is_on_the_wire_and_withdraws_the_rest() -> None:
-    async with Sandbox(latency=1.0) as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox(latency=1.0) as sandbox, client(sandbox) as api:
         handles: list[ac.Handle] = []
 
         async def campaign() -> None:
@@ -45,7 +42,7 @@ async def test_a_cancelled_task_finishes_what_is_on_the_wire_and_withdraws_the_r
 
 
 async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
-    async with Sandbox(latency=1.0) as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox(latency=1.0) as sandbox, client(sandbox) as api:
         bulk = api.sms.bulk(batching=ac.Batching(size=5), lanes=1, ramp=None)
 
         async def cancel(scope: anyio.CancelScope) -> None:
@@ -65,7 +62,7 @@ async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
 
 async def test_a_doubt_that_comes_after_a_cancellation_keeps_nothing_waiting() -> None:
     """It pauses sending until it was searched for; but then nobody searches any more."""
-    async with Sandbox() as sandbox, client(sandbox) as api:
+    async with Sandbox() as sandbox, client(sandbox, timeout=IMPATIENT) as api:
         sandbox.fail_next("hang-before", path="/sms/send")
         go_on = asyncio.Event()
 
@@ -85,14 +82,14 @@ async def test_a_doubt_that_comes_after_a_cancellation_keeps_nothing_waiting() -
             await asyncio.sleep(0)
         task.cancel()
         go_on.set()
-        await asyncio.wait([task], timeout=3)
+        await asyncio.wait([task])
         assert task.cancelled()
     counts = bulk.statistics()
     assert (counts.accepted, counts.unknown) == (0, 1)
 
 
 async def test_a_cancelled_caller_does_not_abort_the_batch_of_others() -> None:
-    async with Sandbox(latency=0.5) as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox(latency=0.5) as sandbox, client(sandbox) as api:
         async with api.sms.bulk() as bulk:
 
             async def request(number: int) -> ac.Outcome:
@@ -152,7 +149,7 @@ async def test_an_interruption_while_the_block_is_left_is_not_lost() -> None:
 
 
 async def test_a_second_interruption_leaves_what_is_on_the_wire() -> None:
-    async with Sandbox() as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("hang-after", path="/sms/send")
 
         async def campaign() -> None:
@@ -172,8 +169,8 @@ async def test_a_second_interruption_leaves_what_is_on_the_wire() -> None:
 
 async def test_stop_cuts_what_has_no_byte_on_the_wire() -> None:
     """A request that waits for a pause of the server need not be waited for."""
-    async with Sandbox() as sandbox, client(sandbox) as api:
-        sandbox.fail_next("refuse-429", path="/sms/send", retry_after=3600)
+    async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry()) as api:
+        sandbox.fail_next("refuse-429", path="/sms/send", retry_after=30)
         async with api.sms.bulk() as bulk:
             handle = await bulk.send(sms(1))
             while not posts(sandbox):
@@ -185,7 +182,7 @@ async def test_stop_cuts_what_has_no_byte_on_the_wire() -> None:
 
 
 async def test_stop_withdraws_what_waits_and_finishes_what_is_on_the_wire() -> None:
-    async with Sandbox(latency=0.5) as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox(latency=0.5) as sandbox, client(sandbox) as api:
         async with api.sms.bulk(batching=ac.Batching(size=10), lanes=2, ramp=None) as bulk:
             running = asyncio.create_task(bulk.run(many(10_000)))
             while posts(sandbox) < 2:
@@ -202,7 +199,7 @@ async def test_stop_withdraws_what_waits_and_finishes_what_is_on_the_wire() -> N
 
 
 async def test_abort_makes_what_is_on_the_wire_unknown_and_leaves() -> None:
-    async with Sandbox() as sandbox, client(sandbox, timeout=PATIENT) as api:
+    async with Sandbox() as sandbox, client(sandbox) as api:
         sandbox.fail_next("hang-after", path="/sms/send")
         async with api.sms.bulk() as bulk:
             handle = await bulk.send(sms(1))

@@ -33,6 +33,14 @@ def test_columns_with_the_same_claim_are_asked_about(heading: str) -> None:
     assert column_of_numbers(source, to=first) == first
 
 
+@pytest.mark.parametrize("heading", ["Message,Text", "text,TEXT", "SMS,Message"])
+def test_two_columns_of_texts_are_asked_about(heading: str) -> None:
+    source = f"to,{heading}\n{PHONE},a,b\n".encode()
+    with pytest.raises(CampaignError, match="several columns could hold the texts"):
+        Campaign(source)
+    assert Campaign(f"to,body,text\n{PHONE},a,b\n".encode()).columns["body"] == "body"
+
+
 def test_a_mobile_comes_before_a_phone() -> None:
     assert column_of_numbers(f"Phone,Mobile\n{PHONE},{PHONE}\n") == "Mobile"
 

@@ -43,12 +43,12 @@ def by_library(text: str, region: str | None) -> Answer | None:
 
 def international(digits: str) -> Answer | None:
     found = PLANS.international(digits)
-    return None if found is None else (digits, *found)
+    return None if found is None else (digits, found.region, found.kind)
 
 
 def local(digits: str, region: str) -> Answer | None:
     found = PLANS.local(digits, region)
-    return None if found is None else (found[0], *found[1])
+    return None if found is None else (found[0], found[1].region, found[1].kind)
 
 
 def examples(region: str) -> list[str]:

@@ -99,6 +99,13 @@ def test_the_first_visible_sheet_is_read_and_named() -> None:
         open_table(xlsx(Old=[["to"]], hidden_sheets={"Old"}))
 
 
+def test_hidden_columns_are_mentioned() -> None:
+    book = xlsx(S=[["to", "name"], ["+61412345678", "Anna"]])
+    columns = '<cols><col min="2" max="2" hidden="1"/></cols><sheetData>'
+    hidden = changed(book, "xl/worksheets/sheet1.xml", "<sheetData>", columns)
+    assert open_table(hidden).format == "spreadsheet, sheet S, with hidden columns"
+
+
 def test_an_error_of_the_spreadsheet_is_not_sent() -> None:
     cells = '<c r="A2"><v>61412345678</v></c><c r="B2" t="e"><v>#N/A</v></c>'
     head = '<c r="A1" t="inlineStr"><is><t>to</t></is></c><c r="B1" t="str"><v>name</v></c>'
@@ -180,7 +187,12 @@ def test_a_password_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [b"<html><table><tr><td>to</td></tr></table></html>", b"\xef\xbb\xbf <!DOCTYPE html>"]
+    "page",
+    [
+        b"MIME-Version: 1.0\r\nX-Document-Type: Workbook\r\n",
+        b"<html><table><tr><td>to</td></tr></table></html>",
+        b"\xef\xbb\xbf <!DOCTYPE html>",
+    ],
 )
 def test_a_web_page_is_named(page: bytes) -> None:
     with pytest.raises(CampaignError, match=r"is a web page \(HTML\), not a spreadsheet"):

@@ -50,6 +50,10 @@ def files(draw: st.DrawFn) -> tuple[bytes, set[str]]:
 @example((b'name,to\n"Ann,+61491570000\nBob,+61491570001\nCy 12",+61491570002\n', {
     "+61491570000", "+61491570001", "+61491570002",
 }))  # fmt: skip
+@example((b'to,name\n+61491570000,"Ann\n+61491570001",""', {"+61491570000", "+61491570001"}))
+@example((b'name;to;note\n"Ann;; +61491570000 ;Ann\n12";+61491570001;Ann', {
+    "+61491570000", "+61491570001",
+}))  # fmt: skip
 def test_each_row_is_read_or_refused_by_its_number_or_the_file_is(
     made: tuple[bytes, set[str]],
 ) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -154,3 +155,16 @@ def test_follow_prints_changes_and_report_counts_them(cli: Cli) -> None:
     shown = cli("receipts", "report").out
     assert "delivered 1 · failed 1 · pending 0" in shown
     assert "\x1b" not in shown
+
+
+def test_pushes_count_for_a_campaign(cli: Cli, sandbox: Sandbox) -> None:
+    Path("people.csv").write_text("to\n+61412345678\n+61412345679\n")
+    cli("campaign", "run", "people.csv", "--text", "Hi", "--journal", "p.campaign", "--yes")
+    first, second = sandbox.messages
+    for message, code in ((first, 201), (second, 301)):
+        form = {"message_id": message.message_id, "status_code": code}
+        stored(urlencode(form).encode())
+    result = cli("campaign", "receipts", "p.campaign", "--once", "--store", "inbox.db", "--json")
+    told = result.document
+    assert (told["delivered"], told["failed"], told["pending"], told["new"]) == (1, 1, 0, 2)
+    assert "receipts install" in cli("campaign", "receipts", "--help").out

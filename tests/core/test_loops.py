@@ -142,7 +142,7 @@ asyncio.run(main())
 def test_closed_and_unused_clients_end_in_silence(close: str, late: str) -> None:
     code = ENDS.format(close=close, late=late)
     process = subprocess.run(  # noqa: S603
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import aiohttp
 
@@ -13,6 +13,27 @@ import aioclicksend as ac
 from aioclicksend.models.account import Account
 from aioclicksend.models.contacts import Contact, ContactList
 from aioclicksend.models.results import MmsRow, SmsRow, VoiceLanguage, VoiceRow
+
+
+class OwnPace:
+    async def turn(self, operation: str) -> None: ...
+    async def at_wire(self) -> None: ...
+    def hold(self, seconds: float, operation: str | None = None) -> None: ...
+    def held_for(self, operation: str) -> float:
+        return 0.0
+
+
+class NoPace:
+    async def turn(self, operation: str) -> None: ...
+
+
+def observing(end: ac.EndEvent, batch: ac.BatchEvent, request: ac.RequestEvent) -> None:
+    assert_type(end.id, str)
+    assert_type(end.status, int | None)
+    assert_type(end.response_code, str | None)
+    assert_type(end.outcome, Literal["ok", "refused", "not_sent", "unknown", "cancelled"])
+    assert_type(batch.unknown, int)
+    assert_type(request.waited, float)
 
 
 async def setting_up(http: aiohttp.ClientSession) -> None:
@@ -26,8 +47,16 @@ async def setting_up(http: aiohttp.ClientSession) -> None:
         control_url="https://api.maton.ai",
         rate_limit=ac.RateLimit(10, 1.0),
         retry=ac.Retry(attempts=3),
-        timeout=ac.Timeout(connect=5.0, read=60.0),
+        timeout=ac.Timeout(connect=5.0, read=60.0, turn=2.0),
+        limits=ac.Limits(reply=2**20, download=2**30),
+        proxy="http://proxy:3128",
+        pace=OwnPace(),
     )
+    remove = client.add_hooks(ac.Hooks(on_end=lambda event: print(event.outcome)))  # noqa: T201
+    assert_type(remove(), None)
+    assert_type(client.base_url, str)
+    ac.ClickSend(pace=NoPace())  # type: ignore[arg-type]
+    ac.Hooks(on_batch=lambda event: event.status)  # type: ignore[attr-defined]
     ac.ClickSend("name", "key")  # type: ignore[arg-type,call-arg]
     ac.ClickSend(auth="key")  # type: ignore[arg-type]
     ac.BasicAuth("name")  # type: ignore[call-arg]

@@ -15,7 +15,7 @@ import re
 import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -77,7 +77,15 @@ class Index:
                 return range(first, first + self._sizes[first])
         return None
 
-    def find(self, run: int, messages: Encoded, rows: range, *, once: bool) -> list[int]:
+    def find(
+        self,
+        run: int,
+        messages: Encoded,
+        rows: range,
+        *,
+        once: bool,
+        without: Container[int] = (),
+    ) -> list[int]:
         """Return the row that each message stands for; new ones stand for the row they are given.
 
         Args:
@@ -85,6 +93,7 @@ class Index:
             messages: what is looked for.
             rows: free rows for those that are new.
             once: whether an equal message is the same one even within the run.
+            without: places of messages that are not looked for, and not indexed.
 
         """
         if self._db is None:
@@ -94,6 +103,9 @@ class Index:
         groups = self._groups(keys)
         found: list[int] = []
         for place, key in enumerate(keys):
+            if place in without:
+                found.append(rows[place])
+                continue
             group = groups.setdefault(key, [])
             row = next((it for it in group if once or not self._was_asked(run, it)), None)
             if row is None:

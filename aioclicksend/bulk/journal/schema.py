@@ -115,7 +115,10 @@ drop table batch_2
 
 _REASON_OF_2 = """case when state in ('rejected', 'held') then reason
     when state = 'unknown' then 'no_verdict' when state = 'not_sent' then 'stopped' end"""
-_MIXED_IN_2 = "(substr(state, 1, 1) = '[' or substr(coalesce(reason, ''), 1, 1) = '[')"
+# Without coalesce, chunks in doubt (state null) would be neither mixed nor not, and so be planned.
+_MIXED_IN_2 = (
+    "(substr(coalesce(state, ''), 1, 1) = '[' or substr(coalesce(reason, ''), 1, 1) = '[')"
+)
 _DETAIL_OF_2 = "case when state in ('rejected', 'held') then null else reason end"
 
 

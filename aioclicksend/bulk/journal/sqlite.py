@@ -22,7 +22,7 @@ import os
 import sqlite3
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
@@ -69,7 +69,8 @@ update message_result set batch = ?, state = null, message_id = null, parts = nu
 reason = null, detail = null, earlier = {earlier}, reserved = ?, at = null
 where id = ? and ({condition})
 """
-_EARLIER = "null", "coalesce(earlier, 0) + coalesce(reserved, 0)"
+_EARLIER = "earlier", "round(coalesce(earlier, 0) + coalesce(reserved, 0), 10)"
+"""What earlier attempts may have cost: at a first one (also after `resolve`), at a further one."""
 
 
 _RECORD = """
@@ -434,7 +435,14 @@ class Journal:
             self._in_transaction.clear()
 
     def _apply(self) -> None:
-        """Write everything taken so far, not yet durably."""
+        """Write everything taken so far, not yet durably.
+
+        Raises:
+            ConfigurationError: the journal was taken over, and its new owner must not be locked out.
+
+        """
+        if not self._db.in_transaction:
+            self._lease.check()
         while self._to_write:
             write = self._to_write.popleft()
             self._in_transaction.append(write)
@@ -520,7 +528,7 @@ class Journal:
             statement = _BEGIN_CHUNK.format(condition=condition, earlier=earlier)
             shared = _shared(amounts) if amounts else None
             # Of a further attempt each message has its own earlier reservation.
-            is_simple = attempt == 1 or not amounts
+            is_simple = attempt == 1
             values = (batch, shared, rows[0], len(rows))
             if is_simple and self._db.execute(statement, values).rowcount:
                 won.append(rows)
@@ -623,18 +631,14 @@ class Journal:
         return Planned(found, known)
 
     def _find_named(
-        self, index: Index, messages: Encoded, rows: range, keyed: Container[int]
+        self, index: Index, messages: Encoded, rows: range, keyed: Iterable[int]
     ) -> list[int]:
         """Return the rows of single messages, which are found by a ref of the caller's only."""
-        found = list(rows)
-        unkeyed = [it for it in range(len(rows)) if it not in keyed]
-        if not messages.has_unique_refs and unkeyed:
-            by_content = index.find(0, messages, rows, once=True)
-            prefix = f"{REF_PREFIX}{self.campaign}-"
-            for place in unkeyed:
-                if not messages.refs[place].startswith(prefix):
-                    found[place] = by_content[place]
-        return found
+        if messages.has_unique_refs:
+            return list(rows)
+        prefix = f"{REF_PREFIX}{self.campaign}-"
+        generated = {it for it, ref in enumerate(messages.refs) if ref.startswith(prefix)}
+        return index.find(0, messages, rows, once=True, without=generated.union(keyed))
 
     def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
         """Return, by position, the row or the entry that a message's key stands for."""
