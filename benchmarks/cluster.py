@@ -98,9 +98,7 @@ def campaign(server: Any, url: str, messages: int, size: int, rate: int) -> list
             f"{stats['broken']:,} broke; {chaos.kills} kills, {chaos.stops} stops: {told}",
             f"{chaos.seconds:.0f} s",
         ),
-        Line(
-            "arrived twice", str(stats["twice"]), ratio=stats["twice"], bar=_none("messages")
-        ),
+        Line("arrived twice", str(stats["twice"]), ratio=stats["twice"], bar=_none("messages")),
         Line("neither arrived nor reported", str(lost), ratio=lost, bar=_none("messages")),
         Line("refused with 429", str(stats["refused"]), ratio=stats["refused"], bar=_none("429s")),
         Line(
@@ -235,10 +233,9 @@ async def _messages(count: int) -> AsyncIterator[SmsMessage]:
 
 
 async def _outcomes(cluster: Cluster) -> list[tuple[str, str]]:
-    async with cluster.closing():
-        async with cluster.database.connection() as connection:
-            found = await connection.execute("select state, ref from outcome")
-            return [(state, ref) for state, ref in await found.fetchall()]
+    async with cluster.closing(), cluster.database.connection() as connection:
+        found = await connection.execute("select state, ref from outcome")
+        return [(state, ref) for state, ref in await found.fetchall()]
 
 
 def _crossed(outcomes: list[tuple[str, str]], arrived: set[str]) -> dict[tuple[str, bool], int]:
@@ -439,7 +436,9 @@ async def _one_request(journal: Any, run: int, chunk: int) -> float:
         SmsMessage(to=f"+614{chunk * 1000 + it:08}", body="Hello! We open on Monday at 9.")
         for it in range(1000)
     ]
-    planned = await journal.plan(run, encode(messages, kind=SmsMessage, prefix=journal.ref_prefix()))
+    planned = await journal.plan(
+        run, encode(messages, kind=SmsMessage, prefix=journal.ref_prefix())
+    )
     began = time.perf_counter()
     begun = await journal.begin(planned.rows, 1)
     seconds = time.perf_counter() - began
@@ -469,7 +468,15 @@ def postgres() -> Iterator[Any]:
 @contextmanager
 def strict(rate: int, faults: float) -> Iterator[str]:
     """Start a strict server and return its address."""
-    command = [sys.executable, "-m", "benchmarks.strict", "--rate", str(rate), "--faults", str(faults)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.strict",
+        "--rate",
+        str(rate),
+        "--faults",
+        str(faults),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -526,9 +533,7 @@ def main() -> None:
     elif options.enqueue is not None:
         enqueue(options.enqueue)
     else:
-        measure(
-            messages=options.messages, size=options.size, rate=options.rate, rows=options.rows
-        )
+        measure(messages=options.messages, size=options.size, rate=options.rate, rows=options.rows)
 
 
 if __name__ == "__main__":

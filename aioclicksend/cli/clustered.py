@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..cluster.campaigns import Status
 
 T = TypeVar("T")
-
 
 
 def status(name: str, database: Database, out: Output, *, reasons: bool = False) -> int:
@@ -48,7 +48,8 @@ def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
     if csv is not None:
 
         async def collect(cluster: Cluster) -> list[Any]:
-            return [Line(*_printable(line)) async for line in campaigns.lines(cluster, name)]
+            async with aclosing(campaigns.lines(cluster, name)) as lines:
+                return [Line(**_printable(line, Line._fields)) async for line in lines]
 
         lines = _on(database, collect)
         if csv == Path("-"):
@@ -186,7 +187,7 @@ def _show(found: Status, *, reasons: bool) -> None:
     show(table)
 
 
-def _printable(line: Sequence[Any]) -> list[Any]:
-    to, outcome, reason, message_id, parts, price, ref, delivery, failure = line
-    shown = None if price is None else str(price)
-    return [to, outcome, reason, message_id, parts, shown, ref, delivery, failure]
+def _printable(line: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a report shows of a recipient; what a database does not keep is empty."""
+    cells = {name: getattr(line, name, None) for name in names}
+    return cells | {"price": None if line.price is None else str(line.price)}

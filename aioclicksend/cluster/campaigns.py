@@ -11,7 +11,7 @@ with another text is another campaign.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -243,9 +243,7 @@ async def names(cluster: Cluster) -> list[str]:
     return await cluster.database.run(work)
 
 
-async def plan(
-    cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message]
-) -> int:
+async def plan(cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message]) -> int:
     """Enter the messages of a campaign, a thousand at a time, and return how many are new.
 
     Raises:
@@ -374,7 +372,7 @@ async def status(cluster: Cluster, name: str) -> Status:
     return await cluster.database.run(work)
 
 
-async def lines(cluster: Cluster, name: str) -> AsyncIterator[Line]:
+async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
     """Yield the recipients of a campaign in the order they were entered; memory stays flat."""
     await _existing(cluster, name)
     values = {"account": cluster.account, "name": name}

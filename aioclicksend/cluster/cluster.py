@@ -82,7 +82,9 @@ class Cluster:
 
         async def work(connection: Connection) -> None:
             await tables.check(connection, self.database)
-            found = await connection.execute("select 1 from account where name = %s", [self.account])
+            found = await connection.execute(
+                "select 1 from account where name = %s", [self.account]
+            )
             if await found.fetchone() is None:
                 raise self.missing_account()
 

@@ -275,14 +275,17 @@ def holds_password(url: str) -> bool:
 
 def _is_refusal(text: str) -> bool:
     """Whether trying again cannot help; libpq gives no code for errors while connecting."""
-    return any(
-        words in text
-        for words in (
-            "password authentication failed",
-            "no password supplied",
-            "no pg_hba.conf entry",
-            "does not exist",
-            "not permitted to log in",
-            "authentication failed",
+    return (
+        any(
+            words in text
+            for words in (
+                "password authentication failed",
+                "no password supplied",
+                "no pg_hba.conf entry",
+                "does not exist",
+                "not permitted to log in",
+                "authentication failed",
+            )
         )
-    ) and "socket" not in text.split("failed:")[-1]
+        and "socket" not in text.rsplit("failed:", maxsplit=1)[-1]
+    )

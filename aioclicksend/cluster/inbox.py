@@ -55,7 +55,9 @@ values (%(account)s, %(message_id)s, %(state)s, %(reason)s, %(ref)s, %(at)s, %(k
 on conflict (account, message_id) do update set state = excluded.state, reason = excluded.reason,
     ref = excluded.ref, at = excluded.at, known = excluded.known
 """
-_CHANGE = "insert into change values (%(account)s, %(seq)s, %(message_id)s, %(previous)s, %(known)s)"
+_CHANGE = (
+    "insert into change values (%(account)s, %(seq)s, %(message_id)s, %(previous)s, %(known)s)"
+)
 _SUPPRESS = """
 insert into suppressed (account, key, number) select %(account)s, unnest(%(keys)s::text[]), %(number)s
 on conflict do nothing
@@ -294,9 +296,7 @@ class PostgresInbox:
 
     async def replies(self, to: str, limit: int) -> list[InboundMessage]:
         """Return messages received from a number, or in answer to an id or a `custom_string`."""
-        rows = await self._all(
-            _REPLIES, digits=number_key(to), to=storable(to), limit=limit
-        )
+        rows = await self._all(_REPLIES, digits=number_key(to), to=storable(to), limit=limit)
         events = [parse(body, content_type=kind, query=query) for body, kind, query in rows]
         return [it for it in events if isinstance(it, InboundMessage)]
 

@@ -38,13 +38,13 @@ import psycopg
 from msgspec import Struct
 from psycopg import sql
 
+from ..bulk.encode import Encoded
+from ..bulk.journal import Begun, Entry, Planned, State
+from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from ..bulk.replies import ACCOUNT_REFUSALS
 from ..errors import ConfigurationError
 from ..models.messages import REF_PREFIX
 from . import sentences
-from ..bulk.encode import Encoded
-from ..bulk.journal import Begun, Entry, Planned, State
-from ..bulk.replies import ACCOUNT_REFUSALS
-from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from .database import Connection, Database, DatabaseUnreachableError
 from .process import Process, birth_of, clock
 
@@ -70,7 +70,6 @@ _COUNTER_BITS = 32
 _KEY = 8
 """The place of the key's hash in a row of a draft."""
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
-
 
 
 class _Result(Struct, omit_defaults=True):
@@ -338,9 +337,7 @@ class PostgresJournal:
                 found[n] = holder
             elif state == State.NOT_SENT and holder not in passed:
                 passed.add(holder)
-                await connection.execute(
-                    sentences.PASS_KEY, values | {"id": row, "holder": holder}
-                )
+                await connection.execute(sentences.PASS_KEY, values | {"id": row, "holder": holder})
             else:
                 conflicts[n] = _stub(draft[n], State.KEY_CONFLICT)
         return found, conflicts
@@ -438,9 +435,7 @@ class PostgresJournal:
             assert found is not None
             return set(found[0] or ())
 
-        written = await self._database.run(
-            work, patience=self._lease_left, in_transaction=False
-        )
+        written = await self._database.run(work, patience=self._lease_left, in_transaction=False)
         return [row for row in rows if row not in written]
 
     # Reading and deciding.
@@ -498,9 +493,7 @@ class PostgresJournal:
         found = await self._database.run(work)
         return [found[row] for row in rows if row in found]
 
-    async def resolve(
-        self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]
-    ) -> int:
+    async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:
         """Decide manually on messages whose outcome is unknown, and return on how many."""
         state = State.ACCEPTED if verdict == "sent" else State.NOT_SENT
         wanted = None if refs is None else list(refs)
@@ -616,7 +609,11 @@ def _content(message: Any, media_file: str | None) -> bytes:
 
 
 def _within(
-    limit: Decimal, committed: Decimal, rows: list[int], amounts: dict[int, Decimal], again: set[int]
+    limit: Decimal,
+    committed: Decimal,
+    rows: list[int],
+    amounts: dict[int, Decimal],
+    again: set[int],
 ) -> tuple[list[int], list[int]]:
     """Divide rows into those that fit a budget and the rest, which begins with the first too many.
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from ..models.messages import Message
 from ..bulk.encode import encode
 from ..bulk.journal import State
+from ..models.messages import Message
 from .campaigns import KINDS
 from .database import Connection
 

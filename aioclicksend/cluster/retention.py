@@ -148,7 +148,7 @@ async def erase(cluster: Cluster, number: str) -> int:
             "('in_flight', 'in_doubt')",
             [ids],
         )
-        if ((count := (await open_ones.fetchone() or (0,))[0])) > 0:
+        if (count := (await open_ones.fetchone() or (0,))[0]) > 0:
             raise ConfigurationError(
                 f"{count} messages to this number are under way or being looked up: "
                 "erase them once they are settled"

@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 from msgspec import Struct
 
 from ..bulk.dispatch import Suppression
@@ -252,7 +253,7 @@ async def _empty_outbox(
             if room.available_tokens and await outbox.move(cluster, own, channel):
                 idle_since = anyio.current_time()
                 tasks.start_soon(resume)
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
             elif anyio.current_time() - idle_since >= linger:
                 break
             else:

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from aioclicksend.cluster import Cluster, campaigns, retention
 from aioclicksend.bulk.outcome import Accepted, Reason, Rejected, Unknown
+from aioclicksend.cluster import Cluster, campaigns, retention
 from aioclicksend.errors import ConfigurationError
 
 from .conftest import NewJournal
@@ -56,11 +56,16 @@ async def test_the_status_counts_also_what_a_silent_owner_left(
         await journal.finish(rows[:3], outcomes, begun.batch)
         found = await campaigns.status(cluster, "spring")
         assert found.counts == {
-            "planned": 2, "in_flight": 1, "accepted": 1, "rejected": 1, "unknown": 1,
+            "planned": 2,
+            "in_flight": 1,
+            "accepted": 1,
+            "rejected": 1,
+            "unknown": 1,
         }
         assert (found.parts, found.cost) == (2, Decimal("0.14"))
         assert sorted(found.reasons) == [
-            ("rejected", "INVALID_RECIPIENT", 1), ("unknown", "not_found", 1),
+            ("rejected", "INVALID_RECIPIENT", 1),
+            ("unknown", "not_found", 1),
         ]
         assert found.delivery == {"pending": 1}
         assert len(found.senders) == 1
@@ -68,7 +73,12 @@ async def test_the_status_counts_also_what_a_silent_owner_left(
     assert (found.counts["in_doubt"], found.senders) == (1, [])
     lines = [line async for line in campaigns.lines(cluster, "spring")]
     assert [it.outcome for it in lines] == [
-        "accepted", "rejected", "unknown", "in_doubt", "planned", "planned",
+        "accepted",
+        "rejected",
+        "unknown",
+        "in_doubt",
+        "planned",
+        "planned",
     ]
     assert lines[0].to == "+61411000000"
 

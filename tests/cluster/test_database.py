@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from aioclicksend.cluster import Cluster, database as module, schema
+from aioclicksend.cluster import Cluster, schema
+from aioclicksend.cluster import database as module
 from aioclicksend.cluster.database import DatabaseUnreachableError, holds_password
 from aioclicksend.errors import ConfigurationError
 

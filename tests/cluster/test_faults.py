@@ -179,7 +179,10 @@ async def test_one_key_from_several_tasks_and_clusters_arrives_once(
                 journal=which.journal("web"), reconcile=Reconcile(settle=1.0)
             ) as bulk:
                 handles = [await bulk.send(message, key="otp-1") for _ in range(10)]
-                return [f"{type(outcome).__name__} {outcome.ref}" for outcome in [await it for it in handles]]
+                return [
+                    f"{type(outcome).__name__} {outcome.ref}"
+                    for outcome in [await it for it in handles]
+                ]
 
     async with Sandbox(latency=0.05) as sandbox:
         sandbox.fail_next("reset-after", path="sms/send")

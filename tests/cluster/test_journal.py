@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from aioclicksend.cluster import Cluster, PostgresJournal, journal as journal_module
 from aioclicksend.bulk.encode import Encoded, encode
 from aioclicksend.bulk.journal import JournalProtocol, State
 from aioclicksend.bulk.outcome import Accepted, NotSent, Reason, Rejected, Unknown
+from aioclicksend.cluster import Cluster, PostgresJournal
+from aioclicksend.cluster import journal as journal_module
 from aioclicksend.errors import ConfigurationError
 from aioclicksend.models.messages import SmsMessage
 
@@ -77,7 +78,9 @@ async def test_a_single_message_is_found_by_the_callers_ref(postgres_journal: Ne
         message = SmsMessage(to="+61411000000", body="hi", custom_string="mine")
         other_text = SmsMessage(to="+61411000000", body="ho", custom_string="mine")
         rows = [
-            (await journal.plan(0, encode([it], kind=SmsMessage, prefix=journal.ref_prefix()))).rows[0]
+            (
+                await journal.plan(0, encode([it], kind=SmsMessage, prefix=journal.ref_prefix()))
+            ).rows[0]
             for it in (message, message, other_text)
         ]
         assert rows[0] == rows[1] != rows[2]
@@ -173,7 +176,10 @@ async def test_equal_keys_of_one_call_are_one_message(postgres_journal: NewJourn
     async with postgres_journal("web") as journal:
         message = SmsMessage(to="+61411000000", body="hi")
         planned = await journal.plan(
-            0, encode([message] * 3, kind=SmsMessage, prefix=journal.ref_prefix(), keys=["k", "k", None])
+            0,
+            encode(
+                [message] * 3, kind=SmsMessage, prefix=journal.ref_prefix(), keys=["k", "k", None]
+            ),
         )
         assert planned.rows[0] == planned.rows[1] != planned.rows[2]
         assert planned.known == {}
@@ -251,9 +257,7 @@ async def test_resolving_decides_on_what_is_unknown(postgres_journal: NewJournal
         messages = encoded(journal, "a", "b", "c")
         rows = (await journal.plan(1, messages)).rows
         begun = await journal.begin(rows, 1)
-        await journal.finish(
-            rows, [Unknown(None, "", Reason.NOT_FOUND)] * 3, begun.batch
-        )
+        await journal.finish(rows, [Unknown(None, "", Reason.NOT_FOUND)] * 3, begun.batch)
         assert await journal.resolve([messages.refs[0]], "sent") == 1
         assert await journal.resolve(["mistyped"], "sent") == 0
         assert await journal.resolve(None, "resend") == 2
@@ -312,7 +316,9 @@ async def test_an_account_that_was_never_made_known_is_refused(
 
 async def test_odd_texts_are_kept_word_for_word(postgres_journal: NewJournal) -> None:
     async with postgres_journal("spring") as journal:
-        message = SmsMessage(to="0411 000 000", country="AU", body="a\0b\n\\N\t€", custom_string="r\0")
+        message = SmsMessage(
+            to="0411 000 000", country="AU", body="a\0b\n\\N\t€", custom_string="r\0"
+        )
         messages = encode([message], kind=SmsMessage, prefix=journal.ref_prefix())
         rows = (await journal.plan(1, messages)).rows
         (entry,) = await journal.entries(rows)

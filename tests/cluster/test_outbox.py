@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from aioclicksend.cluster import Cluster, outbox
 from aioclicksend.bulk.journal import State
+from aioclicksend.cluster import Cluster, outbox
 from aioclicksend.cluster.database import Connection
 
 from .conftest import NewJournal
@@ -54,7 +54,7 @@ async def test_what_was_rolled_back_never_existed(
         with pytest.raises(ZeroDivisionError):
             async with connection.transaction():
                 await connection.execute(
-                    "select enqueue('sms', '{\"to\": \"+61411000000\", \"body\": \"no\"}')"
+                    'select enqueue(\'sms\', \'{"to": "+61411000000", "body": "no"}\')'
                 )
                 raise ZeroDivisionError
     async with postgres_journal("outbox.sms") as journal:
@@ -64,7 +64,7 @@ async def test_what_was_rolled_back_never_existed(
 async def test_open_transactions_with_one_key_do_not_wait(
     cluster: Cluster, postgres_journal: NewJournal
 ) -> None:
-    statement = "select enqueue('sms', '{\"to\": \"+61411000000\", \"body\": \"hi\"}', key => 'k')"
+    statement = 'select enqueue(\'sms\', \'{"to": "+61411000000", "body": "hi"}\', key => \'k\')'
     async with cluster.database.connection() as one, cluster.database.connection() as two:
         await two.execute("set lock_timeout = '2s'")
         async with one.transaction(), two.transaction():
@@ -121,7 +121,7 @@ async def test_a_key_of_another_text_is_dead(
         ("'sms', '[]'", "message must be an object"),
         ("'sms', '{\"body\": \"hi\"}'", "message must be an object with"),
         ("'sms', '{\"to\": \"+61411000000\"}', account => 'other'", 'no account "other"'),
-        ("null, '{\"to\": \"+61411000000\"}'", "channel must be"),
+        ('null, \'{"to": "+61411000000"}\'', "channel must be"),
     ],
 )
 async def test_enqueue_refuses_what_no_worker_could_read(
@@ -141,7 +141,7 @@ async def test_an_application_needs_no_more_than_execute(
         await owner.execute(f"create role {role}")
         try:
             await owner.execute(f"set role {role}")
-            call = f"select {schema}.enqueue('sms', '{{\"to\": \"+61411000000\", \"body\": \"x\"}}')"
+            call = f'select {schema}.enqueue(\'sms\', \'{{"to": "+61411000000", "body": "x"}}\')'
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await owner.execute(call)
             await owner.execute("reset role")

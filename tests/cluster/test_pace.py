@@ -91,7 +91,7 @@ async def test_a_grant_that_was_not_used_in_time_is_void(
         taken += 1
         grant = await take()
         if taken == 1:
-            time.sleep(0.25)  # noqa: ASYNC251 - as a stopped process
+            time.sleep(0.25)
         return grant
 
     monkeypatch.setattr(pace, "_take", take_and_stand_still)
@@ -120,6 +120,8 @@ async def test_without_its_database_nothing_starts(
     monkeypatch.setattr(module, "_PATIENCE", 0.0)
     cluster = Cluster("postgresql://someone:secret@127.0.0.1:1/none")
     pace = cluster.pace()
-    with pytest.raises(NotSentError, match="nothing may be sent: the database .* cannot be reached") as caught:
+    with pytest.raises(
+        NotSentError, match="nothing may be sent: the database .* cannot be reached"
+    ) as caught:
         await pace.at_wire()
     assert "secret" not in str(caught.value)
