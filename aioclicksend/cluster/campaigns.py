@@ -376,11 +376,14 @@ async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
     """Yield the recipients of a campaign in the order they were entered; memory stays flat."""
     await _existing(cluster, name)
     values = {"account": cluster.account, "name": name}
-    async with cluster.database.connection() as connection, connection.transaction():
-        async with connection.cursor("lines") as cursor:
-            await cursor.execute(_LINES, values)
-            async for row in cursor:
-                yield Line(*row)
+    async with (
+        cluster.database.connection() as connection,
+        connection.transaction(),
+        connection.cursor("lines") as cursor,
+    ):
+        await cursor.execute(_LINES, values)
+        async for row in cursor:
+            yield Line(*row)
 
 
 async def is_to_be_sent(cluster: Cluster, journal: str) -> bool:

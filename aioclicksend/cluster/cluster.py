@@ -128,7 +128,7 @@ class Cluster:
         return ClusterPace(self, limit or RateLimit())
 
     def inbox(self) -> PostgresInbox:
-        """Return the store of pushes, deliveries and opt-outs: ``Webhook(store=cluster.inbox())``."""
+        """Return the store of pushes, deliveries and opt-outs, as in ``Webhook(store=...)``."""
         from .inbox import PostgresInbox  # noqa: PLC0415 - most senders receive nothing
 
         return PostgresInbox(self)

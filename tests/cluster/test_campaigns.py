@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from aioclicksend.bulk.outcome import Accepted, Reason, Rejected, Unknown
+from aioclicksend.bulk.outcome import Accepted, Outcome, Reason, Rejected, Unknown
 from aioclicksend.cluster import Cluster, campaigns, retention
 from aioclicksend.errors import ConfigurationError
 
@@ -48,7 +48,7 @@ async def test_the_status_counts_also_what_a_silent_owner_left(
     async with postgres_journal("spring") as journal:
         rows = (await journal.plan(1, encoded(journal, *"abcdef"))).rows
         begun = await journal.begin(rows[:4], 1)
-        outcomes = [
+        outcomes: list[Outcome] = [
             Accepted(None, "", "id", 2, Decimal("0.14")),
             Rejected(None, "", "INVALID_RECIPIENT"),
             Unknown(None, "", Reason.NOT_FOUND),

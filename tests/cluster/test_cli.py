@@ -24,7 +24,7 @@ from .test_worker import how_many, store
 
 
 def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603
         [sys.executable, "-m", "aioclicksend", *argv],
         env=os.environ | environment,
         capture_output=True,

@@ -51,7 +51,7 @@ def test_an_account_has_a_plain_name(name: str) -> None:
 
 async def test_a_missing_schema_says_what_to_run(new_cluster: NewCluster) -> None:
     cluster = new_cluster()
-    with pytest.raises(ConfigurationError, match="has no schema .* aioclicksend cluster migrate"):
+    with pytest.raises(ConfigurationError, match=r"has no schema .* aioclicksend cluster migrate"):
         await cluster.open()
     await cluster.close()
 
@@ -67,8 +67,9 @@ async def test_a_newer_schema_is_refused(cluster: Cluster, new_cluster: NewClust
     await other.close()
 
 
+@pytest.mark.usefixtures("cluster")
 async def test_an_older_schema_is_refused(
-    cluster: Cluster, new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
+    new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "VERSION", 2)
     other = new_cluster()
@@ -82,8 +83,9 @@ async def test_migrating_again_changes_nothing(cluster: Cluster) -> None:
     await cluster.open()
 
 
+@pytest.mark.usefixtures("cluster")
 async def test_an_old_server_is_refused(
-    cluster: Cluster, new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
+    new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "OLDEST_SERVER", 990000)
     other = new_cluster()
@@ -109,7 +111,7 @@ async def test_a_role_without_privileges_is_told_where_to_read(
             other = Cluster(postgres_url, schema=cluster.database.schema)
             async with other.database.connection() as connection:
                 await connection.execute(f"set role {role}")
-            with pytest.raises(ConfigurationError, match="docs/hosts.md|has no schema"):
+            with pytest.raises(ConfigurationError, match=r"docs/hosts.md|has no schema"):
                 await other.open()
             await other.close()
         finally:

@@ -16,10 +16,12 @@ import pytest
 
 from aioclicksend import SmsMessage
 from aioclicksend.bulk.encode import encode
+from aioclicksend.bulk.journal import State
 from aioclicksend.bulk.reconcile import Reconcile
 from aioclicksend.cluster import Cluster, campaigns, outbox
 from aioclicksend.cluster import journal as journal_module
 from aioclicksend.cluster.worker import Worker
+from aioclicksend.errors import ConfigurationError
 from aioclicksend.sandbox import Sandbox
 
 from .conftest import NewCluster
@@ -33,7 +35,7 @@ from .test_worker import how_many, store, until
 async def worker(
     sandbox: Sandbox, cluster: Cluster, url: str
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "tests.cluster.working", sandbox.url, cluster.database.schema],
         env=os.environ | {"AIOCLICKSEND_DATABASE_URL": url},
         stdout=subprocess.PIPE,
@@ -140,11 +142,11 @@ async def test_after_a_partition_longer_than_the_lease_others_have_looked_it_up(
         await journal.begin(rows, 1)
         proxy.cut()
         await asyncio.sleep(1.1)
-        with pytest.raises(journal_module.ConfigurationError, match="was lost"):
+        with pytest.raises(ConfigurationError, match="was lost"):
             journal.fence()
         heir = cluster.journal("spring")
         await heir.start("sms")
-        (doubt,) = await heir.claim(journal_module.State.IN_DOUBT, 10)
+        (doubt,) = await heir.claim(State.IN_DOUBT, 10)
         assert not doubt.owner_exited
         proxy.mend()
         await heir.close()
@@ -179,10 +181,8 @@ async def test_one_key_from_several_tasks_and_clusters_arrives_once(
                 journal=which.journal("web"), reconcile=Reconcile(settle=1.0)
             ) as bulk:
                 handles = [await bulk.send(message, key="otp-1") for _ in range(10)]
-                return [
-                    f"{type(outcome).__name__} {outcome.ref}"
-                    for outcome in [await it for it in handles]
-                ]
+                outcomes = [await it for it in handles]
+                return [f"{type(it).__name__} {it.ref}" for it in outcomes]
 
     async with Sandbox(latency=0.05) as sandbox:
         sandbox.fail_next("reset-after", path="sms/send")

@@ -11,7 +11,7 @@ import pytest
 from aioclicksend.bulk.encode import Encoded, encode
 from aioclicksend.bulk.journal import JournalProtocol, State
 from aioclicksend.bulk.outcome import Accepted, NotSent, Reason, Rejected, Unknown
-from aioclicksend.cluster import Cluster, PostgresJournal
+from aioclicksend.cluster import Cluster, PostgresJournal, process
 from aioclicksend.cluster import journal as journal_module
 from aioclicksend.errors import ConfigurationError
 from aioclicksend.models.messages import SmsMessage
@@ -149,7 +149,7 @@ async def test_a_process_that_stood_still_is_fenced(
 ) -> None:
     async with postgres_journal("spring") as journal:
         journal.fence()
-        later = journal_module.clock() + journal_module.LEASE
+        later = process.clock() + journal_module.LEASE
         monkeypatch.setattr(journal_module, "clock", lambda: later)
         with pytest.raises(ConfigurationError, match="stood still"):
             journal.fence()
@@ -160,7 +160,7 @@ async def expire(journal: PostgresJournal) -> None:
 
 
 async def test_a_key_belongs_to_one_message_of_the_account(
-    cluster: Cluster, postgres_journal: NewJournal
+    postgres_journal: NewJournal,
 ) -> None:
     async with postgres_journal("web") as web, postgres_journal("batch") as batch:
         one = await web.plan(0, encoded(web, "code", keys=["otp-1"]))
@@ -305,8 +305,9 @@ async def test_a_journal_is_of_one_channel(cluster: Cluster) -> None:
         await cluster.journal("spring").start("voice")
 
 
+@pytest.mark.usefixtures("cluster")
 async def test_an_account_that_was_never_made_known_is_refused(
-    cluster: Cluster, new_cluster: NewCluster
+    new_cluster: NewCluster,
 ) -> None:
     other = new_cluster(account="second")
     with pytest.raises(ConfigurationError, match="cluster migrate --account second"):

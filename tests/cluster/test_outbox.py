@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from aioclicksend.bulk.journal import State
 from aioclicksend.cluster import Cluster, outbox
@@ -19,8 +20,6 @@ GOOD = {"to": "+61411000000", "body": "Your order is booked"}
 async def enqueue(
     cluster: Cluster, message: Any, key: str | None = None, channel: str = "sms"
 ) -> int:
-    from psycopg.types.json import Jsonb
-
     async def work(connection: Connection) -> int:
         found = await connection.execute(
             "select enqueue(%s, %s, key => %s)", [channel, Jsonb(message), key]
@@ -152,7 +151,7 @@ async def test_an_application_needs_no_more_than_execute(
             await owner.execute(f"set role {role}")
             await owner.execute(call)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                await owner.execute(f"select * from {schema}.outbox")
+                await owner.execute(f"select * from {schema}.outbox")  # noqa: S608
         finally:
             await owner.execute("reset role")
             await owner.execute(f"drop owned by {role}")

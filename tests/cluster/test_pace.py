@@ -8,6 +8,7 @@ import time
 import pytest
 
 from aioclicksend.cluster import Cluster, ClusterPace
+from aioclicksend.cluster import pace as module
 from aioclicksend.cluster.pace import Grant
 from aioclicksend.config import RateLimit
 from aioclicksend.errors import NotSentError
@@ -115,13 +116,11 @@ async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> No
 async def test_without_its_database_nothing_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from aioclicksend.cluster import pace as module
-
     monkeypatch.setattr(module, "_PATIENCE", 0.0)
     cluster = Cluster("postgresql://someone:secret@127.0.0.1:1/none")
     pace = cluster.pace()
     with pytest.raises(
-        NotSentError, match="nothing may be sent: the database .* cannot be reached"
+        NotSentError, match=r"nothing may be sent: the database .* cannot be reached"
     ) as caught:
         await pace.at_wire()
     assert "secret" not in str(caught.value)

@@ -22,7 +22,7 @@ async def work(address: str, schema: str) -> None:
     async with cluster, ClickSend(auth=auth, base_url=address, pace=pace) as client:
         worker = Worker(cluster, client, batching=Batching(size=10), receipts=False)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop, "SIGTERM")
-        print("working", flush=True)
+        print("working", flush=True)  # noqa: T201
         await worker.run()
 
 
