@@ -56,7 +56,7 @@ log = logging.getLogger("aioclicksend")
 LEASE = 30.0
 """Seconds without a heartbeat after which others look up what a process was sending."""
 BEAT = 5.0
-OFFER = 15.0
+OFFER = 5.0
 """Seconds for which rows handed out to one process are not handed out to another."""
 ABANDONED = 60.0
 """Seconds for which somebody is waited for who looks up what a silent owner left."""

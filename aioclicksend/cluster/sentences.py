@@ -160,9 +160,9 @@ with picked as materialized (
     select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
         and s.state in ('planned', 'not_sent', 'held')
         and coalesce(s.reason, '') not in ('opted_out', 'invalid')
-        and not exists (select 1 from offer o where o.journal = %(journal)s
-            and o.owner <> %(owner)s and o.until > clock_timestamp()
-            and s.id between o.first and o.last)
+        and not exists (select 1 from offer o join owner w on w.id = o.owner
+            where o.journal = %(journal)s and o.owner <> %(owner)s and w.ended is null
+            and o.until > clock_timestamp() and s.id between o.first and o.last)
     order by s.id limit %(limit)s for update of s skip locked),
 expired as (delete from offer where ctid = any(array(select ctid from offer
     where journal = %(journal)s and until < clock_timestamp() for update skip locked))),
