@@ -230,7 +230,10 @@ class ClusterPace:
             self._until[operation] = max(self._until.get(operation, 0.0), until)
         if delay is None:
             return None
-        return Grant(answered_at + delay, asked_at + delay + self._void_after)
+        opens = answered_at + delay
+        # A database further away than the slack makes every grant late, but all of them alike.
+        closes = max(asked_at + delay + self._void_after, opens + self._void_after / 4)
+        return Grant(opens, closes)
 
     def __repr__(self) -> str:
         return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"

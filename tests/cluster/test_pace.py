@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,22 @@ async def test_a_grant_that_was_not_used_in_time_is_void(
     await pace.turn("any")
     await pace.at_wire()
     assert taken == 2
+
+
+async def test_a_distant_database_grants_moments_too(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cluster.database.run
+
+    async def run_far_away(*args: Any, **options: Any) -> Any:
+        result = await run(*args, **options)
+        await asyncio.sleep(0.15)
+        return result
+
+    pace = cluster.pace(RateLimit(10, 1))
+    monkeypatch.setattr(cluster.database, "run", run_far_away)
+    async with asyncio.timeout(20):
+        await pace.at_wire()
 
 
 async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
