@@ -5,32 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .client import ClickSend
-from .config import BasicAuth, Limits, MatonAuth, RateLimit, Retry, Timeout
-from .errors import (
-    BadRequest,
-    ClickSendError,
-    ConfigurationError,
-    Forbidden,
-    NotFound,
-    NotSentError,
-    ReplyError,
-    ServerError,
-    TooManyRequests,
-    Unauthorized,
-    UnknownOutcomeError,
-)
-from .hooks import (
-    BatchEvent,
-    EndEvent,
-    HoldEvent,
-    Hooks,
-    ReplyEvent,
-    RequestEvent,
-    RetryEvent,
-)
-from .pacing import Pace
-from .pages import Page, Pages
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -52,8 +26,34 @@ if TYPE_CHECKING:
     from .bulk.reconcile import Reconcile
     from .bulk.sender import BulkSender
     from .bulk.signals import stop_on_signals
+    from .client import ClickSend
+    from .config import BasicAuth, Limits, MatonAuth, RateLimit, Retry, Timeout
+    from .errors import (
+        BadRequest,
+        ClickSendError,
+        ConfigurationError,
+        Forbidden,
+        NotFound,
+        NotSentError,
+        ReplyError,
+        ServerError,
+        TooManyRequests,
+        Unauthorized,
+        UnknownOutcomeError,
+    )
+    from .hooks import (
+        BatchEvent,
+        EndEvent,
+        HoldEvent,
+        Hooks,
+        ReplyEvent,
+        RequestEvent,
+        RetryEvent,
+    )
     from .models.messages import MmsMessage, SmsMessage, VoiceMessage
     from .models.results import SendResult
+    from .pacing import Pace
+    from .pages import Page, Pages
 else:
 
     def __getattr__(name: str) -> object:
@@ -69,28 +69,56 @@ else:
 
 _LATER = {
     "Accepted": ".bulk.outcome",
+    "BadRequest": ".errors",
+    "BasicAuth": ".config",
+    "BatchEvent": ".hooks",
     "Batching": ".bulk.intake",
     "BulkSender": ".bulk.sender",
+    "ClickSend": ".client",
+    "ClickSendError": ".errors",
+    "ConfigurationError": ".errors",
+    "EndEvent": ".hooks",
+    "Forbidden": ".errors",
     "Handle": ".bulk.intake",
+    "HoldEvent": ".hooks",
+    "Hooks": ".hooks",
     "Journal": ".bulk.journal.sqlite",
     "JournalProtocol": ".bulk.journal",
+    "Limits": ".config",
+    "MatonAuth": ".config",
     "MmsMessage": ".models.messages",
+    "NotFound": ".errors",
     "NotSent": ".bulk.outcome",
+    "NotSentError": ".errors",
     "Outcome": ".bulk.outcome",
+    "Pace": ".pacing",
+    "Page": ".pages",
+    "Pages": ".pages",
     "Quote": ".bulk.outcome",
+    "RateLimit": ".config",
     "Reason": ".bulk.outcome",
     "Reconcile": ".bulk.reconcile",
     "Rejected": ".bulk.outcome",
+    "ReplyError": ".errors",
+    "ReplyEvent": ".hooks",
     "Report": ".bulk.outcome",
+    "RequestEvent": ".hooks",
+    "Retry": ".config",
+    "RetryEvent": ".hooks",
     "SendResult": ".models.results",
+    "ServerError": ".errors",
     "SmsMessage": ".models.messages",
     "Statistics": ".bulk.outcome",
     "Suppression": ".bulk.dispatch",
+    "Timeout": ".config",
+    "TooManyRequests": ".errors",
+    "Unauthorized": ".errors",
     "Unknown": ".bulk.outcome",
+    "UnknownOutcomeError": ".errors",
     "VoiceMessage": ".models.messages",
     "stop_on_signals": ".bulk.signals",
 }
-"""Names that not every program needs, and the modules that have them."""
+"""The public names and their modules, imported when first used: a shell waits for `--version`."""
 
 __all__ = [
     "Accepted",

@@ -40,7 +40,7 @@ class Unwritable(Exception):
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
-        self.error = error
+        self.error: OSError = error
 
 
 class Attempt:
@@ -68,19 +68,19 @@ class Attempt:
         clock: asyncio.Timeout,
         turn_left: float | None,
     ) -> None:
-        self.request = request
-        self.timeout = timeout
-        self.pace = pace
-        self.clock = clock
-        self.turn_left = turn_left
-        self.phase = "pool"
+        self.request: Request = request
+        self.timeout: Timeout = timeout
+        self.pace: Pace = pace
+        self.clock: asyncio.Timeout = clock
+        self.turn_left: float | None = turn_left
+        self.phase: str = "pool"
         self.connection: object | None = None
         """What tells its connection from others."""
-        self.is_answered = False
+        self.is_answered: bool = False
         """Whether its reply was read to the end."""
-        self.opened = False
+        self.opened: bool = False
         """Whether its connection is a new one."""
-        self.waited = 0.0
+        self.waited: float = 0.0
         """Seconds spent waiting for the pace with a connection in hand."""
         self.sent_at: float | None = None
 
@@ -152,11 +152,11 @@ class Failure(Exception):
         final: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.fate = what
-        self.reason = reason
-        self.reply = reply
-        self.timed_out = timed_out
-        self.final = final
+        self.fate: Fate = what
+        self.reason: str = reason
+        self.reply: Reply | None = reply
+        self.timed_out: bool = timed_out
+        self.final: bool = final
         """Whether another attempt would end the same way."""
 
 

@@ -70,17 +70,15 @@ log = logging.getLogger("aioclicksend")
 class Breaker(Struct, frozen=True):
     """Decides when so many messages fail that sending should stop: a bad list, a blocked sender.
 
-    Args:
-        share: the share of failed messages among those that are final, above 0 and up to 1.
-        minimum: final messages before it may trip: of the first ones the failed come fastest.
-
     Raises:
         ValueError: a value is out of range.
 
     """
 
     share: float
+    """The share of failed messages among those that are final, above 0 and up to 1."""
     minimum: int = 50
+    """Final messages before it may trip: of the first ones the failed come fastest."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:

@@ -46,7 +46,7 @@ class UnknownOutcomeError(ClickSendError):
 
     def __init__(self, text: str, *, refs: Sequence[str] = ()) -> None:
         super().__init__(text)
-        self.refs = tuple(refs)
+        self.refs: tuple[str, ...] = tuple(refs)
 
 
 class ReplyError(ClickSendError):

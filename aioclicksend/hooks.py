@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from .errors import ConfigurationError
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 CallOutcome: TypeAlias = Literal["ok", "refused", "not_sent", "unknown", "cancelled"]
 """How a call ended: with its result, with a `ReplyError`, a `NotSentError`, an

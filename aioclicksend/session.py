@@ -59,7 +59,7 @@ from .wire import Reply, Request, Unreadable
 
 T = TypeVar("T")
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 _LARGE_BODY = 2**20
 """Bytes; aiohttp warns about larger bodies that are not file-like."""

@@ -54,9 +54,9 @@ class Wire:
     __slots__ = ("sent", "turn_taken")
 
     def __init__(self, *, turn_taken: bool = False) -> None:
-        self.turn_taken = turn_taken
+        self.turn_taken: bool = turn_taken
         """Whether the owner has waited for the pace already, for the first attempt."""
-        self.sent = False
+        self.sent: bool = False
         """Whether bytes have left of which no verdict is known yet."""
 
 

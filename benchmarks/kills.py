@@ -1,8 +1,8 @@
 """A journalled run that is killed again and again: what arrives twice, what is lost.
 
-``python -m benchmarks.kills [MESSAGES] [KILLS]``. The sandbox runs in its own process and breaks one
-post in twenty. The run is killed with SIGKILL at random moments and begun again on its journal; the
-last run is left to finish. Counted at the server, with `resend` off and on.
+``python -m benchmarks.kills [MESSAGES] [KILLS]``. The sandbox runs in its own process and breaks
+one post in twenty. The run is killed with SIGKILL at random moments and begun again on its journal;
+the last run is left to finish. Counted at the server, with `resend` off and on.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ ROOT = Path(aioclicksend.__file__).parent
 LAYERS = (
     {"__main__"},
     {"cli"},
+    {"mcp"},
     {"campaign"},
     {"cluster"},
     {"delivery"},
@@ -44,7 +45,8 @@ DEPTH = {name: depth for depth, layer in enumerate(LAYERS) for name in layer}
 
 DEPENDENCIES = {"aiohttp", "yarl", "anyio", "msgspec", "aiolimiter"}
 EXTRAS = {
-    "cli": {"cyclopts", "rich"},
+    "cli": {"cyclopts", "rich", "platformdirs"},
+    "mcp": {"mcp", "mcp_types", "pydantic"},
     "campaign": {"phonenumbers", "python_calamine"},
     "cluster": {"psycopg", "procrastinate"},
     "sandbox": {"aiohttp", "pytest", "pytest_asyncio"},

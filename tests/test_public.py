@@ -1,24 +1,16 @@
-"""What the package offers, and whether its README tells the truth about it."""
+"""What the package offers."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import os
-import re
 import sys
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import aioclicksend as ac
 from aioclicksend import api
-from aioclicksend.sandbox import Sandbox
-
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
 
 PUBLIC = [
     "Accepted",
@@ -36,6 +28,7 @@ PUBLIC = [
     "HoldEvent",
     "Hooks",
     "Journal",
+    "JournalProtocol",
     "Limits",
     "MatonAuth",
     "MmsMessage",
@@ -48,6 +41,7 @@ PUBLIC = [
     "Pages",
     "Quote",
     "RateLimit",
+    "Reason",
     "Reconcile",
     "Rejected",
     "ReplyError",
@@ -60,6 +54,7 @@ PUBLIC = [
     "ServerError",
     "SmsMessage",
     "Statistics",
+    "Suppression",
     "Timeout",
     "TooManyRequests",
     "Unauthorized",
@@ -122,32 +117,3 @@ def test_every_error_of_the_package_is_a_clicksend_error() -> None:
     assert all(issubclass(it, ac.ClickSendError) for it in errors)
     assert issubclass(ac.TooManyRequests, ac.NotSentError)
     assert issubclass(ac.TooManyRequests, ac.ReplyError)
-
-
-def test_the_readme_has_code_to_run() -> None:
-    assert len(BLOCKS) >= 3
-
-
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-async def test_a_block_of_the_readme_runs(number: int, tmp_path: Path) -> None:
-    """As a reader runs it, with an account in the environment and nothing else."""
-    async with Sandbox() as sandbox:
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("CLICKSEND_", "MATON_"))
-        } | {
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-            "CLICKSEND_BASE_URL": sandbox.url,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", "-c", BLOCKS[number]),
-            cwd=tmp_path,
-            env=environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    assert sandbox.duplicates() == {}

@@ -293,8 +293,8 @@ class SmsAutomations(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.inbound = SmsInboundRules(session)
-        self.receipts = SmsReceiptRules(session)
+        self.inbound: SmsInboundRules = SmsInboundRules(session)
+        self.receipts: SmsReceiptRules = SmsReceiptRules(session)
 
 
 class VoiceAutomations(rest.Group):
@@ -302,7 +302,7 @@ class VoiceAutomations(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.receipts = VoiceReceiptRules(session)
+        self.receipts: VoiceReceiptRules = VoiceReceiptRules(session)
 
 
 class EmailAutomations(rest.Group):
@@ -310,7 +310,7 @@ class EmailAutomations(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.receipts = EmailReceiptRules(session)
+        self.receipts: EmailReceiptRules = EmailReceiptRules(session)
 
 
 class FaxAutomations(rest.Group):
@@ -318,8 +318,8 @@ class FaxAutomations(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.inbound = FaxInboundRules(session)
-        self.receipts = FaxReceiptRules(session)
+        self.inbound: FaxInboundRules = FaxInboundRules(session)
+        self.receipts: FaxReceiptRules = FaxReceiptRules(session)
 
 
 class Automations(rest.Group):
@@ -327,7 +327,7 @@ class Automations(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.sms = SmsAutomations(session)
-        self.voice = VoiceAutomations(session)
-        self.email = EmailAutomations(session)
-        self.fax = FaxAutomations(session)
+        self.sms: SmsAutomations = SmsAutomations(session)
+        self.voice: VoiceAutomations = VoiceAutomations(session)
+        self.email: EmailAutomations = EmailAutomations(session)
+        self.fax: FaxAutomations = FaxAutomations(session)

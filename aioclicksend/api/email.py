@@ -226,10 +226,10 @@ class EmailGroup(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.addresses = EmailAddresses(session)
-        self.campaigns = EmailCampaigns(session)
-        self.templates = EmailTemplates(session)
-        self.master_templates = EmailMasterTemplates(session)
+        self.addresses: EmailAddresses = EmailAddresses(session)
+        self.campaigns: EmailCampaigns = EmailCampaigns(session)
+        self.templates: EmailTemplates = EmailTemplates(session)
+        self.master_templates: EmailMasterTemplates = EmailMasterTemplates(session)
 
     @rest.post("/v3/email/send")
     async def send(self, message: EmailMessage) -> Email:

@@ -39,7 +39,7 @@ class EmailToSms(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.stripped_strings = StrippedStrings(session)
+        self.stripped_strings: StrippedStrings = StrippedStrings(session)
 
     @rest.pages("/v3/sms/email-sms")
     def walk(self, *, limit: int = 100, prefetch: int = 4) -> Pages[EmailToSmsAddress]:

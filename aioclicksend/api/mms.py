@@ -22,7 +22,7 @@ class Mms(Messages[MmsMessage, MmsRow]):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.campaigns = MmsCampaigns(session)
+        self.campaigns: MmsCampaigns = MmsCampaigns(session)
 
     async def send(self, messages: MmsMessage | Sequence[MmsMessage]) -> SendResult[MmsRow]:
         """Send up to 1000 messages with one picture in one request.

@@ -153,6 +153,6 @@ class Post(rest.Group):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.letters = Letters(session)
-        self.postcards = Postcards(session)
-        self.return_addresses = ReturnAddresses(session)
+        self.letters: Letters = Letters(session)
+        self.postcards: Postcards = Postcards(session)
+        self.return_addresses: ReturnAddresses = ReturnAddresses(session)

@@ -61,8 +61,8 @@ class Sms(Messages[SmsMessage, SmsRow]):
 
     def __init__(self, session: rest.Caller) -> None:
         super().__init__(session)
-        self.templates = SmsTemplates(session)
-        self.campaigns = SmsCampaigns(session)
+        self.templates: SmsTemplates = SmsTemplates(session)
+        self.campaigns: SmsCampaigns = SmsCampaigns(session)
 
     async def send(
         self,

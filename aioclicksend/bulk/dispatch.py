@@ -72,18 +72,20 @@ class _Fence:
         self._lifecycle = lifecycle
         self._journal = journal
         self.failure: Exception | None = None
+        self.was_passed = False
+        """Whether a byte may ever have left; the wire forgets it once a verdict is there."""
 
     async def __call__(self) -> None:
         # The cancellation of a cut arrives a step later; the byte must not leave meanwhile.
         if self._lifecycle.phase >= Phase.STOPPED:
             raise _Cut
-        if self._journal is None:
-            return
-        try:
-            self._journal.fence()
-        except Exception as error:
-            self.failure = error
-            raise
+        if self._journal is not None:
+            try:
+                self._journal.fence()
+            except Exception as error:
+                self.failure = error
+                raise
+        self.was_passed = True
 
 
 class Dispatcher:
@@ -394,7 +396,7 @@ class Dispatcher:
             else:
                 if not isinstance(error, ClickSendError):
                     log.exception("internal error while posting a batch")
-                verdict = of_error(batch, error, sent=wire.sent)
+                verdict = of_error(batch, error, sent=fence.was_passed)
         if reply is not None:
             self._learn_clock(batch, reply)
         self.posts += 1
@@ -598,7 +600,7 @@ class Dispatcher:
                 await self._record(rows, [it for _, it in entered], 0)
         self.count([it for _, it in verdicts])
         for doubt, outcome in verdicts:
-            if self._budget is not None and doubt.reserved:
+            if self._budget is not None:  # also what carries no reservation may have been charged
                 self._budget.settle([doubt.reserved], [outcome])
             doubt.sink.settle([doubt.token], [outcome])
 
@@ -613,6 +615,13 @@ class Dispatcher:
         for group in groups.values():
             self._urgent.append(batch_of(group))
         self.wake()
+
+    async def price_anew(self, batch: Batch) -> list[Decimal | None]:
+        """Return what messages may cost that are in doubt and carry no reservation."""
+        try:
+            return self._quoted(batch, (await self._channel.price(batch.body)).rows)
+        except ClickSendError:
+            return [None] * len(batch)
 
     async def taken(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of some ids that other messages of the journal hold."""

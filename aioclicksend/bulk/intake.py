@@ -117,6 +117,8 @@ class OutcomeStream:
         """Whether the reader has left: nothing more is taken in, what waits is withdrawn."""
         self.failure: BaseException | None = None
         """What the source of the messages raised."""
+        self.on_close: Callable[[], object] | None = None
+        """Called when the reader leaves: a source may be idle for ever."""
         self.room = asyncio.Semaphore(ahead)
         self._ready: deque[Sequence[Outcome] | None] = deque()
         self._changed = asyncio.Event()
@@ -185,6 +187,8 @@ class OutcomeStream:
         for _ in range(self._ready.count(None)):
             self.room.release()
         self._ready.clear()
+        if self.on_close is not None:
+            self.on_close()
 
 
 class Queue(Protocol):
@@ -453,6 +457,7 @@ class Intake:
         with anyio.CancelScope() as scope:
             # A source may be idle for ever: only a cancellation lets it hear of the end.
             forget = self._lifecycle.on_change(scope.cancel)
+            stream.on_close = scope.cancel
             try:
                 async for message in messages:
                     before, step = gathering, self._step()

@@ -305,8 +305,23 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         now = asyncio.get_running_loop().time()
         for group in group_by_batch(parts.taken_over):
             doubts, batch = self._doubts_of(group, now)
+            if self._budget is not None and not all(it.reserved for it in doubts):
+                await self._reserve_anew(self._budget, parts.dispatcher, doubts, batch)
             parts.dispatcher.track(batch)
             parts.dispatcher.reconciler.add(doubts)
+
+    async def _reserve_anew(
+        self, budget: Budget, dispatcher: Dispatcher, doubts: Sequence[Doubt], batch: Batch
+    ) -> None:
+        """Reserve for messages in doubt that were sent without a budget."""
+        for doubt, amount in zip(doubts, await dispatcher.price_anew(batch), strict=True):
+            if doubt.reserved:
+                continue
+            if amount is None:
+                budget.closed = True  # it may have cost anything
+                continue
+            doubt.reserved = amount
+            budget.committed += amount
 
     def _doubts_of(self, entries: Sequence[Entry], now: float) -> tuple[list[Doubt], Batch]:
         messages = [self._channel.thaw(it.body, it.media_file) for it in entries]

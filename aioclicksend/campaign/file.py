@@ -54,7 +54,7 @@ class File:
             self.name = self._path.name
         else:
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
-            self.name = "the input"
+            self.name = _name_of(stream)
             self._kept = _kept(stream)
             weakref.finalize(self, self._kept.close)
         try:
@@ -142,6 +142,11 @@ class File:
                     self.is_utf8 = _decodes(decoder, chunk)
         self.is_utf8 = self.is_utf8 and _decodes(decoder, b"", final=True)
         self.fingerprint = digest.hexdigest()
+
+
+def _name_of(stream: BinaryIO) -> str:
+    name = getattr(stream, "name", None)
+    return Path(name).name if isinstance(name, str) and name[:1] != "<" else "the input"
 
 
 def _kept(stream: BinaryIO) -> BinaryIO:

@@ -1,23 +1,29 @@
-"""What a campaign would do: counted row by row, and kept nowhere."""
+"""What a campaign would do, counted row by row without keeping the rows."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from ..bulk.intake import Batching
 from ..bulk.sender import RAMP
 from ..config import RateLimit
-from ..models.messages import SmsMessage
 from ..text import Segments, visible
+from .identity import Comparison, Match
 from .numbers import Phone
+from .warnings import PlanWarning
 
 K = TypeVar("K")
 
 _SHOWN = 20
 _SAMPLES = 3
+
+WANTED = frozenset({"opted out", "duplicate"})
+"""Reasons for which a row is left out on purpose: nothing about it needs to be corrected."""
 
 
 class Problem(NamedTuple):
@@ -30,6 +36,10 @@ class Problem(NamedTuple):
     column: str = ""
     value: str = ""
     """The cell."""
+    name: str = ""
+    """The recipient's name, if the list has one."""
+    written: str = ""
+    """The number as it is written in the list."""
 
     def __str__(self) -> str:
         where = f"row {self.row}, column {self.column}" if self.column else f"row {self.row}"
@@ -43,15 +53,25 @@ class Draft(NamedTuple):
     """A row that is sent, and what."""
 
     row: int
-    message: SmsMessage
+    message: Any
+    """The message, of the kind its channel sends."""
     phone: Phone
     segments: Segments
     replaced: int
     """Characters that smart encoding replaced."""
+    due: datetime | None = None
+    """When it may be sent, in UTC; None for at once."""
+    name: str = ""
+    """The recipient's name, if the list has one."""
+    written: str = ""
+    """The number as it is written in the list."""
+
+    def __repr__(self) -> str:
+        return f"Draft(row={self.row}, parts={self.segments.parts})"
 
 
 class Sample(Struct):
-    """A message as somebody would read it."""
+    """A message as its recipient would read it."""
 
     row: int
     body: str
@@ -71,7 +91,7 @@ class Price(Struct):
     rejected: dict[str, int] = {}
     """Messages the API would refuse, by its word for why."""
     is_estimate: bool = False
-    """Whether it was reckoned from a price for a part, and not told by the API."""
+    """Whether it was calculated from a given price of a part, without asking the API."""
 
 
 class Plan(Struct, kw_only=True):
@@ -82,10 +102,17 @@ class Plan(Struct, kw_only=True):
     columns: dict[str, str]
     """The column each field is taken from."""
     fingerprint: str
+    channel: str = "sms"
     offline: bool
     """Whether the account was not asked: for prices, its lists and its opt-outs."""
+    account: str = ""
+    """The user name of the account that was asked."""
     rows: int = 0
     messages: int = 0
+    """Messages that would be sent now or later; not those that earlier runs sent."""
+    comparison: Comparison = msgspec.field(default_factory=Comparison)
+    """How the list compares with the campaign's journal."""
+    warnings: list[PlanWarning] = []
     problems: dict[str, int] = {}
     """Rows that are not sent, by reason."""
     first_problems: list[Problem] = []
@@ -101,15 +128,15 @@ class Plan(Struct, kw_only=True):
     """Messages in which smart encoding replaced something."""
     countries: dict[str, int] = {}
     unassigned: int = 0
-    """Numbers that the numbering plan, as it is known, gives to nobody; they are sent."""
+    """Numbers that the numbering plan, as it is known, does not assign; they are sent."""
     guesses: dict[str, int] = {}
     """What was assumed in reading numbers, and in how many rows."""
     guessed_rows: list[int] = []
     """The first of those rows."""
     scheduled: int = 0
-    """Messages that are scheduled for the end of quiet hours."""
-    unknown_zones: int = 0
-    """Numbers whose time zone is not known; the campaign's own stands in."""
+    """Messages that are due later."""
+    first_due: datetime | None = None
+    last_due: datetime | None = None
     opt_outs: int = 0
     """Numbers known to have opted out."""
     unread_opt_outs: list[str] = []
@@ -119,7 +146,7 @@ class Plan(Struct, kw_only=True):
     samples: list[Sample] = []
     price: Price | None = None
     balance: Decimal | None = None
-    """What the account has; None if it was not asked, or recharges itself."""
+    """The account's credit; None if it was not asked, or recharges itself."""
 
     @property
     def total_parts(self) -> int:
@@ -127,14 +154,24 @@ class Plan(Struct, kw_only=True):
         return sum(parts * count for parts, count in self.parts.items())
 
     @property
+    def invalid(self) -> int:
+        """Rows that are left out because something about them is wrong."""
+        return sum(count for reason, count in self.problems.items() if reason not in WANTED)
+
+    @property
     def is_clean(self) -> bool:
-        """Whether every row is sent, the API would refuse none, and the account can pay them."""
+        """Whether every row can be sent, and the account can pay for all of them."""
         refused = self.price is not None and self.price.rejected
-        return not (self.problems or self.unread_opt_outs or refused or self.shortfall)
+        return not (self.invalid or self.unread_opt_outs or refused or self.shortfall)
+
+    @property
+    def rows_sent_before(self) -> int:
+        """Rows whose recipients got the campaign's message in an earlier run, or may have."""
+        return self.comparison.unchanged + self.comparison.changed
 
     @property
     def shortfall(self) -> Decimal:
-        """What the account lacks to pay all messages."""
+        """The credit the account lacks to pay for all messages."""
         if self.price is None or self.balance is None:
             return Decimal(0)
         return max(self.price.total - self.balance, Decimal(0))
@@ -155,14 +192,21 @@ class Plan(Struct, kw_only=True):
             return 0.0
         return max(self.requests - 1, 0) // rate_limit.requests * rate_limit.per
 
-    def add(self, it: Draft | Problem) -> None:
-        """Count a row in."""
+    def leave_out(self, it: Problem) -> None:
+        """Count a row that is not sent."""
         self.rows += 1
-        if isinstance(it, Problem):
-            _count(self.problems, it.reason)
-            if len(self.first_problems) < _SHOWN:
-                self.first_problems.append(it)
-            return
+        _count(self.problems, it.reason)
+        if len(self.first_problems) < _SHOWN:
+            self.first_problems.append(it)
+
+    def compare(self, match: Match) -> None:
+        """Count what a row is to the campaign's journal; one that was sent is not added."""
+        setattr(self.comparison, match, getattr(self.comparison, match) + 1)
+        self.rows += match.is_sent
+
+    def add(self, it: Draft) -> None:
+        """Count a row that is sent."""
+        self.rows += 1
         self.messages += 1
         segments, phone = it.segments, it.phone
         parts, countries, country = self.parts, self.countries, phone.country or "?"
@@ -178,7 +222,10 @@ class Plan(Struct, kw_only=True):
             if len(self.guessed_rows) < _SHOWN:
                 self.guessed_rows.append(it.row)
         self.unassigned += not phone.is_assigned
-        self.scheduled += it.message.schedule is not None
+        if it.due is not None:
+            self.scheduled += 1
+            self.first_due = min(self.first_due or it.due, it.due)
+            self.last_due = max(self.last_due or it.due, it.due)
         self.replaced += it.replaced > 0
         longer = segments.parts > 1 and segments.parts > max(
             (sample.parts for sample in self.samples), default=0

@@ -1,13 +1,14 @@
-"""What the journal of a campaign tells, read beside whoever writes it.
+"""The journal of a campaign, read while a run may be writing it.
 
-A journal knows messages; which campaign they are of is written into its table ``meta``, as
-``campaign.input``, ``campaign.text`` and so on. It is entered once the journal's lease is held and
-before anything is sent, and never changed.
+A journal knows messages; facts about their campaign are in its table ``meta``, as
+``campaign.text``, ``campaign.spec`` and so on. They are entered once the journal's lease is held
+and before anything is sent; later runs replace what they know anew, such as the list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -18,6 +19,7 @@ from msgspec import Struct
 from ..bulk.journal.reader import JournalReader, Line
 from ..bulk.journal.sqlite import Journal
 from ..errors import ConfigurationError
+from .identity import NEVER_SENT, Entry
 
 _PREFIX = "campaign."
 
@@ -66,15 +68,37 @@ class Record:
 
         """
         other = [name for name, value in settings.items() if self.facts.get(name, value) != value]
-        if other:
-            raise ConfigurationError(
-                f"{self.path} is the journal of a campaign with another {' and '.join(other)}: "
-                "give this one a journal of its own"
-            )
+        if not other:
+            return
+        got = sum(count for state, count in self.counts().items() if state not in NEVER_SENT)
+        what = " and ".join(other).replace("text", "text or sender")
+        raise ConfigurationError(
+            f"{self.path} is the journal of a campaign with another {what}, which {got:,} people "
+            f"got or may have got. To go on with that: aioclicksend campaign resume {self.path}. "
+            "To send this one as a campaign of its own, to those people, too: --journal with a new "
+            "name"
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield number, text and state of each message, in the order of `lines`."""
+        return map(Entry._make, self._reader.texts())
+
+    def cancelled(self) -> datetime | None:
+        """Return when the campaign was cancelled; None if it was not."""
+        at = JournalReader(self.path).meta.get(f"{_PREFIX}cancelled")
+        return datetime.fromisoformat(at) if at else None
 
     def counts(self) -> dict[str, int]:
-        """Return how many messages have each outcome."""
-        return {} if self._reader.is_empty else self._reader.counts()
+        """Return how many messages have each outcome.
+
+        A message that was never sent does not count once a corrected one of its number follows it.
+        """
+        if self._reader.is_empty:
+            return {}
+        counts = self._reader.counts()
+        if self.facts.get("unique") == "number" and counts.keys() & NEVER_SENT:
+            counts = self._reader.latest_counts()
+        return counts
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Return outcome, reason and number of what was not accepted, the most frequent first."""
@@ -105,17 +129,13 @@ class Record:
         return self._reader.lines()
 
     def enter(self, facts: Mapping[str, str]) -> None:
-        """Write facts about the campaign, unless they are there."""
-        if not self.facts:
-            self._reader.enter({_PREFIX + name: value for name, value in facts.items()})
-            self.facts = dict(facts)
+        """Write facts about the campaign, replacing those of earlier runs."""
+        self._reader.enter({_PREFIX + name: value for name, value in facts.items()})
+        self.facts.update(facts)
 
 
 def enter(path: Path, facts: Mapping[str, str]) -> Record:
-    """Write down what campaign a journal is of, unless that is there, and return what is there.
-
-    The journal must be open, so that nobody else is entering another.
-    """
+    """Write facts about the campaign of a journal, replacing those of earlier runs."""
     record = Record(path)
     record.enter(facts)
     return record
@@ -136,9 +156,9 @@ async def resolve(
         ConfigurationError: it is no journal of a campaign, or in use.
 
     """
-    Record(path)
+    channel = Record(path).facts.get("channel", "sms")
     journal = Journal(path)
-    await journal.start("sms")
+    await journal.start(channel)
     try:
         return await journal.resolve(refs, verdict)
     finally:

@@ -1,7 +1,8 @@
 """The command line: `aioclicksend`, or `python -m aioclicksend`.
 
-A family of commands is a module with an `App` of its own, listed in `FAMILIES`. Commands say what
-they found by an `Output`, and what went wrong by an exception.
+A family of commands is a module with an `App` of its own, listed in `FAMILIES` and imported when
+one of its commands runs: `--version` and shell completion wait for neither aiohttp nor the client.
+Commands print results through an `Output` and report failures by raising.
 """
 
 from __future__ import annotations
@@ -19,37 +20,33 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from ..version import __version__
-from . import (
-    account,
-    campaign,
-    cluster,
-    connections,
-    demo,
-    people,
-    receipts,
-    sandbox,
-    sms,
-    templates,
-    webhook,
-    worker,
-)
-from .errors import explain, silence_stdout
 
-FAMILIES = (
-    demo.app,
-    sandbox.app,
-    account.app,
-    sms.app,
-    campaign.app,
-    cluster.app,
-    worker.app,
-    receipts.app,
-    webhook.app,
-    people.lists,
-    people.contacts,
-    templates.app,
-    connections.app,
-)
+FAMILIES = {
+    "demo": ("demo:app", "Send 10,000 SMS that go nowhere, over a network that fails."),
+    "sandbox": ("sandbox:app", "Run a stand-in for ClickSend on this machine, and act on it."),
+    "account": ("account:app", "Show the account: balance, currency, country."),
+    "sms": ("sms:app", "SMS: send, price, history, inbound, receipts, cancel."),
+    "campaign": (
+        "campaign:app",
+        "A text to everybody on a list: plan, test, run, resume, status, report.",
+    ),
+    "cluster": ("cluster:app", "Several hosts, one account: migrate, retain, erase, outbox."),
+    "worker": ("worker:app", "Send what a database holds, with other workers; health."),
+    "receipts": ("receipts:app", "Delivery receipts: install rules, follow, report."),
+    "webhook": (
+        "webhook:app",
+        "Take pushes of receipts and replies: serve, dead-letters, replay.",
+    ),
+    "lists": ("people:lists", "Contact lists: list, create, rename, delete, remove-duplicates."),
+    "contacts": ("people:contacts", "Contacts of a list: list, add, update, delete, copy, move."),
+    "templates": ("templates:app", "Saved texts: list, create, update, delete."),
+    "connections": (
+        "connections:app",
+        "ClickSend accounts connected to Maton; needs MATON_API_KEY.",
+    ),
+    "mcp": ("mcp:app", "Serve an AI agent over stdio, within limits that no text can change."),
+}
+"""Each family of commands: where its `App` is, and its line in the help."""
 
 _HELP = """\
 Send SMS with ClickSend: never twice, never lost. See it without an account: aioclicksend demo
@@ -57,8 +54,8 @@ Send SMS with ClickSend: never twice, never lost. See it without an account: aio
 Credentials come from the environment only: CLICKSEND_USERNAME and CLICKSEND_API_KEY, or
 MATON_API_KEY (and MATON_CONNECTION_ID). CLICKSEND_BASE_URL points to another host.
 
-Exit codes: 0 all is well, 1 refused or not sent, 2 usage, 3 some outcomes are unknown,
-4 configuration or credentials, 130 interrupted.
+Exit codes: 0 all settled well, 1 refused, not sent or declined, 2 usage, 3 some outcomes are
+unknown, 4 configuration, credentials or input, 130 interrupted.
 """
 
 app = cyclopts.App(
@@ -73,30 +70,38 @@ app = cyclopts.App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for place, family in enumerate(FAMILIES):
-    family.sort_key = place
-    app.command(family)
+for place, (name, (target, line)) in enumerate(FAMILIES.items()):
+    app.command(f"{__package__}.{target}", name=name, help=line, sort_key=place)
+app.register_install_completion_command(help="Install completion for your shell, and exit.")
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # By line also into a pipe: who reads along should not wait for the end.
+            # Line-buffered into pipes, too, so that readers see lines as they are printed.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
+        if list(argv) == ["--version"]:
+            # cyclopts would import rich for this one line.
+            print(__version__)  # noqa: T201
+            return 0
         code = app(argv)
         sys.stdout.flush()
     except BrokenPipeError:
+        from .errors import silence_stdout  # noqa: PLC0415 - only commands that fail need it
+
         silence_stdout()
-        return 128 + 13  # as of any program that SIGPIPE ends
+        return 128 + 13  # as for any program that SIGPIPE ends
     except (Exception, KeyboardInterrupt) as error:
-        verdict = explain(error, argv)
-        if verdict is None:
+        from .errors import explain, print_failure  # noqa: PLC0415
+
+        failure = explain(error, argv)
+        if failure is None:
             raise
-        print(f"aioclicksend: {verdict.text}", file=sys.stderr)  # noqa: T201
-        return verdict.code
-    return code or 0
+        print_failure(failure, as_json="--json" in argv)
+        return failure.code
+    return code if isinstance(code, int) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -1,42 +1,48 @@
-"""`aioclicksend campaign`: from a spreadsheet to a report that can be trusted."""
+"""`aioclicksend campaign`: from a spreadsheet to a report."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
-from ..bulk.reconcile import Reconcile
 from ..bulk.sender import RAMP
-from ..bulk.signals import stop_on_signals
-from ..campaign import Campaign, Ending, Plan, Record, running
-from ..campaign import resolve as settle_by_hand
+from ..campaign import Campaign, CampaignError, Draft, Ending, Plan, Recipients, Record, running
+from ..campaign.number_set import NumberSet, message_hash
+from ..campaign.record import enter
+from ..campaign.writing import table_file, table_text
 from ..client import ClickSend
 from ..config import RateLimit
 from ..errors import ConfigurationError
 from ..hooks import HoldEvent, Hooks
-from . import loop
+from . import campaign_journal, loop
+from .asking import Yes, confirm, require_answer
 from .campaign_options import Money, Options, Sending, pace
 from .campaign_receipts import receipts
 from .campaign_tables import (
-    Standing,
     problems_file,
+    question,
     show_plan,
     show_standing,
     standing,
-    write_lines,
 )
-from .errors import Exit
-from .output import PLAIN, Output, Yes, confirm, console
+from .errors import Exit, Refused
+from .output import PLAIN, Output, cell, console
 from .progress import watch
+from .stopping import stop_on_ctrl_c
 
-app = App("campaign", help="A text to everybody on a list: plan, run, resume, status, report.")
+app = App(
+    "campaign", help="A text to everybody on a list: plan, test, run, resume, status, report."
+)
 
 _Input = Annotated[
     str | None,
@@ -45,10 +51,33 @@ _Input = Annotated[
     ),
 ]
 _Journal = Annotated[Path, Parameter(help="The journal of the campaign.")]
-
+_Problems = Annotated[
+    Path | None, Parameter(help="Write each row left out to a file: CSV, XLSX or JSON.")
+]
+_Strict = Annotated[bool, Parameter(help="Send nothing if the plan has a warning.")]
 
 _NO_OPTIONS = Options()
 _SENDING = Sending()
+_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One run of a campaign, as it was asked for."""
+
+    options: Options
+    journal: Path
+    sending: Sending
+    problems: Path | None
+    strict: bool
+    yes: bool
+    stdin_used: bool
+    out: Output
+
+    @property
+    def resume(self) -> str:
+        """The command that goes on with it."""
+        return f"aioclicksend campaign resume {shlex.quote(str(self.journal))}"
 
 
 @app.command
@@ -57,32 +86,43 @@ def plan(
     /,
     *,
     options: Options = _NO_OPTIONS,
-    offline: Annotated[bool, Parameter(help="Ask the account for nothing.")] = False,
+    offline: Annotated[bool, Parameter(help="Do not ask the account anything.")] = False,
     part_price: Annotated[
         Money, Parameter(help="Price of a part, for an estimate while offline.")
     ] = None,
-    problems: Annotated[Path | None, Parameter(help="Write each row left out to a CSV.")] = None,
+    journal: Annotated[
+        Path | None, Parameter(help="Compare with this journal; INPUT.campaign if absent.")
+    ] = None,
+    problems: _Problems = None,
+    strict: Annotated[bool, Parameter(help="End with 1 if there is a warning.")] = False,
     rate: Annotated[float, Parameter(help="Requests a second.", show_default=True)] = 10.0,
     out: Output = PLAIN,
 ) -> int:
-    """Show who would get what, what is wrong with the list, and what it costs. Sends nothing.
+    """Show who would get what, what may go wrong, and what it costs. Sends nothing.
 
-    Ends with 1 if a row is left out. ClickSend's own opt-out system does not apply to what is sent
-    through its API: the account's opt-out list is therefore read and obeyed here.
+    Ends with 1 if a row is left out because something is wrong with it. ClickSend's own opt-out
+    system does not apply to what is sent through its API: the account's opt-out list is therefore
+    read and obeyed here.
     """
-    campaign = options.taken(source).campaign(datetime.now(UTC))
+    chosen = options.with_input(source).with_text()
+    path = journal or (None if source == "-" else chosen.journal())
+    record = Record(path) if path is not None and path.exists() else None
+    campaign = chosen.campaign(_start_of(record))
+    recipients = _recipients(record, campaign)
 
     async def planning() -> Plan:
-        with problems_file(problems) as write:
+        with problems_file(problems, chosen.files) as write:
             if offline:
-                return await campaign.plan(part_price=part_price, on_problem=write)
+                return await campaign.plan(
+                    part_price=part_price, recipients=recipients, on_problem=write
+                )
             async with _client(out, pace(rate)) as client:
-                return await campaign.plan(client, on_problem=write)
+                return await campaign.plan(client, recipients=recipients, on_problem=write)
 
     with _patience():
         made = loop.run(planning())
-    _tell_plan(out, made, pace(rate))
-    return Exit.OK if made.is_clean else Exit.REFUSED
+    _print_plan(out, made, pace(rate))
+    return Exit.OK if made.is_clean and not (strict and made.warnings) else Exit.REFUSED
 
 
 @app.command
@@ -95,40 +135,28 @@ def run(
         Path | None, Parameter(help="Where the run is recorded; INPUT.campaign if absent.")
     ] = None,
     sending: Sending = _SENDING,
-    problems: Annotated[Path | None, Parameter(help="Write each row left out to a CSV.")] = None,
+    problems: _Problems = None,
+    strict: _Strict = False,
     yes: Yes = False,
     out: Output = PLAIN,
 ) -> int:
     """Plan a campaign, ask, and send it; everything is recorded in its journal.
 
-    Begun again with the same list and text it goes on where it stopped: nobody gets it twice.
+    Run again, it goes on where it stopped, also with a list that was corrected or extended: whoever
+    got the message does not get it again.
     """
-    told = options.taken(source)
-    path = journal or told.journal()
-    record = Record(path) if path.exists() else None
-    start = _start_of(record)
-    campaign = told.campaign(start)
-    if record is not None:
-        record.check(campaign.settings)
-
-    async def going() -> int:
-        async with _client(out, sending.rate_limit) as client:
-            with problems_file(problems) as write, _patience():
-                made = await campaign.plan(client, on_problem=write)
-            if not out.json:
-                show_plan(made, sending.rate_limit)
-            if not yes and sys.stdin.isatty():
-                confirm(f"Send {made.messages:,} messages?", yes=False)
-            facts = {
-                "spec": told.remembered(),
-                "start": start.isoformat(),
-                "messages": str(made.messages),
-                "budget": "" if sending.budget is None else str(sending.budget),
-                "left_out": msgspec.json.encode(made.problems).decode(),
-            }
-            return await _send(campaign, client, path, sending, facts=facts, out=out)
-
-    return loop.run(going())
+    chosen = options.with_input(source)
+    job = _Job(
+        options=chosen.with_text(),
+        journal=journal or chosen.journal(),
+        sending=sending,
+        problems=problems,
+        strict=strict,
+        yes=yes,
+        stdin_used=chosen.stdin_used,
+        out=out,
+    )
+    return loop.run(_go(job))
 
 
 @app.command
@@ -145,193 +173,354 @@ def resume(
         ),
     ] = None,
     sending: Sending = _SENDING,
+    problems: _Problems = None,
+    strict: _Strict = False,
+    yes: Yes = False,
     out: Output = PLAIN,
 ) -> int:
-    """Go on with a campaign: what is in doubt is looked up, what was not sent is sent."""
-    record = Record(journal)
-    if "spec" not in record.facts:
-        raise ConfigurationError(
-            f"{journal} does not tell its list and text: begin it with campaign run"
-        )
-    told = msgspec.json.decode(record.facts["spec"], type=dict)
+    """Go on with a campaign: look up what is in doubt, and send what was not sent."""
+    spec = _spec_of(Record(journal))
     if source is not None:
-        told["input"] = source
-    elif told["input"] == "-":
-        raise ValueError("the list came by standard input: give it again with --input -")
-    campaign = msgspec.convert(told, Options).campaign(_start_of(record))
-    record.check(campaign.settings)
-
-    async def going() -> int:
-        async with _client(out, sending.rate_limit) as client:
-            return await _send(campaign, client, journal, sending, facts={}, out=out)
-
-    return loop.run(going())
-
-
-@app.command
-def status(journal: _Journal, /, *, out: Output = PLAIN) -> int:
-    """Show where a campaign stands, also while it is running. Asks nothing of the account."""
-    stands = standing(journal)
-    if out.json:
-        out.document(stands)
-        return _code(stands)
-    show_standing(stands, reasons=False)
-    if stands.running:
-        out.note(f"it is being sent by {stands.running}")
-    elif stands.open:
-        out.note(f"to go on: aioclicksend campaign resume {journal}")
-    return _code(stands)
+        spec["input"] = source
+    elif spec["input"] == "-":
+        raise ValueError("the list came through standard input: give it again with --input -")
+    job = _Job(
+        options=msgspec.convert(spec, Options),
+        journal=journal,
+        sending=sending,
+        problems=problems,
+        strict=strict,
+        yes=yes,
+        stdin_used=source == "-",
+        out=out,
+    )
+    return loop.run(_go(job))
 
 
-@app.command
-def report(
-    journal: _Journal,
+@app.command(name="test")
+def send_test(
+    source: _Input = None,
     /,
     *,
+    to: Annotated[list[str], Parameter(help="Your own number, in E.164; can be repeated.")],
+    options: Options = _NO_OPTIONS,
+    count: Annotated[
+        int,
+        Parameter(
+            help="How many rows to send.", validator=validators.Number(gte=1), show_default=True
+        ),
+    ] = 1,
+    yes: Yes = False,
+    out: Output = PLAIN,
+) -> int:
+    """Send the first messages of a campaign to yourself, as its recipients would get them.
+
+    Nothing is recorded: the campaign itself sends to everybody on its list afterwards.
+    """
+    chosen = options.with_input(source)
+    campaign = chosen.with_text().campaign(_now())
+    require_answer(yes=yes, stdin_used=chosen.stdin_used)
+
+    async def testing() -> int:
+        async with _client(out, RateLimit()) as client:
+            drafts = await _first(campaign, client, count)
+            if not drafts:
+                raise CampaignError(f"{campaign.source.name}: no row can be sent")
+            messages = [
+                msgspec.structs.replace(it.message, to=number, schedule=None)
+                for it in drafts
+                for number in to
+            ]
+            group = campaign.channel.group(client)
+            if not yes:
+                quoted, account = await group.price(messages), await client.account.get()
+                money = quoted.currency.name_short if quoted.currency else ""
+                confirm(
+                    f"Send {len(messages):,} messages to {len(to):,} recipients for "
+                    f"{quoted.total_price} {money}, from account {account.username}?",
+                    yes=False,
+                )
+            sent = await group.send(messages)
+        if out.json:
+            out.document({"accepted": len(sent.accepted), "rejected": len(sent.rejected)})
+        else:
+            for row in sent.messages:
+                out.done(f"{cell(row.to)}: {cell(row.status)}")
+        return Exit.REFUSED if sent.rejected else Exit.OK
+
+    return loop.run(testing())
+
+
+@app.command
+def preview(
+    source: _Input = None,
+    /,
+    *,
+    options: Options = _NO_OPTIONS,
     csv: Annotated[
         Path | None,
         Parameter(
-            help="Write one row a recipient; - writes it to standard output.",
+            help="Write all messages to a file, CSV, XLSX or JSON; - for standard output.",
             allow_leading_hyphen=True,
         ),
     ] = None,
     out: Output = PLAIN,
 ) -> int:
-    """Show how a campaign went, with the reasons of what was not accepted."""
-    stands = standing(journal)
-    lines = Record(journal).lines()
-    if csv == Path("-"):
-        write_lines(sys.stdout, lines)
-        return _code(stands)
-    if csv is not None:
-        with csv.open("w", encoding="utf-8", newline="") as file:
-            write_lines(file, lines)
-    if out.json:
-        out.document(stands)
-    else:
-        show_standing(stands, reasons=True)
-    return _code(stands)
+    """Show the messages as their recipients would get them. Sends nothing, asks nothing.
 
-
-@app.command
-def resolve(
-    journal: _Journal,
-    /,
-    *,
-    sent: Annotated[bool, Parameter(help="They went out: count them as accepted.")] = False,
-    resend: Annotated[bool, Parameter(help="They did not: the next run sends them.")] = False,
-    reconcile: Annotated[bool, Parameter(help="Look them up in the history once more.")] = False,
-    ref: Annotated[list[str] | None, Parameter(help="Only these; can be repeated.")] = None,
-    settle: Annotated[float, Parameter(help="Seconds to look for.", show_default=True)] = 5.0,
-    yes: Yes = False,
-    out: Output = PLAIN,
-) -> int:
-    """Decide on messages whose outcome is unknown.
-
-    Whether they went out can be seen on the dashboard, or asked of a recipient.
+    The account is not asked: its own opt-outs are not left out here, but they are in a run.
     """
-    if [sent, resend, reconcile].count(True) != 1:
-        raise ValueError("give one of --sent, --resend and --reconcile")
-    if reconcile:
-        loop.run(_look_up(journal, settle, out))
-    else:
-        if resend:
-            confirm("Send them again? Whoever has got one gets it twice.", yes=yes)
-        count = loop.run(settle_by_hand(journal, "sent" if sent else "resend", ref))
-        out.note(f"{count:,} messages decided on")
-    return status(journal, out=out)
+    chosen = options.with_input(source).with_text()
+    campaign = chosen.campaign(_now())
+    heading = ("row", "name", "to", "country", "parts", "due", "text")
+
+    async def showing(write: Any, limit: int | None = None) -> None:
+        count = 0
+        async with aclosing(campaign.rows(None)) as rows:
+            async for it in rows:
+                if not isinstance(it, Draft):
+                    continue
+                due = "" if it.due is None else f"{it.due:%Y-%m-%d %H:%M}Z"
+                country, parts = it.phone.country, it.segments.parts
+                write((it.row, it.name, it.message.to, country, parts, due, it.message.body))
+                count += 1
+                if count == limit:
+                    break
+
+    with _preview_target(csv, heading, chosen, out) as (write, limit):
+        loop.run(showing(write, limit))
+    return Exit.OK
 
 
 app.command(receipts)
+for command in campaign_journal.COMMANDS:
+    app.command(command)
+app.command(campaign_journal.list_campaigns, name="list")
 
 
-async def _look_up(journal: Path, settle: float, out: Output) -> None:
-    Record(journal)
-    async with (
-        _client(out, RateLimit()) as client,
-        client.sms.bulk(journal=journal, reconcile=Reconcile(settle=settle)) as bulk,
-        stop_on_signals(bulk),
-    ):
-        await bulk.flush()
+async def _go(job: _Job) -> int:
+    """Plan, ask, and send a campaign that is new or goes on."""
+    _ = job.sending.breaker  # a wrong share is an error before anything is asked
+    record = Record(job.journal) if job.journal.exists() else None
+    campaign = job.options.campaign(_start_of(record), frozen=True)
+    if record is not None:
+        record.check(campaign.settings)
+        campaign_journal.check_not_cancelled(record)
+    agreed = NumberSet() if job.options.list_id is not None else None
+    async with _client(job.out, job.sending.rate_limit) as client:
+        recipients = _recipients(record, campaign)
+        inputs = [*job.options.files, str(job.journal)]
+        with problems_file(job.problems, inputs) as write, _patience():
+            made = await campaign.plan(
+                client,
+                recipients=recipients,
+                on_problem=write,
+                on_message=None if agreed is None else lambda it: agreed.add(_hash(it)),
+            )
+        if not job.out.json:
+            show_plan(made, job.sending.rate_limit)
+        _check_opt_outs(job, made)
+        if record is not None and _is_complete(job, made):
+            return _print_complete(job, record)
+        _check_warnings(job, made)
+        if not job.yes and made.messages:
+            require_answer(yes=False, stdin_used=job.stdin_used)
+            confirm(question(made), yes=False)
+            job.options.check_unchanged(campaign.fingerprint)
+        return await _send(job, campaign, client, made, agreed)
 
 
 async def _send(
-    campaign: Campaign,
-    client: ClickSend,
-    journal: Path,
-    sending: Sending,
-    *,
-    facts: dict[str, str],
-    out: Output,
+    job: _Job, campaign: Campaign, client: ClickSend, made: Plan, agreed: NumberSet | None
 ) -> int:
+    start = campaign.clock() if not job.journal.exists() else _start_of(Record(job.journal))
+    before = standing(job.journal) if job.journal.exists() else None
+    budget = _budget(job)
+    settled = before.accepted + before.rejected if before else 0
+    facts = {
+        "spec": job.options.remembered(),
+        "start": start.replace(microsecond=0).isoformat(),
+        "messages": str(made.messages + made.rows_sent_before + made.comparison.gone),
+        "budget": "" if budget is None else str(budget),
+        "left_out": msgspec.json.encode(made.problems).decode(),
+    }
     async with running(
         campaign,
         client,
-        journal,
+        job.journal,
         facts=facts,
-        budget=_budget(sending, journal),
-        reconcile=sending.reconcile,
-        ramp=None if sending.no_ramp else RAMP,
-    ) as run:
-        before = standing(journal)
-        settled = before.accepted + before.rejected
-        async with stop_on_signals(run.bulk), watch(run.bulk, (before.messages or 0) - settled):
-            ending = await run.send()
-    return _tell_ending(journal, ending, out)
+        budget=budget,
+        reconcile=job.sending.reconcile,
+        ramp=None if job.sending.no_ramp else RAMP,
+        agreed=None if agreed is None else lambda it: _hash(it) in agreed,
+        store=job.sending.store,
+        breaker=job.sending.breaker,
+    ) as sending:
+        left = max(int(facts["messages"]) - settled, 0)
+        async with (
+            stop_on_ctrl_c(sending, job.out.note, job.resume),
+            watch(sending.bulk, left, job.out, lambda: sending.waits_for),
+        ):
+            ending = await sending.send()
+    if ending.is_whole:
+        enter(job.journal, {"ended": _now().isoformat()})
+    return _print_ending(job, ending)
 
 
-def _budget(sending: Sending, journal: Path) -> Decimal | None:
-    """Return the budget told now, or else when the campaign was begun."""
-    if sending.budget is not None or not journal.exists():
-        return sending.budget
-    told = Record(journal).facts.get("budget")
-    return Decimal(told) if told else None
+def _check_opt_outs(job: _Job, made: Plan) -> None:
+    """Refuse to send while an opt-out cannot be read: it may be of someone on the list."""
+    if made.unread_opt_outs and not job.options.ignore_unread_opt_outs:
+        more = len(made.unread_opt_outs) - 1
+        raise CampaignError(
+            f"opt-outs: no number in {made.unread_opt_outs[0]}"
+            + (f" and {more:,} more" if more else "")
+            + "; nothing was sent. Correct them, or add --ignore-unread-opt-outs"
+        )
 
 
-def _tell_ending(journal: Path, ending: Ending, out: Output) -> int:
-    told, stands = ending.report, standing(journal)
-    if set(told.reasons) == {"budget"} and not stands.accepted and not stands.rejected:
+def _check_warnings(job: _Job, made: Plan) -> None:
+    if job.strict and made.warnings:
+        codes = ", ".join(dict.fromkeys(it.code for it in made.warnings))
+        raise Refused(f"--strict: nothing was sent, because of {codes}")
+    budget = _budget(job)
+    needed = made.price.total if made.price else Decimal(0)
+    needed = needed if budget is None else min(needed, budget)
+    if made.balance is not None and needed > made.balance and not job.yes:
+        raise Refused(
+            f"the account has {made.balance} where {needed} is needed: nothing was sent. Add "
+            "credit, or send as far as it goes with --yes"
+        )
+
+
+def _is_complete(job: _Job, made: Plan) -> bool:
+    stands = standing(job.journal)
+    doubtful = stands.in_doubt or (stands.unknown and job.sending.resend_unknown)
+    return not made.messages and not doubtful
+
+
+def _print_complete(job: _Job, record: Record) -> int:
+    stands = standing(job.journal)
+    when = record.facts.get("ended") or record.facts.get("start", "")
+    date = f"{datetime.fromisoformat(when):%Y-%m-%d %H:%M} UTC" if when else "an earlier run"
+    if job.out.json:
+        job.out.document(stands)
+    else:
+        show_standing(stands, reasons=True)
+    job.out.note(
+        f"complete since {date}: everybody on the list was sent this already, so nothing was sent. "
+        "To send it again, to the same people, give another --journal"
+    )
+    return campaign_journal.code_of(stands)
+
+
+def _budget(job: _Job) -> Decimal | None:
+    """Return the budget as given now, or else when the campaign was begun."""
+    if job.sending.budget is not None or not job.journal.exists():
+        return job.sending.budget
+    remembered = Record(job.journal).facts.get("budget")
+    return Decimal(remembered) if remembered else None
+
+
+def _print_ending(job: _Job, ending: Ending) -> int:
+    stands = standing(job.journal)
+    if set(ending.report.reasons) == {"budget"} and not stands.accepted and not stands.rejected:
         raise ValueError(
             "--budget is below the price of the first message; nothing was sent. The journal "
             "remembers it: give a larger one"
         )
-    if out.json:
-        out.document(stands)
+    if job.out.json:
+        job.out.document(stands)
     else:
         show_standing(stands, reasons=True)
+    if ending.is_cancelled:
+        job.out.note("the campaign was cancelled")
+        return Exit.REFUSED
     if ending.waiting:
-        out.note(f"{ending.waiting:,} rows wait for the end of quiet hours where they would go")
+        job.out.note(f"{ending.waiting:,} messages are due later")
+    if stands.unknown:
+        job.out.note(f"to decide on what is unknown: aioclicksend campaign resolve {job.journal}")
     if stands.open or ending.waiting:
-        out.note(f"to go on: aioclicksend campaign resume {journal}")
-    return _code(stands) if ending.is_whole else Exit.INTERRUPTED
+        job.out.note(f"to go on: {job.resume}")
+    return campaign_journal.code_of(stands) if ending.is_whole else Exit.INTERRUPTED
+
+
+async def _first(campaign: Campaign, client: ClickSend, count: int) -> list[Draft]:
+    drafts: list[Draft] = []
+    async with aclosing(campaign.rows(client)) as rows:
+        async for it in rows:
+            if isinstance(it, Draft):
+                drafts.append(it)
+            if len(drafts) == count:
+                break
+    return drafts
+
+
+@contextmanager
+def _preview_target(
+    csv: Path | None, heading: tuple[str, ...], chosen: Options, out: Output
+) -> Iterator[tuple[Any, int | None]]:
+    """Yield what writes previewed messages, and how many there is room for."""
+    if csv == Path("-"):
+        with table_text(sys.stdout, heading) as write:
+            yield write, None
+    elif csv is not None:
+        with table_file(csv, heading, chosen.files) as write:
+            yield write, None
+    elif out.json:
+        yield lambda row: out.document(dict(zip(heading, row, strict=True))), None
+    else:
+        rows: list[tuple[Any, ...]] = []
+        yield rows.append, _SHOWN
+        out.table(heading, rows)
+        if len(rows) == _SHOWN:
+            out.note(f"the first {_SHOWN}; --csv FILE writes all")
 
 
 def _patience() -> AbstractContextManager[object]:
     return console(sys.stderr).status("reading the list …")
 
 
-def _code(stands: Standing) -> int:
-    if stands.unknown or stands.in_doubt:
-        return Exit.UNKNOWN
-    return Exit.REFUSED if stands.rejected or stands.open else Exit.OK
+def _recipients(record: Record | None, campaign: Campaign) -> Recipients | None:
+    """Return who is in the journal, if it is one of this campaign."""
+    if record is None or any(
+        record.facts.get(name, value) != value for name, value in campaign.settings.items()
+    ):
+        return None
+    return Recipients(record.entries(), by_message=campaign.by_message)
 
 
-def _tell_plan(out: Output, made: Plan, rate: RateLimit | None) -> None:
+def _print_plan(out: Output, made: Plan, rate: RateLimit | None) -> None:
     if not out.json:
         show_plan(made, rate)
         return
-    told = msgspec.to_builtins(made, enc_hook=str, builtin_types=(Decimal,))
-    out.document(told | {"requests": made.requests, "seconds": made.seconds(rate)})
+    whole = msgspec.to_builtins(made, enc_hook=str, builtin_types=(Decimal,))
+    out.document(whole | {"requests": made.requests, "seconds": made.seconds(rate)})
+
+
+def _spec_of(record: Record) -> dict[str, Any]:
+    if "spec" not in record.facts:
+        raise ConfigurationError(
+            f"{record.path} does not name its list and text: begin it with campaign run"
+        )
+    return msgspec.json.decode(record.facts["spec"], type=dict[str, Any])
 
 
 def _start_of(record: Record | None) -> datetime:
-    told = record.facts.get("start") if record is not None else None
-    return datetime.fromisoformat(told) if told else datetime.now(UTC).replace(microsecond=0)
+    start = record.facts.get("start") if record is not None else None
+    return datetime.fromisoformat(start) if start else _now()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _hash(draft: Draft) -> int:
+    return message_hash(draft.message.to or "", draft.message.body)
 
 
 def _client(out: Output, rate: RateLimit | None) -> ClickSend:
-    def tell_hold(event: HoldEvent) -> None:
+    def note_hold(event: HoldEvent) -> None:
         if event.seconds >= 1:
             out.note(f"the server asks for a pause of {event.seconds:.0f} s")
 
-    return ClickSend(rate_limit=rate, hooks=Hooks(on_hold=tell_hold))
+    return ClickSend(rate_limit=rate, hooks=Hooks(on_hold=note_hold))

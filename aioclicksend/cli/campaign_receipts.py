@@ -1,4 +1,4 @@
-"""`aioclicksend campaign receipts`: what of a campaign reached its recipients."""
+"""`aioclicksend campaign receipts`: which messages of a campaign were delivered."""
 
 from __future__ import annotations
 

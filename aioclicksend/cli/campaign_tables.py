@@ -1,8 +1,7 @@
-"""What `aioclicksend campaign` shows: plans, and where a campaign stands."""
+"""What `aioclicksend campaign` prints: plans, the question, and where a campaign stands."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,7 +14,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..campaign import Delivery, Line, Plan, Problem, Record
+from ..campaign import Delivery, Plan, PlanWarning, Record
+from ..campaign.plan import WANTED
+from ..campaign.writing import table_file
 from ..config import RateLimit
 from .output import cell, grid, show
 
@@ -30,23 +31,27 @@ class Standing(Struct, kw_only=True):
 
     journal: str
     messages: int | None
-    """How many its plan counted; None if that is not known."""
+    """How many there are in all its runs; None if that is not known."""
     refused: dict[str, int]
-    """Rows the plan left out, by reason."""
+    """Rows its last plan left out, by reason."""
+    invalid: int = 0
+    """Those of them that are wrong, not just opted out or repeated."""
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
     in_doubt: int = 0
     not_sent: int = 0
-    """What the next run sends again: not sent, held, and entered without being sent."""
+    """What the next run sends: not sent, held, and entered without being sent."""
     unread: int = 0
-    """Messages that no run came to yet."""
+    """Messages that no run has reached yet."""
     delivery: Delivery | None = None
-    """What became of the accepted ones; None if nobody followed the receipts."""
+    """Receipts of the accepted ones; None if receipts were not followed."""
     parts: int = 0
     spent: Decimal = Decimal(0)
     running: str | None = None
-    """Who is sending now."""
+    """The process that is sending now."""
+    cancelled: str | None = None
+    """When the campaign was cancelled (UTC)."""
     reasons: dict[str, int] = {}
 
     @property
@@ -61,11 +66,14 @@ def standing(journal: Path) -> Standing:
     counts, facts = record.counts(), record.facts
     messages = int(facts["messages"]) if "messages" in facts else None
     reasons = {f"{state}: {reason}": count for state, reason, count in record.reasons()}
+    refused = msgspec.json.decode(facts.get("left_out", "{}"), type=dict[str, int])
+    cancelled = record.cancelled()
     reasons |= {f"failed: {reason}": count for reason, count in record.failures()}
     return Standing(
         journal=str(record.path),
         messages=messages,
-        refused=msgspec.json.decode(facts.get("left_out", "{}"), type=dict[str, int]),
+        refused=refused,
+        invalid=sum(count for reason, count in refused.items() if reason not in WANTED),
         accepted=counts.get("accepted", 0),
         rejected=counts.get("rejected", 0),
         unknown=counts.get("unknown", 0),
@@ -76,6 +84,7 @@ def standing(journal: Path) -> Standing:
         parts=record.parts(),
         spent=record.spent(),
         running=record.runner(),
+        cancelled=None if cancelled is None else f"{cancelled:%Y-%m-%d %H:%M}",
         reasons=reasons,
     )
 
@@ -99,6 +108,38 @@ def show_plan(plan: Plan, rate: RateLimit | None) -> None:
         if more:
             lines.append(Text(f"and {more:,} more: --problems FILE lists them all"))
         show("", *lines)
+    if plan.warnings:
+        show("", *_warnings(plan.warnings))
+
+
+def question(plan: Plan) -> str:
+    """Return the question before a campaign is sent: how many, to whom, price and account."""
+    what = {"sms": "message", "mms": "MMS", "voice": "call"}[plan.channel]
+    price = ""
+    if plan.price is not None:
+        price = f" for {_money(plan.price.total)} {plan.price.currency or ''}".rstrip()
+    when = ""
+    if plan.first_due is not None:
+        count = f"{plan.scheduled:,} of them" if plan.scheduled < plan.messages else "all"
+        when = f", {count} from {plan.first_due:%Y-%m-%d %H:%M} UTC on"
+    again = ""
+    if plan.rows_sent_before:
+        again = f" ({plan.rows_sent_before:,} got it before and do not get it again)"
+    return (
+        f"Send {_counted(plan.messages, what)} to {_counted(plan.messages, 'recipient')}{price}, "
+        f"from account {cell(plan.account)}{when}{again}?"
+    )
+
+
+def _warnings(warnings: Iterable[PlanWarning]) -> Iterator[Text]:
+    for it in warnings:
+        line = Text()
+        line.append(f"warning {it.code}", style="bold yellow")
+        rows = f" rows {', '.join(map(str, it.first_rows[:_PROBLEMS]))}" if it.first_rows else ""
+        more = " …" if len(it.first_rows) > _PROBLEMS else ""
+        line.append(f" ({_counted(it.rows, 'message')}{':' if rows else ''}{rows}{more})")
+        line.append(cell(f": {it.text}; {it.action}"))
+        yield line
 
 
 def show_standing(stands: Standing, *, reasons: bool) -> None:
@@ -135,26 +176,13 @@ def show_standing(stands: Standing, *, reasons: bool) -> None:
 
 
 @contextmanager
-def problems_file(path: Path | None) -> Iterator[Any]:
-    """Open a CSV file for problems and yield what writes one; None writes nothing."""
+def problems_file(path: Path | None, inputs: Iterable[str | None]) -> Iterator[Any]:
+    """Open a file for problems and yield what writes one; None writes nothing."""
     if path is None:
         yield lambda _: None
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("row", "column", "value", "reason", "detail"))
-
-        def write(it: Problem) -> None:
-            table.writerow((it.row, it.column, _harmless(it.value), it.reason, it.detail))
-
-        yield write
-
-
-def write_lines(file: Any, lines: Iterable[Line]) -> None:
-    """Write one row a recipient as CSV."""
-    table = csv.writer(file)
-    table.writerow(Line._fields)
-    table.writerows(lines)
+    with table_file(path, ("row", "column", "value", "reason", "detail"), inputs) as write:
+        yield lambda it: write((it.row, it.column, it.value, it.reason, it.detail))
 
 
 def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
@@ -162,22 +190,19 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
     yield "columns", ", ".join(f"{field}: {column}" for field, column in plan.columns.items())
     yield "rows", f"{plan.rows:,}"
     yield "to be sent", f"{plan.messages:,} messages, {plan.total_parts:,} parts"
+    yield from _comparison(plan)
     if plan.problems:
         yield "left out", _counts(plan.problems)
     if len(plan.parts) > 1:
         parts = {f"of {parts}": count for parts, count in sorted(plan.parts.items())}
         yield "by parts", _counts(parts)
     yield "countries", _counts(_most(plan.countries, _COUNTRIES))
-    if plan.unicode:
-        characters = _counts(_most(plan.forced_by, _CHARACTERS))
-        yield "Unicode", f"{plan.unicode:,} messages, for {characters}"
-        yield "", f"it costs {plan.cost_of_unicode:,} parts more than GSM-7 would"
-    if plan.replaced:
-        yield "smart encoding", f"{plan.replaced:,} messages"
-    if plan.scheduled:
-        yield "scheduled", f"{plan.scheduled:,} for the end of quiet hours"
-    if plan.unknown_zones:
-        yield "unknown zone", f"{plan.unknown_zones:,}, taken for --zone"
+    yield from _characters(plan)
+    if plan.first_due is not None and plan.last_due is not None:
+        span = f"{plan.first_due:%Y-%m-%d %H:%M} UTC"
+        if plan.last_due != plan.first_due:
+            span += f" to {plan.last_due:%Y-%m-%d %H:%M} UTC"
+        yield "due later", f"{plan.scheduled:,}, {span}"
     if plan.unassigned:
         yield "unassigned", f"{plan.unassigned:,} numbers that should not exist"
     if plan.guesses:
@@ -191,9 +216,39 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
         more = len(plan.unread_opt_outs) - 1
         yield "", f"no number: {plan.unread_opt_outs[0]}" + (f" and {more:,} more" if more else "")
     yield from _price(plan)
+    if plan.account:
+        yield "account", plan.account
     pace = f" at {rate.requests / rate.per:g} a second" if rate is not None else ""
     seconds = plan.seconds(rate)
     yield "time", f"{plan.requests:,} requests{pace}: at least {seconds:.0f} s"
+
+
+def _characters(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield what the characters of the texts cost."""
+    if plan.unicode:
+        characters = _counts(_most(plan.forced_by, _CHARACTERS))
+        yield "Unicode", f"{plan.unicode:,} messages, for {characters}"
+        yield "", f"it costs {plan.cost_of_unicode:,} parts more than GSM-7 would"
+    if plan.replaced:
+        yield "smart encoding", f"{plan.replaced:,} messages"
+
+
+def _comparison(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield how the list compares with the campaign's journal, where there is one."""
+    it = plan.comparison
+    parts = {
+        "new": it.new,
+        "not sent before": it.unsent,
+        "corrected before they were sent": it.corrected,
+        "sent before, unchanged": it.unchanged,
+        "sent before, changed since (not sent again)": it.changed,
+        "sent before, gone from the list": it.gone,
+    }
+    if sum(parts.values()) > it.new:
+        yield (
+            "in the journal",
+            ", ".join(f"{name} {count:,}" for name, count in parts.items() if count),
+        )
 
 
 def _price(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -210,6 +265,10 @@ def _price(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.shortfall:
         has, lacks = _money(plan.balance or Decimal(0)), _money(plan.shortfall)
         yield "", f"the account has {has}: {lacks} too little, the run would be held there"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 or what == "MMS" else f"{count:,} {what}s"
 
 
 def _money(amount: Decimal) -> str:
@@ -233,8 +292,3 @@ def _table(*titles: str) -> Table:
     for title in titles:
         table.add_column(title, overflow="fold")
     return table
-
-
-def _harmless(value: str) -> str:
-    """Return a cell that a spreadsheet does not take for a formula."""
-    return f"'{value}" if value.startswith(("=", "@", "-", "\t", "\r")) else value

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from .output import PLAIN, Column, Output, Yes, confirm
+from .asking import Yes, confirm
+from .output import PLAIN, Column, Output
 
 app = App("connections", help="ClickSend accounts connected to Maton; needs MATON_API_KEY.")
 

@@ -23,9 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..bulk.intake import Batching
-from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from ..bulk.outcome import Accepted, NotSent, Outcome, Quote, Rejected, Unknown
 from ..bulk.reconcile import Reconcile
-from ..bulk.outcome import Quote
 from ..client import ClickSend
 from ..config import BasicAuth, RateLimit, Timeout
 from ..sandbox import Arrival, Fault, Sandbox

@@ -1,8 +1,9 @@
-"""What a command that failed ends with: one clear line on stderr, and an exit code."""
+"""How failed commands end: one line on stderr, as JSON with `--json`, and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ import cyclopts
 from ..errors import (
     ClickSendError,
     ConfigurationError,
+    NotSentError,
     Unauthorized,
     UnknownOutcomeError,
 )
@@ -36,50 +38,83 @@ class Exit(IntEnum):
 
 
 class Declined(Exception):
-    """Somebody was asked and said no."""
+    """The question was answered with no."""
 
 
-class Verdict(NamedTuple):
-    """What to say and how to exit."""
+class Refused(Exception):
+    """Nothing was done, for a reason the user can change."""
+
+
+class Changed(Exception):
+    """What was agreed to is not what would be sent now; nothing was sent."""
+
+
+class Failure(NamedTuple):
+    """Exit code, line on stderr, and a stable code for programs."""
 
     code: int
     text: str
+    name: str
 
 
-def explain(error: BaseException, argv: Sequence[str]) -> Verdict | None:
-    """Return what an error means to who typed the command; None if it is a bug of ours."""
+def explain(error: BaseException, argv: Sequence[str]) -> Failure | None:
+    """Return how a command ends that raised an error; None if the error is a bug."""
+    kind = next((kind for kind in _KINDS if isinstance(error, kind)), None)
+    if kind is None:
+        return None
+    code, name = _KINDS[kind]
     match error:
         case KeyboardInterrupt():
-            return Verdict(Exit.INTERRUPTED, "interrupted")
+            text = "interrupted"
         case Declined():
-            return Verdict(Exit.REFUSED, "nothing was done")
+            text = "nothing was done"
         case cyclopts.CycloptsError():
-            return Verdict(Exit.USAGE, f"{_usage(error, argv)} (see --help)")
-        case ConfigurationError():
-            return Verdict(Exit.CONFIGURATION, str(error))
+            text = f"{_usage(error, argv)} (see --help)"
         case Unauthorized():
-            hint = "check the credentials in the environment"
-            return Verdict(Exit.CONFIGURATION, f"{error} ({hint})")
+            text = f"{error} (check the credentials in the environment)"
         case UnknownOutcomeError():
-            return Verdict(Exit.UNKNOWN, f"{error}{how_to_look_up(error.refs)}")
-        case ClickSendError():
-            return Verdict(Exit.REFUSED, str(error))
-        case OSError() | ValueError():
-            return Verdict(Exit.USAGE, str(error))
+            text = f"{error}{how_to_look_up(error.refs)}"
         case _:
-            return None
+            text = str(error)
+    return Failure(code, text, name)
+
+
+_KINDS: dict[type[BaseException], tuple[Exit, str]] = {
+    KeyboardInterrupt: (Exit.INTERRUPTED, "interrupted"),
+    Declined: (Exit.REFUSED, "declined"),
+    Refused: (Exit.REFUSED, "refused"),
+    Changed: (Exit.CONFIGURATION, "changed"),
+    cyclopts.CycloptsError: (Exit.USAGE, "usage"),
+    ConfigurationError: (Exit.CONFIGURATION, "configuration"),
+    Unauthorized: (Exit.CONFIGURATION, "unauthorized"),
+    UnknownOutcomeError: (Exit.UNKNOWN, "unknown_outcome"),
+    NotSentError: (Exit.REFUSED, "not_sent"),
+    ClickSendError: (Exit.REFUSED, "refused_by_server"),
+    OSError: (Exit.USAGE, "usage"),
+    ValueError: (Exit.USAGE, "usage"),
+}
+"""How errors end a command; the first kind that an error is of counts."""
+
+
+def print_failure(failure: Failure, *, as_json: bool) -> None:
+    """Print a failure on stderr, for people or for programs."""
+    if as_json:
+        line = json.dumps({"error": {"code": failure.name, "message": failure.text}})
+    else:
+        line = f"aioclicksend: {failure.text}"
+    print(line, file=sys.stderr)  # noqa: T201
 
 
 def silence_stdout() -> None:
-    """Let go of a pipe whose reader has left, so that Python does not complain at its exit."""
+    """Close a pipe whose reader has gone, so that Python prints no error at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def how_to_look_up(refs: Sequence[str]) -> str:
-    """Return how to find out about messages whose fate is unknown."""
+    """Return how to look up messages whose outcome is unknown."""
     if not refs:
-        return "; look before you try again"
+        return "; look before you send again"
     more = f" and {len(refs) - _REFS} more" if len(refs) > _REFS else ""
     options = " ".join(f"--ref {shlex.quote(ref)}" for ref in refs[:_REFS])
     return (
@@ -96,8 +131,8 @@ def _usage(error: cyclopts.CycloptsError, argv: Sequence[str]) -> str:
         case cyclopts.CoercionError(msg=None, argument=argument, target_type=kind):
             return f"{_name_of(argument)}: must be {_form_of(kind)}"
         case cyclopts.ValidationError(argument=argument) if error.exception_message:
-            told = error.exception_message.rstrip(".")
-            return f"{_name_of(argument)}: {told[0].lower()}{told[1:]}"
+            text = error.exception_message.rstrip(".")
+            return f"{_name_of(argument)}: {text[0].lower()}{text[1:]}"
     text = " ".join(str(error).split()).rstrip(".")
     for typed in argv:
         name, _, value = typed.partition("=")

@@ -1,10 +1,9 @@
-"""What commands print: tables for people, JSON for machines, and all the rest on stderr."""
+"""What commands print: tables for people, JSON for programs, everything else on stderr."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from ..models.base import Currency
 from ..pages import Pages
 from ..printable import printable
 from . import loop
-from .errors import Declined
 
 T = TypeVar("T")
 
@@ -48,15 +46,18 @@ class Column(NamedTuple):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Output:
-    """How a command tells what it found. It is a parameter of every command, as ``--json``."""
+    """How a command prints its result. A parameter of every command, as ``--json``."""
 
-    json: Annotated[bool, Parameter(help="Print JSON: a document, or a line for each row.")] = False
+    json: Annotated[
+        bool,
+        Parameter(help="Print JSON: a document, or a line for each row; errors, too."),
+    ] = False
 
     def ask(self, call: Callable[[ClickSend], Awaitable[T]]) -> T:
-        """Run one call with a client that is set up by the environment."""
+        """Run one call with a client configured by the environment."""
 
         async def asking() -> T:
-            hooks = Hooks(on_retry=self._tell_retry, on_hold=self._tell_hold)
+            hooks = Hooks(on_retry=self._note_retry, on_hold=self._note_hold)
             async with ClickSend(hooks=hooks) as client:
                 return await call(client)
 
@@ -69,9 +70,9 @@ class Output:
         limit: int | None,
         keep: Callable[[T], bool] = lambda _row: True,
     ) -> None:
-        """Print the rows of a walk that are to be kept, up to `limit`."""
+        """Print the rows of a walk that `keep` accepts, up to `limit`."""
 
-        async def each(client: ClickSend, take: Callable[[T], object]) -> None:
+        async def each(client: ClickSend, take: Callable[[T], object]) -> int:
             count = 0
             async for row in pages(client):
                 if keep(row):
@@ -79,9 +80,11 @@ class Output:
                     count += 1
                 if count == limit:
                     break
+            return count
 
         if self.json:
-            self.ask(lambda client: each(client, self.document))
+            if not self.ask(lambda client: each(client, self.document)):
+                write("[]")
             return
         kept: list[T] = []
         with console(sys.stderr).status("reading …"):
@@ -89,12 +92,14 @@ class Output:
         self._table(kept, columns)
 
     def rows(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
-        """Print a list that is there as a whole."""
+        """Print a complete list; as JSON a line for each row, and ``[]`` if there is none."""
         if not self.json:
             self._table(rows, columns)
             return
         for row in rows:
             self.document(row)
+        if not rows:
+            write("[]")
 
     def one(self, thing: object, columns: Sequence[Column]) -> None:
         """Print one thing: all of it as JSON, or some of its attributes."""
@@ -108,20 +113,29 @@ class Output:
         show(table)
 
     def done(self, text: str, **facts: object) -> None:
-        """Say that something was done; the facts are for machines."""
+        """Print that something was done; `facts` are its JSON."""
         if self.json:
             self.document(facts)
         else:
             write(text)
 
     def note(self, text: str) -> None:
-        """Say something beside the result."""
+        """Print a remark on stderr."""
         print(text, file=sys.stderr)  # noqa: T201
 
     def document(self, thing: object) -> None:
-        """Print something for machines."""
-        # In ASCII, so that it stays JSON whatever the encoding of stdout.
+        """Print JSON in one line."""
+        # ASCII stays valid JSON in any encoding of stdout.
         write(json.dumps(msgspec.to_builtins(thing)))
+
+    def table(self, heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Print rows of cells as a table."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        for title in heading:
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell(it)) for it in row))
+        show(table)
 
     def _table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
         if not rows:
@@ -136,11 +150,11 @@ class Output:
             table.add_row(*(Text(cell(getattr(row, column.attribute))) for column in shown))
         show(table)
 
-    def _tell_retry(self, event: RetryEvent) -> None:
+    def _note_retry(self, event: RetryEvent) -> None:
         self.note(f"{event.reason}: trying again in {event.delay:.1f} s")
 
-    def _tell_hold(self, event: HoldEvent) -> None:
-        if not event.everything:  # else it is a retry, which tells of itself
+    def _note_hold(self, event: HoldEvent) -> None:
+        if not event.everything:  # else it is a retry, which has a note of its own
             self.note(f"the server asks for a pause of {event.seconds:.0f} s")
 
 
@@ -156,7 +170,7 @@ def grid() -> Table:
 
 
 def console(file: TextIO) -> Console:
-    """Return a console that writes to a stream and takes what it is given literally."""
+    """Return a console that prints text literally, without markup."""
     made = Console(file=file, markup=False, highlight=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _UNLIMITED
@@ -166,22 +180,22 @@ def console(file: TextIO) -> Console:
 def show(*renderables: object) -> None:
     """Print tables and texts to stdout."""
     out = console(sys.stdout)
-    # rich would end the program by itself if the pipe broke.
+    # rich ends the program itself when a pipe breaks; captured, the error reaches our exit code.
     with out.capture() as captured:
         for renderable in renderables:
             out.print(renderable)
-    # Cells are padded, which is of no use at the end of a line.
+    # Without the padding of last cells.
     sys.stdout.write("\n".join(map(str.rstrip, captured.get().split("\n"))))
 
 
 def write(line: str) -> None:
-    """Print one line to stdout at once."""
+    """Print one line to stdout and flush."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def cell(value: object) -> str:
-    """Return a value as people read it, without what could steer their terminal."""
+    """Return a value as text, without characters that could control a terminal."""
     match value:
         case None:
             return ""
@@ -195,37 +209,6 @@ def cell(value: object) -> str:
             return printable(value)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Return if something irrevocable is wanted.
-
-    Raises:
-        ValueError: there is nobody to ask.
-        Declined: the answer is no.
-
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ValueError("this cannot be undone: without a terminal it needs --yes")
-    print(f"{question} This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    answer = ""
-    # An event loop would only note a Ctrl-C, and go on waiting for the answer.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        answer = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if not answer.endswith("\n"):
-            print(file=sys.stderr)  # noqa: T201 - Ctrl-C and Ctrl-D leave the cursor behind the question
-    if answer.strip().lower() not in ("y", "yes"):
-        raise Declined
-
-
-def text_of(argument: str) -> str:
-    """Return a text as given, or standard input for ``-``."""
-    return sys.stdin.read().removesuffix("\n") if argument == "-" else argument
-
-
 def _moment(_kind: object, tokens: Sequence[Token]) -> datetime:
     try:
         moment = datetime.fromisoformat(tokens[0].value)
@@ -236,22 +219,8 @@ def _moment(_kind: object, tokens: Sequence[Token]) -> datetime:
     return moment
 
 
-def _no_option(_kind: object, value: str) -> None:
-    if value.startswith("-") and value != "-":
-        raise ValueError("unknown option; a text that begins with a hyphen is read from stdin: -")
-
-
-Body = Annotated[
-    str,
-    Parameter(
-        help="The text; - reads it from standard input.",
-        allow_leading_hyphen=True,
-        validator=_no_option,
-    ),
-]
 Moment = Annotated[datetime | None, Parameter(converter=_moment)]
 Limit = Annotated[
     int | None,
     Parameter(name="--limit-items", help="Stop after so many.", validator=validators.Number(gte=1)),
 ]
-Yes = Annotated[bool, Parameter(name="--yes", help="Do not ask.")]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .output import PLAIN, Column, Limit, Moment, Output, Yes, confirm
+from .asking import Yes, confirm
+from .output import PLAIN, Column, Limit, Moment, Output
 
 lists = App("lists", help="Contact lists: list, create, rename, delete, remove-duplicates.")
 contacts = App("contacts", help="Contacts of a list: list, add, update, delete, copy, move.")
@@ -94,8 +95,8 @@ def remove_duplicates(
 ) -> None:
     """Delete contacts that are on a list twice."""
     confirm(f"Delete the duplicates of list {list_id}?", yes=yes)
-    told = out.ask(lambda client: client.lists.remove_duplicates(list_id, fields=field))
-    out.done(f"{told.deleted} contacts deleted", deleted=told.deleted, list_id=list_id)
+    removed = out.ask(lambda client: client.lists.remove_duplicates(list_id, fields=field))
+    out.done(f"{removed.deleted} contacts deleted", deleted=removed.deleted, list_id=list_id)
 
 
 @contacts.command(name="list")

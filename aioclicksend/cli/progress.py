@@ -1,4 +1,4 @@
-"""How a bulk sender gets on, on stderr: a bar on a terminal, else a line every two seconds."""
+"""Progress of a bulk sender on stderr: a bar on a terminal, else a line every two seconds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -21,25 +22,40 @@ from rich.text import Text
 
 from ..bulk.outcome import Statistics
 from ..bulk.sender import BulkSender
-from .output import console
+from .output import PLAIN, Output, console
 
 _REDRAW = 0.1
 _LINE = 2.0
 """Seconds between two pictures, and between two lines where there is no terminal."""
 _MEMORY = 10.0
-"""Seconds over which the rate is taken: a run begins slowly, and pauses when in doubt."""
+"""Seconds over which the rate is averaged: a run starts slowly, and pauses when in doubt."""
 _MINUTES = 120
-"""Seconds from which a time is told in minutes."""
+"""Seconds from which a time is shown in minutes."""
 
 
 @asynccontextmanager
-async def watch(bulk: BulkSender[Any], total: int) -> AsyncGenerator[None]:
-    """Show how a bulk sender gets on with `total` messages, and what the library logs meanwhile."""
-    meter = Meter(bulk, total)
+async def watch(
+    bulk: BulkSender[Any],
+    total: int,
+    out: Output = PLAIN,
+    waits_for: Callable[[], datetime | None] = lambda: None,
+) -> AsyncGenerator[None]:
+    """Show the progress of a bulk sender, and what the library logs meanwhile.
+
+    Args:
+        bulk: the sender.
+        total: how many messages it is given.
+        out: how the command prints; as JSON there is no progress.
+        waits_for: when a run that waits for its time goes on.
+
+    """
+    meter = Meter(bulk, total, waits_for)
     screen = console(sys.stderr)
     with contextlib.ExitStack() as stack:
-        if screen.is_terminal:
-            # Redrawn by our task alone: rich's own thread would look while the sender changes.
+        if out.json:
+            showing = None
+        elif screen.is_terminal:
+            # Redrawn by this task alone: rich's own thread would read while the sender changes.
             live = stack.enter_context(
                 Live(console=screen, auto_refresh=False, transient=True, redirect_stdout=False)
             )
@@ -47,17 +63,24 @@ async def watch(bulk: BulkSender[Any], total: int) -> AsyncGenerator[None]:
         else:
             showing = _repeat(_LINE, lambda: screen.print(meter.line()))
         stack.enter_context(_notes_on(screen))
-        task = asyncio.create_task(showing)
+        task = None if showing is None else asyncio.create_task(showing)
         try:
             yield
         finally:
-            task.cancel()
+            if task is not None:
+                task.cancel()
 
 
 class Meter:
-    """What there is to show at a moment."""
+    """The progress at a moment, as a line and as a picture."""
 
-    def __init__(self, bulk: BulkSender[Any], total: int) -> None:
+    def __init__(
+        self,
+        bulk: BulkSender[Any],
+        total: int,
+        waits_for: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
+        self._waits_for = waits_for
         self._bulk = bulk
         self._total = total
         self._seen: deque[tuple[float, int]] = deque()
@@ -81,8 +104,11 @@ class Meter:
         return Group(bar, Text(_counts(now), style="dim"))
 
     def _pace(self, now: Statistics) -> str:
+        if (due := self._waits_for()) is not None:
+            left = max((due - datetime.now(UTC)).total_seconds(), 0.0)
+            return f"waiting for {due:%Y-%m-%d %H:%M} UTC, in {_span(left)}"
         moment, settled = time.monotonic(), _settled(now)
-        if settled:  # until then there is nothing to reckon with
+        if settled:  # before that there is no rate
             self._seen.append((moment, settled))
         while self._seen and moment - self._seen[0][0] > _MEMORY:
             self._seen.popleft()
@@ -120,7 +146,7 @@ async def _repeat(seconds: float, step: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _notes_on(screen: Console) -> Iterator[None]:
-    """Print what the library logs where it does not disturb the picture."""
+    """Print what the library logs above the picture."""
     log = logging.getLogger("aioclicksend")
 
     class Notes(logging.Handler):

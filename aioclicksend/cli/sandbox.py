@@ -19,7 +19,8 @@ from cyclopts import App, Parameter, validators
 from ..sandbox import PushBehaviour, Sandbox
 from ..sandbox.banner import banner
 from . import loop
-from .output import PLAIN, Body, Column, Output, text_of
+from .output import PLAIN, Column, Output
+from .texts import Body, Text, TextFile, one_text
 
 app = App("sandbox", help="Run a stand-in for ClickSend on this machine, and act on it.")
 
@@ -221,9 +222,11 @@ def messages(
 @app.command
 def send_reply(
     from_: Annotated[str, Parameter(help="The number that answers.")],
-    body: Body,
+    body: Body = None,
     /,
     *,
+    text: Text = None,
+    text_file: TextFile = None,
     to: Annotated[
         str | None, Parameter(help="Whom it answers; by default who wrote to it last.")
     ] = None,
@@ -231,7 +234,9 @@ def send_reply(
     out: Output = PLAIN,
 ) -> None:
     """Let a recipient answer; rules with the action URL push it to the application."""
-    sent = {"from": from_, "body": text_of(body)} | ({} if to is None else {"to": to})
+    sent = {"from": from_, "body": one_text(body, text, text_file)}
+    if to is not None:
+        sent["to"] = to
     row = _call("POST", "/inbound", url, sent)
     out.done(f"{row['message_id']} from {from_} to {row['to']}", **row)
 

@@ -1,4 +1,4 @@
-"""`aioclicksend sms`: one message at a time, and what became of messages."""
+"""`aioclicksend sms`: single messages, and what happened to them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from cyclopts import App, Parameter
 
 from ..client import ClickSend
 from ..errors import UnknownOutcomeError
-from ..models.messages import SmsMessage, new_ref
+from ..models.messages import SmsMessage, check, new_ref
 from ..models.results import SendResult, SmsRow
+from .asking import Yes, confirm, require_answer
 from .errors import Exit, how_to_look_up
-from .output import PLAIN, Body, Column, Limit, Moment, Output, text_of
+from .output import PLAIN, Column, Limit, Moment, Output
+from .texts import Body, Text, TextFile, one_text
 
 app = App("sms", help="SMS: send, price, history, inbound, receipts, cancel.")
 
@@ -26,7 +28,11 @@ _SENT = (
     Column("message id", "message_id"),
     Column("ref", "custom_string"),
 )
-_PRICED = _SENT[:5]
+_PRICED = (
+    Column("to", "to"),
+    Column("would be", "status"),
+    *_SENT[2:5],
+)
 _HISTORY = (
     Column("date (UTC)", "date", whole=True),
     Column("to", "to"),
@@ -58,9 +64,11 @@ _Since = Annotated[Moment, Parameter(help="Only what is not older, such as 2030-
 @app.command
 def send(
     to: Annotated[str, Parameter(help="The recipient, such as +61411111111.")],
-    body: Body,
+    body: Body = None,
     /,
     *,
+    text: Text = None,
+    text_file: TextFile = None,
     from_: Annotated[str | None, Parameter(name="--from", help="The sender.")] = None,
     schedule: Annotated[
         Moment, Parameter(help="When to send, such as 2030-12-31T18:00+01:00; now if absent.")
@@ -70,20 +78,26 @@ def send(
     ] = None,
     country: _Country = None,
     dry_run: Annotated[bool, Parameter(help="Ask what it would cost; send nothing.")] = False,
+    yes: Yes = False,
     out: Output = PLAIN,
 ) -> int:
-    """Send one SMS."""
+    """Send one SMS. Asks first, with its price."""
     ref = custom_string or new_ref()
     message = SmsMessage(
         to=to,
-        body=text_of(body),
+        body=one_text(body, text, text_file),
         from_=from_,
         schedule=schedule,
         custom_string=ref,
         country=country,
     )
+    check(message)
+    if not dry_run:
+        require_answer(yes=yes, stdin_used="-" in (body, text))
 
     async def sending(client: ClickSend) -> SendResult[SmsRow]:
+        if not yes:
+            confirm(await _question(client, message), yes=False)
         try:
             return await client.sms.send(message)
         except asyncio.CancelledError:
@@ -91,8 +105,8 @@ def send(
             raise
 
     if dry_run:
-        return _tell(out, out.ask(lambda client: client.sms.price(message)), _PRICED)
-    return _tell(out, out.ask(sending), _SENT)
+        return _print(out, out.ask(lambda client: client.sms.price(message)), dry_run=True)
+    return _print(out, out.ask(sending))
 
 
 @app.command
@@ -100,14 +114,15 @@ def price(
     to: Annotated[list[str], Parameter(help="The recipients.")],
     /,
     *,
-    body: Annotated[str, Parameter(help="The text; - reads it from standard input.")],
+    text: Text = None,
+    text_file: TextFile = None,
     country: _Country = None,
     out: Output = PLAIN,
 ) -> int:
-    """Tell what a text would cost; nothing is sent."""
-    text = text_of(body)
-    messages = [SmsMessage(to=number, body=text, country=country) for number in to]
-    return _tell(out, out.ask(lambda client: client.sms.price(messages)), _PRICED)
+    """Show what a text would cost; nothing is sent."""
+    body = one_text(None, text, text_file)
+    messages = [SmsMessage(to=number, body=body, country=country) for number in to]
+    return _print(out, out.ask(lambda client: client.sms.price(messages)), dry_run=True)
 
 
 @app.command
@@ -149,8 +164,9 @@ def receipts(*, since: _Since = None, limit: Limit = None, out: Output = PLAIN) 
 
 
 @app.command
-def cancel(message_id: str, /, *, out: Output = PLAIN) -> None:
+def cancel(message_id: str, /, *, yes: Yes = False, out: Output = PLAIN) -> None:
     """Cancel a scheduled SMS."""
+    confirm(f"Cancel message {message_id}?", yes=yes)
     out.ask(lambda client: client.sms.cancel(message_id))
     out.done(f"message {message_id} cancelled", cancelled=True, message_id=message_id)
 
@@ -159,30 +175,55 @@ def _not_before(since: Moment) -> Callable[[Any], bool]:
     return lambda row: since is None or row.timestamp is None or row.timestamp >= since
 
 
-def _tell(out: Output, result: SendResult[SmsRow], columns: tuple[Column, ...]) -> int:
-    """Print what the server said of messages and return the exit code.
+async def _question(client: ClickSend, message: SmsMessage) -> str:
+    """Return the question before a message is sent, with its price and the account."""
+    quoted, account = await client.sms.price(message), await client.account.get()
+    currency = quoted.currency.name_short if quoted.currency else ""
+    price = f"{quoted.total_price} {currency}".strip()
+    return f"Send 1 message to 1 recipient for {price}, from account {account.username}?"
+
+
+def _print(out: Output, result: SendResult[SmsRow], *, dry_run: bool = False) -> int:
+    """Print what the server replied about messages and return the exit code.
 
     Raises:
-        UnknownOutcomeError: it said nothing of some of them.
+        UnknownOutcomeError: the reply leaves out some of them.
 
     """
     currency = result.currency.name_short if result.currency else ""
     if out.json:
         out.document(
             {
+                **({"dry_run": True} if dry_run else {}),
                 "accepted": len(result.accepted),
                 "rejected": len(result.rejected),
                 "unknown": result.unknown,
                 "total_price": result.total_price,
                 "currency": currency,
-                "messages": result.messages,
+                "messages": [_priced(row) for row in result.messages]
+                if dry_run
+                else result.messages,
             }
         )
     elif len(result.messages) == 1:
-        out.one(result.messages[0], columns)
+        out.one(result.messages[0], _PRICED if dry_run else _SENT)
     else:
-        out.rows(result.messages, columns)
+        out.rows(result.messages, _PRICED if dry_run else _SENT)
         out.done(f"total {result.total_price} {currency}")
+    if dry_run and not out.json:
+        out.note("dry run: nothing was sent")
     if result.unknown:
         raise UnknownOutcomeError("the reply leaves out messages", refs=result.unknown)
     return Exit.REFUSED if result.rejected else Exit.OK
+
+
+def _priced(row: SmsRow) -> dict[str, Any]:
+    """Return what a price reply says of a message: its id and date are of no message."""
+    return {
+        "to": row.to,
+        "from": row.from_,
+        "status": row.status,
+        "message_parts": row.message_parts,
+        "message_price": row.message_price,
+        "country": row.country,
+    }

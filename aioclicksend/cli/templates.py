@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from .output import PLAIN, Body, Column, Limit, Output, Yes, confirm, text_of
+from .asking import Yes, confirm
+from .output import PLAIN, Column, Limit, Output
+from .texts import Body, Text, TextFile, one_text
 
 app = App("templates", help="Saved texts: list, create, update, delete.")
 
@@ -22,19 +24,36 @@ def walk(*, limit: Limit = None, out: Output = PLAIN) -> None:
 
 
 @app.command
-def create(name: str, body: Body, /, *, out: Output = PLAIN) -> None:
+def create(
+    name: str,
+    body: Body = None,
+    /,
+    *,
+    text: Text = None,
+    text_file: TextFile = None,
+    out: Output = PLAIN,
+) -> None:
     """Save a template."""
-    text = text_of(body)
-    made = out.ask(lambda client: client.sms.templates.create(template_name=name, body=text))
+    whole = one_text(body, text, text_file)
+    made = out.ask(lambda client: client.sms.templates.create(template_name=name, body=whole))
     out.one(made, _COLUMNS)
 
 
 @app.command
-def update(template_id: int, name: str, body: Body, /, *, out: Output = PLAIN) -> None:
+def update(
+    template_id: int,
+    name: str,
+    body: Body = None,
+    /,
+    *,
+    text: Text = None,
+    text_file: TextFile = None,
+    out: Output = PLAIN,
+) -> None:
     """Replace name and text of a template."""
-    text = text_of(body)
+    whole = one_text(body, text, text_file)
     made = out.ask(
-        lambda client: client.sms.templates.update(template_id, template_name=name, body=text)
+        lambda client: client.sms.templates.update(template_id, template_name=name, body=whole)
     )
     out.one(made, _COLUMNS)
 

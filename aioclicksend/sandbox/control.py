@@ -30,6 +30,7 @@ _LONGEST_WAIT = 600.0
 _MOST = 1000
 _LARGEST_BODY = 1024 * 1024
 _HEARTBEAT = 15.0
+_PAGES = frozenset({*page.FILES, page.ICON})
 
 
 class Ask(NamedTuple):
@@ -54,7 +55,7 @@ Answer = Callable[[Ask], Awaitable[Any]]
 
 def serves(path: str) -> bool:
     """Tell whether a path belongs to the control API or to the inbox page."""
-    return path == PREFIX or path.startswith(PREFIX + "/") or path in page.FILES
+    return path == PREFIX or path.startswith(PREFIX + "/") or path in _PAGES
 
 
 def refuse_host() -> web.Response:
@@ -66,7 +67,7 @@ async def answer(sandbox: Sandbox, request: web.Request) -> web.StreamResponse:
     """Answer one request for the control API or the page."""
     method = "GET" if request.method == "HEAD" else request.method
     path = request.rel_url.raw_path
-    if request.path in page.FILES:
+    if request.path in _PAGES:
         return page.serve(request.path) if method == "GET" else _json(405, {"error": "GET only"})
     if path == PREFIX + "/events" and method == "GET":
         return await _stream(sandbox, request)

@@ -30,9 +30,9 @@ _REGISTRATION = frozenset(
 # [docs] ClickSend API v3, number statuses.
 _READY = {
     "value": 0,
-    "label": "Ready to use",
+    "label": "REGISTRATION_NOT_REQUIRED",
     "description": "Your number is ready to go.",
-    "name": "REGISTRATION_NOT_REQUIRED",
+    "name": "Ready to use",
 }
 
 

@@ -13,6 +13,8 @@ FILES = {
     "/_sandbox/inbox.css": ("inbox.css", "text/css"),
     "/_sandbox/inbox.js": ("inbox.js", "text/javascript"),
 }
+#: Browsers ask for it by themselves; there is none.
+ICON = "/favicon.ico"
 NEVER_STORED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Messages hold whatever the application sent: nothing of it may run, and nothing may be fetched.
 _HEADERS = {
@@ -26,6 +28,8 @@ _HEADERS = {
 
 def serve(path: str) -> web.Response:
     """Return one of the files."""
+    if path == ICON:
+        return web.Response(status=204)
     name, content_type = FILES[path]
     return web.Response(
         body=_read(name), content_type=content_type, charset="utf-8", headers=_HEADERS
@@ -34,4 +38,4 @@ def serve(path: str) -> web.Response:
 
 @cache
 def _read(name: str) -> bytes:
-    return resources.files(__package__).joinpath("inbox", name).read_bytes()
+    return resources.files("aioclicksend.sandbox").joinpath("inbox", name).read_bytes()

@@ -32,15 +32,23 @@ class Selection:
         if isinstance(since, str):
             place = next((n for n, row in enumerate(rows) if row["message_id"] == since), -1)
             rows, since = rows[place + 1 :], None
-        return [
-            row
-            for row in rows
-            if (wanted is None or _same(row[number]) == wanted)
-            and (text is None or text in row["body"].lower())
-            and (self.channel is None or row["channel"] == self.channel)
-            and (since is None or row["accepted_at"] >= since)
-            and (not self.has_code or find_code(row["body"]))
-        ]
+        if since is not None:
+            rows = [row for row in rows if row["accepted_at"] >= since]
+        if wanted is not None:
+            # Numbers of sent messages are in their one form already.
+            rows = [
+                row
+                for row in rows
+                if row[number] == wanted
+                or (row[number][:1] != "+" and _same(row[number]) == wanted)
+            ]
+        if self.channel is not None:
+            rows = [row for row in rows if row["channel"] == self.channel]
+        if text is not None:
+            rows = [row for row in rows if text in row["body"].lower()]
+        if self.has_code:
+            rows = [row for row in rows if find_code(row["body"])]
+        return list(rows)
 
 
 def _same(address: str) -> str:

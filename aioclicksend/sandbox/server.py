@@ -3,10 +3,10 @@
 One port serves `/v3/…` as rest.clicksend.com, `/clicksend/v3/…` as gateway.maton.ai,
 `/connections` as ctrl.maton.ai, the control API under `/_sandbox`, and the inbox page at `/`.
 
-    request ── Host ─┬─ control API, page
-                     └─ login ─ body ─ latency ─ rate ─ fault ─ route ─ handler ─ State
-                                                                          │
-                                         Events (page, waiting tests) ◄───┴──► Pusher (webhooks)
+    request ── Host ─┬─ control API, page ─────────────────────┐
+                     └─ Front ── fault ── route ── handler ── State
+                                                                │
+                               Events (page, waiting tests) ◄───┴──► Pusher (webhooks)
 
 Behind it is one account with a balance, messages, queues, lists, contacts, templates and rules,
 which behave as the live API is documented or was seen to. Faults are injected on the wire: resets
@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -39,44 +38,22 @@ from typing import Any, Self, cast
 
 from aiohttp import web
 
-from . import control, files, prices, routes, storage
-from .access import GATEWAY, authenticate, is_control_plane, is_loopback, may_ask_for
-from .calls import Call
+from . import control, prices, routes, storage
+from .access import GATEWAY, is_loopback, may_ask_for
 from .configuring import check_sender_types
 from .countries import ENABLED
 from .events import Events, drain
-from .faults import (
-    HANGS,
-    RESETS,
-    UNPROCESSED,
-    Arrival,
-    Chooser,
-    Failure,
-    Fault,
-    FaultPlan,
-    RateWindow,
-    monotonic,
-    refuse_429,
-    reply_instead,
-    spoil,
-)
-from .gateway import check_connection
-from .gateway import control as control_plane
+from .faults import Arrival, Chooser, Failure, Fault, monotonic
+from .front import Front
 from .history import DOCUMENTED, HistoryBehaviour
-from .imports import finish_imports
 from .pushes import DEFAULT, PushBehaviour, Pusher
 from .records import Record
-from .replies import ApiError, GatewayError, Reply
-from .requests import RequestLog
 from .routes import Coverage
 from .selection import Selection
 from .senders import add_alpha_tag
 from .state import Settings, State
-from .views import find_code, request_view
-from .wire import half, reset, respond
+from .views import find_code
 
-_LARGEST_BODY = 64 * 1024 * 1024
-_LARGEST_STRANGER = 64 * 1024
 _TICK = 0.05
 _SAVE_EVERY = 2.0
 
@@ -139,7 +116,6 @@ class Sandbox:
     ) -> None:
         if not allow_remote and not is_loopback(host):
             raise ValueError(f"the sandbox serves loopback only, not {host!r}: see allow_remote")
-        self.latency = latency
         self._settings = Settings(
             username=username,
             api_key=api_key,
@@ -173,7 +149,7 @@ class Sandbox:
         self._busy: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self.events = Events()
-        self._log = RequestLog()
+        self._front = Front(self.events, latency)
         self._pusher = Pusher(
             push,
             lambda one: self.events.publish("push", one.view),
@@ -188,9 +164,7 @@ class Sandbox:
         self._state = State(self._settings, self._clock, self._pusher.add, self.events)
         for tag, status in (self._settings.alpha_tags or {}).items():
             add_alpha_tag(self._state, tag, status)
-        self._faults = FaultPlan()
-        self._window = RateWindow(*self._rate_limit) if self._rate_limit else None
-        self._log.clear()
+        self._front.begin(self._state, self._rate_limit)
         self._pusher.forget()
         self.events.reload()
 
@@ -313,6 +287,15 @@ class Sandbox:
     # Settings that may change at any time
 
     @property
+    def latency(self) -> float:
+        """Seconds before every request is looked at."""
+        return self._front.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._front.latency = seconds
+
+    @property
     def history_lag(self) -> float:
         """Seconds until history shows a message."""
         return self._settings.history_lag
@@ -347,7 +330,7 @@ class Sandbox:
     @rate_limit.setter
     def rate_limit(self, limit: tuple[int, float] | None) -> None:
         self._rate_limit = limit
-        self._window = RateWindow(*limit) if limit else None
+        self._front.limit(limit)
 
     @property
     def auto_deliver(self) -> float | None:
@@ -401,12 +384,12 @@ class Sandbox:
     @property
     def requests(self) -> list[Arrival]:
         """The requests that arrived, oldest first; the oldest of very many are forgotten."""
-        return self._log.arrivals
+        return self._front.log.arrivals
 
     @property
     def requests_forgotten(self) -> int:
         """How many requests are not in `requests` any more."""
-        return self._log.forgotten
+        return self._front.log.forgotten
 
     @property
     def messages(self) -> list[Record]:
@@ -435,7 +418,7 @@ class Sandbox:
     @property
     def faults(self) -> list[Failure]:
         """The faults that wait for a request."""
-        return list(self._faults.armed)
+        return list(self._front.faults.armed)
 
     def accepts(self, ref: str) -> int:
         """Return how many accepted messages carry this custom_string."""
@@ -503,21 +486,21 @@ class Sandbox:
 
         `path` is part of the path from `/v3` on, or a glob for all of it.
         """
-        self._faults.arm(fault, times, method, path, options)
-        self._publish_faults()
+        self._front.faults.arm(fault, times, method, path, options)
+        self._front.publish_faults()
 
     def fail_every(self, chooser: Chooser | None) -> None:
         """Ask `chooser` about every request no armed fault was meant for; None stops that.
 
         It returns None, a fault, or a fault and its options.
         """
-        self._faults.chooser = chooser
+        self._front.faults.chooser = chooser
 
     def clear_faults(self) -> int:
         """Disarm every fault that waits and return how many there were."""
-        count = len(self._faults.armed)
-        self._faults.armed.clear()
-        self._publish_faults()
+        count = len(self._front.faults.armed)
+        self._front.faults.armed.clear()
+        self._front.publish_faults()
         return count
 
     def receive(
@@ -572,115 +555,6 @@ class Sandbox:
                 return control.refuse_host()
             if control.serves(request.path):
                 return await control.answer(self, request)
-            return await self._attend(request)
+            return await self._front.answer(request, self.url)
         finally:
             self._busy.discard(task)
-
-    async def _attend(self, request: web.Request) -> web.StreamResponse:
-        at = monotonic()
-        headers = request.headers.copy()
-        headers.popall("Authorization", None)
-        arrival = Arrival(request.method, request.path, dict(request.query), headers, b"", at)
-        path = request.rel_url.raw_path
-        refused: Reply | None = None
-        login, body = "", b""
-        try:
-            login = authenticate(self._state, request.method, path, request.headers)
-            body = await _read(request, _LARGEST_BODY if login else _LARGEST_STRANGER)
-            arrival.body = body if login or is_control_plane(path) else b""
-        except (ApiError, GatewayError) as error:
-            refused = error.reply()
-        self._log.add(arrival)
-        wait = self._window.admit(at) if self._window else None
-        if self.latency:
-            await asyncio.sleep(self.latency)
-        if wait is not None:
-            return self._respond(arrival, refuse_429(math.ceil(wait)))
-        if refused is not None:
-            refused.headers |= self._rate_headers()
-            return self._respond(arrival, refused)
-        failure = self._faults.choose(arrival)
-        if failure is not None:
-            self._publish_faults()
-        if failure is not None and failure.fault is Fault.SLOW:
-            await asyncio.sleep(failure.options["delay"])
-        if failure is None or failure.fault is Fault.SLOW:
-            return self._respond(arrival, self._process(request, arrival, login, body))
-        return await self._fail(request, arrival, failure, login, body)
-
-    async def _fail(
-        self, request: web.Request, arrival: Arrival, failure: Failure, login: str, body: bytes
-    ) -> web.StreamResponse:
-        fault = failure.fault
-        # Before the effect where the fault says so, else after it.
-        reply = None if fault in UNPROCESSED else self._process(request, arrival, login, body)
-        if fault in HANGS:
-            self._publish(arrival)
-            await asyncio.Event().wait()
-        if fault in RESETS:
-            self._publish(arrival)
-            return reset(request)
-        if reply is None:
-            return self._respond(arrival, reply_instead(failure, arrival))
-        if fault is Fault.HALF_BODY:
-            self._publish(arrival)
-            return await half(request, arrival, reply)
-        return self._respond(arrival, spoil(failure, reply))
-
-    def _respond(self, arrival: Arrival, reply: Reply) -> web.Response:
-        response = respond(arrival, reply)
-        self._publish(arrival)
-        return response
-
-    def _publish(self, arrival: Arrival) -> None:
-        self.events.publish("request", lambda: request_view(arrival))
-
-    def _publish_faults(self) -> None:
-        self.events.publish("faults", lambda: [failure.view() for failure in self.faults])
-
-    def _process(self, request: web.Request, arrival: Arrival, login: str, body: bytes) -> Reply:
-        """Let a request have its effect and return the reply."""
-        self._state.settle()
-        finish_imports(self._state)
-        try:
-            reply = self._dispatch(request, arrival, login, body)
-        except (ApiError, GatewayError) as error:
-            reply = error.reply()
-        reply.headers |= self._rate_headers()
-        return reply
-
-    def _dispatch(self, request: web.Request, arrival: Arrival, login: str, body: bytes) -> Reply:
-        state, method = self._state, request.method
-        path = request.rel_url.raw_path
-        if path.startswith(files.PREFIX):
-            return files.serve(state, method, path)
-        if is_control_plane(path):
-            return control_plane(state, method, path, arrival.query, body)
-        if path.startswith(GATEWAY + "/"):
-            check_connection(state, request.headers)
-            path = path.removeprefix(GATEWAY)
-        call = Call(
-            state, login, {}, arrival.query, None, self.url, request.headers.get("Content-Type", "")
-        )
-        return routes.answer(method, path, call, body)
-
-    def _rate_headers(self) -> dict[str, str]:
-        # ClickSend counts by the minute and says so; the gateway's short window sends no headers.
-        window = self._window if self._window and self._window.per >= 60 else None
-        return {
-            "x-ratelimit-limit": str(window.requests if window else 6000),
-            "x-ratelimit-remaining": str(window.remaining if window else 5999),
-            "ratelimit-reset": str(math.ceil(window.per) if window else 47),
-        }
-
-
-async def _read(request: web.Request, most: int) -> bytes:
-    """Read a body, refusing one that is larger than anything the API takes."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > most:
-            raise ApiError(413, "REQUEST_ENTITY_TOO_LARGE", f"A body has at most {most} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)

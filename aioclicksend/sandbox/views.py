@@ -30,7 +30,7 @@ def find_code(body: str) -> str | None:
     found = list(_CODE.finditer(body))
     if not found:
         return None
-    hints = [hint.start() for hint in _HINT.finditer(body)]
+    hints = [hint.start() for hint in _HINT.finditer(body)] if len(found) > 1 else []
     nearest = min(
         found,
         key=lambda match: min((abs(match.start() - hint) for hint in hints), default=match.start()),

@@ -35,6 +35,9 @@ class FakeSession:
         self.requests: list[Request] = []
         self.body = json.dumps(document).encode()
 
+    async def turn(self, operation: str) -> None:
+        """Let a request start at once."""
+
     def emit(self, event: Event) -> None:
         """Observe nothing."""
 

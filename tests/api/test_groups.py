@@ -15,7 +15,7 @@ from aioclicksend.api import _MODULES
 from aioclicksend.api.messages import Messages
 from aioclicksend.bulk.sender import RAMP
 
-from .readme_table import BEGIN, END, groups, table
+from .operations_table import BEGIN, END, groups, table
 
 ROOT = Path(ac.__file__).parent
 
@@ -68,9 +68,9 @@ def test_the_ramp_of_bulk_is_that_of_its_sender() -> None:
     assert inspect.signature(Messages.bulk).parameters["ramp"].default == RAMP
 
 
-def test_the_readme_has_the_table_of_operations() -> None:
-    readme = (ROOT.parent / "README.md").read_text()
-    assert readme.partition(BEGIN)[2].partition(END)[0].strip() == table()
+def test_the_documentation_has_the_table_of_operations() -> None:
+    page = (ROOT.parent / "docs" / "operations.md").read_text()
+    assert page.partition(BEGIN)[2].partition(END)[0].strip() == table()
 
 
 def fresh(code: str) -> str:

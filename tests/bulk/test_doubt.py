@@ -251,7 +251,7 @@ async def second_attempts(
             await answer(line, arrival)
 
     async with Hostile(script) as server, client_of(server.url, retry=ac.Retry(attempts=1)) as api:
-        reconcile = ac.Reconcile(settle=0.1, resend=True)
+        reconcile = ac.Reconcile(settle=1.0, resend=True)
         async with api.sms.bulk(reconcile=reconcile, pause=False, ramp=None) as bulk:
             running = asyncio.create_task(outcomes(bulk.stream(messages)))
             await in_doubt(bulk)
@@ -406,7 +406,7 @@ async def test_a_fifth_of_the_posts_broken_and_no_message_accepted_twice() -> No
             report = await bulk.run(many(5000))
         # Of the last request there may be no witness: then a message stays unknown.
         assert report.accepted + report.unknown == report.total == 5000
-        assert report.accepted >= 4900
+        assert report.accepted >= 4500
         assert set(accepts(sandbox).values()) == {1}
         assert len(accepts(sandbox)) >= report.accepted
         assert bulk.statistics().failed_posts > 3

@@ -422,6 +422,32 @@ async def test_a_budget_holds_across_the_runs_of_a_journal(tmp_path: Path) -> No
     assert len(sandbox.messages) == 45
 
 
+@pytest.mark.parametrize("is_found", [True, False])
+async def test_what_was_sent_without_a_budget_and_is_in_doubt_is_priced_anew(
+    tmp_path: Path,
+    is_found: bool,  # noqa: FBT001
+) -> None:
+    journal = tmp_path / "x.db"
+    async with Sandbox(history_lag=3600) as sandbox, client(sandbox) as api:
+        sandbox.fail_next("reset-after", path="/sms/send")
+        async with api.sms.bulk(
+            journal=journal, ramp=None, reconcile=ac.Reconcile(settle=0)
+        ) as bulk:
+            assert (await bulk.run(many(10))).unknown == 10
+        if is_found:
+            sandbox.history_lag = 0
+        async with api.sms.bulk(
+            journal=journal,
+            budget=PRICE * 15,
+            ramp=None,
+            batching=ac.Batching(size=10),
+            reconcile=ac.Reconcile(settle=0.1),
+        ) as bulk:
+            report = await bulk.run(many(30))
+        assert len(sandbox.messages) == 15
+        assert report.reasons["budget"] == 15
+
+
 async def test_once_a_message_did_not_fit_cheaper_ones_do_not_slip_past() -> None:
     async with Sandbox() as sandbox, client(sandbox) as api:
         long = sms(1, body="x" * 1000)

@@ -60,7 +60,7 @@ def encoded(
 ) -> Encoded:
     """Return messages without refs of their own, as a stream hands them in."""
     messages = [sms(it, **({"custom_string": None} | fields)) for it in numbers]
-    return encode(messages, ac.SmsMessage, journal.ref_prefix(), keys=keys)
+    return encode(messages, kind=ac.SmsMessage, prefix=journal.ref_prefix(), keys=keys)
 
 
 async def plan(
@@ -135,7 +135,7 @@ async def test_no_two_chunks_get_refs_with_the_same_prefix(reopen: Open) -> None
             assert prefix.startswith(REF_PREFIX)
             assert prefix not in prefixes
             prefixes.add(prefix)
-            messages = encode([sms(number, custom_string=None)], ac.SmsMessage, prefix)
+            messages = encode([sms(number, custom_string=None)], kind=ac.SmsMessage, prefix=prefix)
             await journal.plan(journal.new_run(), messages)
         await journal.close()
 

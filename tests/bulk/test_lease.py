@@ -73,9 +73,9 @@ async def test_a_lease_distinguishes_its_holder_from_a_later_process_with_its_nu
     async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk(journal=path):
         (held,) = change(path, "select pid, host, born from lease")
         assert held == (os.getpid(), socket.gethostname(), born(os.getpid()))
-    lend(path, os.getpid(), born(os.getpid()))
+    lend(path, os.getppid(), born(os.getppid()))
     assert not await is_free(path)
-    lend(path, os.getpid(), "1")
+    lend(path, os.getppid(), "1")
     assert await is_free(path)
 
 
@@ -114,7 +114,7 @@ async def test_a_process_elsewhere_is_given_half_a_minute(
 
 @linux
 async def test_a_process_that_lives_and_does_not_renew_its_lease_loses_it(path: Path) -> None:
-    lend(path, os.getpid(), born(os.getpid()), age=60)
+    lend(path, os.getppid(), born(os.getppid()), age=60)
     assert await is_free(path)
 
 
@@ -171,7 +171,7 @@ async def test_what_a_silent_owner_left_is_never_sent_again_by_itself(path: Path
         await journal.begin(rows, 1)
         await journal.close()
         if silent:
-            lend(path, os.getpid(), born(os.getpid()), age=age)
+            lend(path, os.getppid(), born(os.getppid()), age=age)
         else:
             lend(path, 999_999_999, "999999999")
         await journal.start("sms")
@@ -183,7 +183,7 @@ async def test_what_a_silent_owner_left_is_never_sent_again_by_itself(path: Path
 def message(journal: ac.Journal) -> Encoded:
     """Return a message of its own."""
     prefix = journal.ref_prefix()
-    return encode([sms(len(prefix), custom_string=prefix)], ac.SmsMessage, prefix)
+    return encode([sms(1, custom_string=prefix)], kind=ac.SmsMessage, prefix=prefix)
 
 
 def test_an_owner_that_did_not_run_for_long_does_not_pass_the_fence(

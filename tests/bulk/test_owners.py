@@ -137,6 +137,6 @@ async def test_a_damaged_journal_is_one_clear_error(tmp_path: Path) -> None:
         data = bytearray(path.read_bytes())
         data[8192:] = b"\x55" * (len(data) - 8192)
         path.write_bytes(data)
-        with pytest.raises(ac.ConfigurationError, match="j.db"):
+        with pytest.raises(ac.ConfigurationError, match=r"j\.db"):
             async with api.sms.bulk(journal=path):
                 pass

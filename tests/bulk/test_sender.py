@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -225,7 +226,6 @@ async def test_an_error_of_an_async_source_follows_the_outcomes_of_all_before() 
         (ac.SmsMessage(to="+61491570156", body="  "), "body: is empty"),
         (ac.SmsMessage(body="Hi", list_id=5), "list_id"),
         (ac.SmsMessage(body="Hi"), "to: is missing"),
-        (ac.SmsMessage(to="+61491570156", body="\ud83d"), "surrogate"),
         (ac.MmsMessage(to="+61491570156", body="Hi"), "not a SmsMessage but a MmsMessage"),
         ("+61491570156", "not a SmsMessage but a str"),
     ],
@@ -246,6 +246,19 @@ async def test_a_wrong_message_is_refused_by_send_and_not_sent_by_stream(
         assert wrong.message is message
         assert isinstance(right, ac.Accepted)
         assert len(sandbox.messages) == 1
+
+
+@pytest.mark.parametrize("fields", [{"body": "\ud83d"}, {"source": object()}])
+async def test_a_message_that_json_cannot_hold_is_not_sent(fields: dict[str, Any]) -> None:
+    """And it holds up none of the others."""
+    async with Sandbox() as sandbox, client(sandbox) as api, api.sms.bulk() as bulk:
+        first, second = [await bulk.send(it) for it in (sms(1, **fields), sms(2))]
+        outcome = await first
+        assert isinstance(outcome, ac.NotSent)
+        assert outcome.reason is ac.Reason.INVALID
+        assert isinstance(await second, ac.Accepted)
+        report = await bulk.run([sms(3, **fields), sms(4)])
+        assert (report.accepted, report.not_sent) == (1, 1)
 
 
 async def test_run_counts_outcomes_and_cost() -> None:

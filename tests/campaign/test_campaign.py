@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,12 @@ async def test_the_same_input_makes_the_same_messages_in_the_same_order() -> Non
     assert first.settings == second.settings
 
 
-def test_another_input_text_or_option_makes_another_campaign() -> None:
-    base = campaign()
-    assert campaign(PEOPLE + "Gus,0412345699,Perth\n").settings["input"] != base.settings["input"]
-    assert campaign(body=TEXT + "!").settings["text"] != base.settings["text"]
-    assert campaign(from_="Shop").settings["options"] != base.settings["options"]
+def test_text_and_sender_make_a_campaign_but_its_list_does_not() -> None:
+    base = campaign().settings
+    assert campaign(PEOPLE + "Gus,0412345699,Perth\n").settings == base
+    assert campaign(landlines=True, smart_encoding=True).settings == base
+    assert campaign(body=TEXT + "!").settings["text"] != base["text"]
+    assert campaign(from_="Shop").settings["text"] != base["text"]
 
 
 async def test_a_refused_row_does_not_make_a_later_one_its_duplicate() -> None:
@@ -183,30 +184,34 @@ async def test_a_contact_list_is_a_source(client: ClickSend) -> None:
         await people.plan()
 
 
-async def test_quiet_hours_schedule_and_unknown_zones_are_counted() -> None:
-    now = datetime.now(UTC)
-    opens = (now + timedelta(hours=2)).time().replace(second=0, microsecond=0)
-    closes = (now + timedelta(hours=3)).time().replace(second=0, microsecond=0)
-    quiet = QuietHours(opens, closes, zone="UTC", start=now)
-    source = "to\n+447700900123\n+447700900124\n"
-    made = campaign(source, "Hi", quiet=quiet)
+NIGHT = datetime(2026, 6, 3, 20, 0, tzinfo=UTC)  # 06:00 on the next day in Sydney
+OPEN = QuietHours.between(time(9), time(17), zone="UTC")
+
+
+async def test_rows_outside_the_hours_are_due_when_they_open() -> None:
+    made = campaign("to\n+61255501234\n+447700900123\n", "Hi", quiet=OPEN, landlines=True,
+                    clock=lambda: NIGHT)  # fmt: skip
+    sydney, london = await drafts(made)
+    assert (sydney.due, london.due) == (
+        datetime(2026, 6, 3, 23, 0, tzinfo=UTC),
+        datetime(2026, 6, 4, 8, 0, tzinfo=UTC),
+    )
+    assert sydney.message.schedule is None
     plan = await made.plan()
-    assert (plan.messages, plan.scheduled, plan.unknown_zones) == (2, 2, 2)
-    assert plan.unassigned == 2
-    schedule = (await drafts(made))[0].message.schedule
-    assert isinstance(schedule, datetime)
-    assert (schedule.hour, schedule.minute, schedule.second) == (opens.hour, opens.minute, 0)
+    assert (plan.messages, plan.scheduled) == (2, 2)
+    assert (plan.first_due, plan.last_due) == (sydney.due, london.due)
 
 
-async def test_who_is_never_awake_or_asleep_by_now_is_held_back() -> None:
-    now = datetime.now(UTC)
-    closed = (now - timedelta(hours=1)).time(), (now - timedelta(minutes=30)).time()
-    began = QuietHours(*closed, zone="UTC", start=now - timedelta(minutes=45))
-    (late,) = await problems(campaign("to\n+447700900123\n", "Hi", quiet=began))
-    assert "it is too late; resume from" in late
-    apart = QuietHours(time(9), time(9, 1), zone="UTC", start=now)
+async def test_what_is_handed_to_the_server_carries_its_time() -> None:
+    made = campaign("to\n+447700900123\n", "Hi", quiet=OPEN, at_server=True, clock=lambda: NIGHT)
+    (draft,) = await drafts(made)
+    assert draft.message.schedule == draft.due == datetime(2026, 6, 4, 8, 0, tzinfo=UTC)
+
+
+async def test_zones_that_are_never_open_together_get_nothing() -> None:
+    apart = QuietHours.between(time(9), time(9, 1), zone="UTC")
     assert (await problems(campaign("to\n+61412345678\n", "Hi", quiet=apart))) == [
-        "row 2, column to: it is never time in all its time zones"
+        "row 2, column to: is never open in all its time zones"
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ import pytest
 import pytest_asyncio
 
 from aioclicksend import BasicAuth, ClickSend, ConfigurationError, Reconcile, Retry, SmsMessage
-from aioclicksend.campaign import Campaign, Ending, QuietHours, Record, resolve, running
+from aioclicksend.campaign import (
+    Breaker,
+    Campaign,
+    Ending,
+    Record,
+    Voice,
+    resolve,
+    running,
+    stop_if_failed,
+)
 from aioclicksend.sandbox import Fault, Sandbox
+from aioclicksend.webhooks import SqliteInbox
 
 pytest.importorskip("phonenumbers", reason="the extra phone is absent")
 
@@ -77,17 +88,19 @@ async def test_a_campaign_is_sent_once_however_often_it_is_run(
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        (promo("Ho {name}"), "text"),
-        (promo(source=PEOPLE + "Zed,+61412345999\n"), "input"),
-        (promo(from_="Shop"), "options"),
-        (promo("Ho {name}", from_="Shop"), "text and options"),
+        (promo("Ho {name}"), "text or sender"),
+        (promo(from_="Shop"), "text or sender"),
+        (promo(unique="message"), "unique"),
+        (promo(channel=Voice()), "channel and text or sender"),
     ],
 )
 async def test_the_journal_of_another_campaign_is_refused(
     client: ClickSend, sandbox: Sandbox, journal: Path, other: Campaign, what: str
 ) -> None:
     await send(promo(), client, journal)
-    with pytest.raises(ConfigurationError, match=f"a campaign with another {what}: give"):
+    with pytest.raises(
+        ConfigurationError, match=f"a campaign with another {what}, which 30 people"
+    ):
         await send(other, client, journal)
     assert len(sandbox.messages) == 30
 
@@ -104,7 +117,7 @@ async def test_a_journal_of_something_else_is_refused(
     for path, says in (
         (bulk_journal, "not of a campaign"),
         (other, "is no journal"),
-        (text, "is no journal: file is not a database"),
+        (text, "cannot be read as a journal: file is not a database"),
     ):
         with pytest.raises(ConfigurationError, match=says):
             await send(promo(), client, path)
@@ -181,25 +194,6 @@ async def test_a_budget_is_for_all_runs_together(
     assert sent(sandbox) == [1] * 30
 
 
-async def test_what_is_in_doubt_counts_against_the_budget(client: ClickSend, journal: Path) -> None:
-    await send(promo(), client, journal, budget=Decimal("0.10"), ramp=(1,))
-    with closing(sqlite3.connect(journal)) as db, db:
-        db.execute("update fate set batch = 2, state = null where chunk = 2")
-    assert Record(journal).committed() == 30 * Decimal("0.0770")
-
-
-async def test_rows_that_wait_for_the_morning_are_counted_and_not_sent(
-    client: ClickSend, sandbox: Sandbox, journal: Path
-) -> None:
-    now = datetime.now(UTC)
-    hours = (now - timedelta(hours=1)).time(), (now - timedelta(minutes=30)).time()
-    quiet = QuietHours(*hours, zone="UTC", start=now - timedelta(minutes=45))
-    source = "to\n+447700900123\n+447700900124\n"
-    ending = await send(promo("Hi", source, quiet=quiet), client, journal)
-    assert (ending.waiting, ending.report.total) == (2, 0)
-    assert not sandbox.messages
-
-
 async def test_the_record_tells_each_recipient(journal: Path) -> None:
     source = "to\n+61412345678\n+35699123456\n"
     async with Sandbox(countries={"AU"}) as sandbox:
@@ -218,3 +212,46 @@ async def test_the_record_tells_each_recipient(journal: Path) -> None:
     assert (second.outcome, second.reason) == ("rejected", "COUNTRY_NOT_ENABLED")
     assert Record(journal).facts["note"] == "kept"
     assert not [it for it in journal.parent.iterdir() if it != journal]
+
+
+async def test_a_suppressed_number_of_the_store_is_left_out(
+    tmp_path: Path, journal: Path, sandbox: Sandbox, client: ClickSend
+) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(PEOPLE)
+    async with SqliteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.suppress(["+61412345007"])
+    campaign = Campaign(table, "Hi {name}")
+    async with running(campaign, client, journal, store=tmp_path / "inbox.db") as run:
+        ending = await run.send()
+    assert ending.report.reasons == {"opted_out": 1}
+    assert "+61412345007" not in {it["to"] for it in sandbox.messages}
+    assert len(sandbox.messages) == 29
+
+
+async def test_a_run_stops_when_its_messages_are_not_delivered(
+    tmp_path: Path,
+    journal: Path,
+    sandbox: Sandbox,
+    client: ClickSend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(PEOPLE)
+    monkeypatch.setattr(
+        "aioclicksend.campaign.run.stop_if_failed", partial(stop_if_failed, every=0.05)
+    )
+    sandbox.fail_next("slow", path="/sms/send", times=100, delay=0.3)
+
+    async def fail_the_first() -> None:
+        while not sandbox.messages:
+            await asyncio.sleep(0.01)
+        sandbox.deliver(str(sandbox.messages[0]["message_id"]), status_code=301)
+
+    breaker = Breaker(0.2, minimum=1)
+    async with running(
+        Campaign(table, "Hi {name}"), client, journal, breaker=breaker, ramp=(1,) * 30
+    ) as run:
+        ending, _ = await asyncio.gather(run.send(), fail_the_first())
+    assert not ending.is_whole
+    assert len(sandbox.messages) < 30

@@ -46,9 +46,11 @@ def test_a_contact_from_its_creation_to_its_end(cli: Cli) -> None:
     assert copied["list_id"] == there
     assert cli.made("contacts", "delete", there, copied["contact_id"], "--yes")["deleted"]
     assert cli.made("contacts", "move", here, contact_id, there)["list_id"] == there
-    assert cli("contacts", "list", here, "--json").out == ""
+    assert cli("contacts", "list", here, "--json").out == "[]\n"
     assert cli.made("contacts", "list", there)["first_name"] == "Ada"
-    assert cli("contacts", "list", there, "--json", "--updated-after", "2100-01-01T00Z").out == ""
+    assert (
+        cli("contacts", "list", there, "--json", "--updated-after", "2100-01-01T00Z").out == "[]\n"
+    )
 
 
 def test_a_contact_needs_something_to_be_reached_by(cli: Cli, sandbox: Sandbox) -> None:
@@ -75,7 +77,7 @@ def test_a_template_from_its_creation_to_its_end(cli: Cli) -> None:
     assert cli.made("templates", "update", template_id, "hello", "Bye")["body"] == "Bye"
     assert "Bye" in cli("templates", "list").out
     assert cli("templates", "delete", template_id, "--yes").code == 0
-    assert cli("templates", "list", "--json").out == ""
+    assert cli("templates", "list", "--json").out == "[]\n"
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_deleting_at_a_terminal_asks(cli: Cli, answer: str, code: int, left: int
     assert result.err.startswith(f"Delete list {list_id} and all its contacts?")
     assert ("\naioclicksend: nothing was done" in result.err) == (not answer)
     assert ("nothing was done" in result.err) == bool(left)
-    assert len(cli("lists", "list", "--json").lines) == left
+    assert cli("lists", "list").out.count("Friends") == left
 
 
 def test_the_sandbox_says_where_it_is_and_ends_well(

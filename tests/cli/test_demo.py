@@ -125,13 +125,13 @@ def test_the_judge_counts_what_is_nowhere() -> None:
 
 
 def test_the_judge_does_not_call_lost_what_is_admitted() -> None:
-    unknown, not_sent = (kind(MESSAGE, B, "why") for kind in (ac.Unknown, ac.NotSent))
+    unknown, not_sent = (kind(MESSAGE, B, ac.Reason.STOPPED) for kind in (ac.Unknown, ac.NotSent))
     assert judged([A], [WRONG], [taken(A), unknown, REFUSED]) == (0, 0, 0)
     assert judged([A], [WRONG], [taken(A), not_sent, REFUSED]) == (0, 0, 0)
 
 
 def test_the_judge_counts_reports_that_contradict_the_record() -> None:
-    not_sent = ac.NotSent(MESSAGE, B, "why")
+    not_sent = ac.NotSent(MESSAGE, B, ac.Reason.STOPPED)
     assert judged([A, B], [WRONG], [taken(A), not_sent, REFUSED]) == (0, 0, 1)
     refused = ac.Rejected(MESSAGE, B, "INVALID_RECIPIENT")
     assert judged([A, B], [WRONG], [taken(A), refused, REFUSED]) == (0, 0, 1)

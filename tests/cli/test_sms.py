@@ -15,7 +15,9 @@ TO = "+61411111112"
 
 
 def test_send_tells_what_the_server_said(cli: Cli, sandbox: Sandbox) -> None:
-    result = cli("sms", "send", TO, "Hello there", "--from", "ACME", "--custom-string", "mine")
+    result = cli(
+        "sms", "send", TO, "Hello there", "--from", "ACME", "--custom-string", "mine", "--yes"
+    )
     assert result.code == 0
     assert "SUCCESS" in result.out
     assert "mine" in result.out
@@ -29,7 +31,7 @@ def test_send_tells_what_the_server_said(cli: Cli, sandbox: Sandbox) -> None:
 
 
 def test_send_as_json_is_one_document(cli: Cli, sandbox: Sandbox) -> None:
-    told = cli.made("sms", "send", TO, "Żółw")
+    told = cli.made("sms", "send", TO, "Żółw", "--yes")
     assert (told["accepted"], told["rejected"], told["unknown"]) == (1, 0, [])
     assert told["messages"][0]["message_id"] == sandbox.messages[0].message_id
     assert told["messages"][0]["body"] == "Żółw"
@@ -37,13 +39,13 @@ def test_send_as_json_is_one_document(cli: Cli, sandbox: Sandbox) -> None:
 
 
 def test_a_refused_message_ends_with_1(cli: Cli) -> None:
-    result = cli("sms", "send", "+1555012", "Hello")
+    result = cli("sms", "send", "+1555012", "Hello", "--yes")
     assert result.code == 1
     assert "INVALID_RECIPIENT" in result.out
 
 
 def test_a_hyphen_reads_the_text_from_stdin(cli: Cli, sandbox: Sandbox) -> None:
-    assert cli("sms", "send", TO, "-", stdin="-5 % today\n").code == 0
+    assert cli("sms", "send", TO, "-", "--yes", stdin="-5 % today\n").code == 0
     assert sandbox.messages[0].body == "-5 % today"
 
 
@@ -53,11 +55,14 @@ def test_a_mistyped_option_is_never_sent_as_the_text(cli: Cli, sandbox: Sandbox)
 
 
 def test_schedule_needs_a_time_zone(cli: Cli, sandbox: Sandbox) -> None:
-    naive = cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T03:33:20")
+    naive = cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T03:33:20", "--yes")
     assert naive.code == 2
     assert "time zone" in naive.err
     assert not sandbox.requests
-    assert cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T05:33:20+02:00").code == 0
+    assert (
+        cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T05:33:20+02:00", "--yes").code
+        == 0
+    )
     assert sandbox.messages[0].schedule == 2_000_000_000
 
 
@@ -71,7 +76,7 @@ def test_a_dry_run_sends_nothing(cli: Cli, sandbox: Sandbox) -> None:
 
 def test_a_lost_verdict_ends_with_3_and_tells_how_to_look_it_up(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("reset-after", path="/sms/send")
-    result = cli("sms", "send", TO, "Hello", "--custom-string", "mine")
+    result = cli("sms", "send", TO, "Hello", "--custom-string", "mine", "--yes")
     assert result.code == 3
     assert "aioclicksend sms history --ref mine" in result.err
     assert result.out == ""
@@ -82,19 +87,19 @@ def test_a_lost_verdict_ends_with_3_and_tells_how_to_look_it_up(cli: Cli, sandbo
 
 def test_a_ref_generated_for_a_lost_message_finds_it(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("error-after", path="/sms/send")
-    assert cli("sms", "send", TO, "Hello").code == 3
+    assert cli("sms", "send", TO, "Hello", "--yes").code == 3
     assert cli("sms", "history", "--ref", sandbox.messages[0].custom_string).code == 0
 
 
 def test_a_message_the_reply_leaves_out_is_unknown(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("missing-row", path="/sms/send")
-    result = cli("sms", "send", TO, "Hello", "--custom-string", "mine")
+    result = cli("sms", "send", TO, "Hello", "--custom-string", "mine", "--yes")
     assert result.code == 3
     assert "--ref mine" in result.err
 
 
 def test_a_ref_that_is_not_in_the_history_stays_unknown(cli: Cli) -> None:
-    cli("sms", "send", TO, "Hello", "--custom-string", "mine")
+    cli("sms", "send", TO, "Hello", "--custom-string", "mine", "--yes")
     result = cli("sms", "history", "--ref", "mine", "--ref", "other")
     assert result.code == 3
     assert "mine" in result.out
@@ -103,14 +108,14 @@ def test_a_ref_that_is_not_in_the_history_stays_unknown(cli: Cli) -> None:
 
 def test_a_429_is_waited_out_and_told(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.fail_next("refuse-429", retry_after=0.1)
-    result = cli("sms", "send", TO, "Hello")
+    result = cli("sms", "send", TO, "Hello", "--yes")
     assert result.code == 0
     assert result.err == "HTTP 429: trying again in 0.1 s\n"
 
 
 def test_an_interrupted_send_names_the_ref(sandbox: Sandbox) -> None:
     sandbox.fail_next("hang-after", path="/sms/send")
-    process = start("sms", "send", TO, "Hello", env=account(sandbox))
+    process = start("sms", "send", TO, "Hello", "--yes", env=account(sandbox))
     until = time.monotonic() + 10
     while not sandbox.messages and time.monotonic() < until:
         time.sleep(0.02)
@@ -124,44 +129,47 @@ def test_an_interrupted_send_names_the_ref(sandbox: Sandbox) -> None:
 
 
 def test_price_of_several_sends_nothing(cli: Cli, sandbox: Sandbox) -> None:
-    result = cli("sms", "price", TO, "+14055550101", "--body", "Hello")
+    result = cli("sms", "price", TO, "+14055550101", "--text", "Hello")
     assert result.code == 0
     assert "total 0.106 AUD" in result.out
     assert not sandbox.messages
 
 
 def test_price_with_a_number_nobody_has_ends_with_1(cli: Cli) -> None:
-    result = cli("sms", "price", TO, "+1555012", "--body", "Hello", "--json")
+    result = cli("sms", "price", TO, "+1555012", "--text", "Hello", "--json")
     assert result.code == 1
     assert (result.document["accepted"], result.document["rejected"]) == (1, 1)
 
 
 def test_history_as_json_is_a_line_for_each_row(cli: Cli) -> None:
     for ref in ("one", "two", "three"):
-        cli("sms", "send", TO, "Hello", "--custom-string", ref)
+        cli("sms", "send", TO, "Hello", "--custom-string", ref, "--yes")
     refs = [row["custom_string"] for row in cli("sms", "history", "--json").lines]
     assert sorted(refs) == ["one", "three", "two"]
     assert len(cli("sms", "history", "--json", "--limit-items", 2).lines) == 2
-    assert cli("sms", "history", "--json", "--since", "2100-01-01T00:00Z").out == ""
+    assert cli("sms", "history", "--json", "--since", "2100-01-01T00:00Z").out == "[]\n"
 
 
 @pytest.mark.parametrize("command", ["inbound", "receipts"])
 def test_queues_are_walked_and_cut_by_time(cli: Cli, sandbox: Sandbox, command: str) -> None:
-    cli("sms", "send", TO, "Hello")
+    cli("sms", "send", TO, "Hello", "--yes")
     sandbox.receive(TO, "Answer")
     sandbox.deliver(sandbox.messages[0].message_id)
     (row,) = cli("sms", command, "--json", "--since", "2000-01-01T00:00Z").lines
     assert row["message_id"]
-    assert cli("sms", command, "--json", "--since", "2100-01-01T00:00Z").out == ""
+    assert cli("sms", command, "--json", "--since", "2100-01-01T00:00Z").out == "[]\n"
     assert cli("sms", command, "--since", "2000-01-01T00:00").code == 2
     assert row["message_id"] in cli("sms", command).out or "Answer" in cli("sms", command).out
 
 
 def test_cancel_once_and_not_twice(cli: Cli, sandbox: Sandbox) -> None:
-    cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T03:33:20Z")
+    cli("sms", "send", TO, "Hello", "--schedule", "2033-05-18T03:33:20Z", "--yes")
     message_id = sandbox.messages[0].message_id
-    assert cli.made("sms", "cancel", message_id) == {"cancelled": True, "message_id": message_id}
+    assert cli.made("sms", "cancel", message_id, "--yes") == {
+        "cancelled": True,
+        "message_id": message_id,
+    }
     assert sandbox.messages[0].status == "Cancelled"
-    again = cli("sms", "cancel", message_id)
+    again = cli("sms", "cancel", message_id, "--yes")
     assert again.code == 1
     assert again.err.startswith("aioclicksend: PUT /v3/sms/{message_id}/cancel 404")

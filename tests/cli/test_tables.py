@@ -20,7 +20,7 @@ GREEN = "\x1b[1;32m"
 
 
 def filled(cli: Cli, sandbox: Sandbox) -> None:
-    cli("sms", "send", LONGEST, "Hello", "--custom-string", "ac1-3dbc2c19e4aee8370093d3e9")
+    cli("sms", "send", LONGEST, "Hello", "--custom-string", "ac1-3dbc2c19e4aee8370093d3e9", "--yes")
     sandbox.receive(LONGEST, "An answer that goes on and on. " * 9)
     sandbox.deliver(sandbox.messages[0].message_id)
     list_id = cli.made("lists", "create", "A list with a name " * 9)["list_id"]
@@ -119,4 +119,4 @@ def test_no_colours_on_a_screen_with_no_color(sandbox: Sandbox) -> None:
 
 
 def test_json_stays_clean_on_a_screen(sandbox: Sandbox) -> None:
-    assert seen_on_a_screen(sandbox, "sms", "history", "--json") == ""
+    assert seen_on_a_screen(sandbox, "sms", "history", "--json") == "[]\r\n"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import json
+import re
 from typing import Any
 
+import aiohttp
 import pytest
 
 from aioclicksend.sandbox import Sandbox
+
+from .conftest import Caller
+from .test_coverage import Account
 
 
 async def test_the_official_sdk_works_unchanged(sandbox: Sandbox) -> None:
@@ -107,3 +114,52 @@ async def test_apprise_notifies_through_it(
     assert await asyncio.to_thread(service.notify, body="hello")
     assert [message.to for message in sandbox.messages] == ["+61400000001", "+61400000002"]
     assert len(sandbox.requests) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_official_sdk_decodes_every_operation(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    clicksend = pytest.importorskip("clicksend", reason="clicksend-client is not installed")
+    kinds = _reply_types(clicksend.api)
+    account = Account(Caller(sandbox, http))
+    await account.furnish()
+    decoder = clicksend.ApiClient(clicksend.Configuration(host=sandbox.url))
+    order = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}
+    wrong: list[str] = []
+    for method, path in sorted(
+        Sandbox.coverage(), key=lambda operation: (order[operation[0]], -len(operation[1]))
+    ):
+        kind = kinds.pop((method, _bare(path)), "")
+        if kind in {"", "None"}:
+            continue
+        _, _, content = await account(method, path)
+        try:
+            decoder.deserialize(json.dumps(content), kind, "application/json")
+        except ValueError as error:
+            wrong.append(f"{method} {path}: {error}")
+    assert (wrong, kinds) == ([], {})
+
+
+def _bare(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def _reply_types(api: Any) -> dict[tuple[str, str], str]:
+    """Read from the SDK's own source what each operation is decoded into."""
+    found: dict[tuple[str, str], str] = {}
+    for group in filter(inspect.isclass, vars(api).values()):
+        source = inspect.getsource(group)
+        replies = dict(
+            re.findall(
+                r"def (\w+)_with_http_info\(.*?_response_types_map[^{]*\{[^}]*?'20\d': \"?(\w+)",
+                source,
+                re.DOTALL,
+            )
+        )
+        for name, method, path in re.findall(
+            r"def _(\w+)_serialize\(.*?method='(\w+)',\s*resource_path='([^']+)'", source, re.DOTALL
+        ):
+            found[method, _bare(path)] = replies[name]
+    return found

@@ -142,7 +142,7 @@ async def test_time_zones_have_names(call: Caller) -> None:
 async def test_a_number_bought_is_ready(call: Caller) -> None:
     await call.data("POST", "/v3/numbers/buy/+61480000139")
     (row,) = (await call.data("GET", "/v3/numbers"))["data"]
-    assert (row["status"]["value"], row["status"]["name"]) == (0, "REGISTRATION_NOT_REQUIRED")
+    assert (row["status"]["value"], row["status"]["name"]) == (0, "Ready to use")
 
 
 async def test_a_row_of_a_closed_country_lacks_what_the_live_row_lacks(call: Caller) -> None:

@@ -16,7 +16,9 @@ from aioclicksend.models.results import MmsRow, SmsRow, VoiceLanguage, VoiceRow
 
 
 class OwnPace:
-    async def turn(self, operation: str) -> None: ...
+    async def turn(self, operation: str) -> None:
+        raise NotImplementedError(operation)
+
     async def at_wire(self) -> None: ...
     def hold(self, seconds: float, operation: str | None = None) -> None: ...
     def held_for(self, operation: str) -> float:
@@ -24,7 +26,8 @@ class OwnPace:
 
 
 class NoPace:
-    async def turn(self, operation: str) -> None: ...
+    async def turn(self, operation: str) -> None:
+        raise NotImplementedError(operation)
 
 
 def observing(end: ac.EndEvent, batch: ac.BatchEvent, request: ac.RequestEvent) -> None:

@@ -32,9 +32,13 @@ select {} from outcome left join (
 """
 _LINE = '"to", outcome.state, outcome.reason, outcome.detail, outcome.message_id, parts, price, '
 _LINE += "outcome.ref"
-_TEXT = "(select json_extract(body, '$.body') from message where message.id = outcome.id)"
-_STATES = """
-select "to", json_extract(body, '$.body'), state from outcome join message using (id)
+_TEXTS = """
+select json_extract(body, '$.to'), json_extract(body, '$.body'),
+    coalesce(state, case when batch is null then 'planned' else 'in_doubt' end)
+from message_state order by id
+"""
+_LATEST = """
+select state, count(*) from (select state, max(id) from outcome group by "to") group by state
 """
 
 
@@ -115,6 +119,17 @@ class JournalReader:
         with closing(self._connect()) as db:
             for row in self._read(db, f"{statement} order by id"):
                 yield Line(*row)
+
+    def texts(self) -> Iterator[tuple[str, str, str]]:
+        """Yield number, text and state of each message, in the order of `lines`."""
+        if self.is_empty:
+            return
+        with closing(self._connect()) as db:
+            yield from self._read(db, _TEXTS)
+
+    def latest_counts(self) -> dict[str, int]:
+        """Return how many numbers are in each state, by their last message."""
+        return dict(self._rows(_LATEST))
 
     def deliveries(self) -> dict[str, int]:
         """Return how many accepted messages are ``delivered``, ``failed`` and ``pending``."""

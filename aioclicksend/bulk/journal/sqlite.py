@@ -218,6 +218,8 @@ class Journal:
         rows = range(first, first + len(messages))
         # Single messages are looked for only by what their caller named: a key or a ref.
         named = run == 0 and not messages.has_unique_refs
+        if named:
+            self._remembers = True  # a run that has begun may come to the same message
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
             if run:
@@ -438,7 +440,7 @@ class Journal:
         """Write everything taken so far, not yet durably.
 
         Raises:
-            ConfigurationError: the journal was taken over, and its new owner must not be locked out.
+            ConfigurationError: it was taken over; the new owner must not be locked out.
 
         """
         if not self._db.in_transaction:

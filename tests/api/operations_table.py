@@ -1,4 +1,4 @@
-"""The README's table of operations: ``python -m tests.api.readme_table`` prints it."""
+"""The table in docs/operations.md: ``python -m tests.api.operations_table`` prints it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,151 @@
+"""Files that are written for people: CSV, XLSX and JSON, whole or not at all.
+
+A file appears under its name only when it is complete, readable by its owner alone, and never in
+the place of a file it was made from. Cells that a spreadsheet would run as a formula are quoted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from .errors import CampaignError
+
+_begins_formula = re.compile(r"\s*[=@+\-\t\r|%\uff1d\uff0b\uff0d\uff20]").match
+_is_number = re.compile(r"[+-]?[0-9][0-9 ().,-]*").fullmatch
+
+
+class Rows(Protocol):
+    """Takes the rows of a table."""
+
+    def __call__(self, cells: Sequence[Any], /) -> object:
+        """Write one row."""
+        ...
+
+
+def harmless(value: Any) -> Any:
+    """Return a cell that no spreadsheet runs as a formula: such texts get an apostrophe.
+
+    Phone numbers and amounts keep their sign.
+    """
+    if not isinstance(value, str) or not _begins_formula(value) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+@contextmanager
+def replacing(path: Path, inputs: Iterable[Path | str | None] = ()) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes its place when the block ends well.
+
+    Raises:
+        CampaignError: the file is one of the `inputs`, or cannot be written.
+
+    """
+    for it in inputs:
+        if it is not None and _is_same(path, Path(it)):
+            raise CampaignError(f"{path} is one of the files this is made from: choose another")
+    if path.exists() and not path.is_file():
+        raise CampaignError(f"{path} is not a file")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise CampaignError(f"{path} cannot be written: {error.strerror}") from None
+    os.close(descriptor)
+    made = Path(name)  # mkstemp makes it 0600
+    try:
+        yield made
+        made.replace(path)
+    except OSError as error:
+        raise CampaignError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            made.unlink(missing_ok=True)
+
+
+@contextmanager
+def table_file(
+    path: Path, heading: Sequence[str], inputs: Iterable[Path | str | None] = ()
+) -> Iterator[Rows]:
+    """Yield what writes the rows of a table to a file: ``.xlsx``, ``.json``, or else CSV.
+
+    Raises:
+        CampaignError: the file is one of the `inputs`, cannot be written, or needs an extra.
+
+    """
+    with replacing(path, inputs) as made:
+        if path.suffix.lower() == ".xlsx":
+            with _sheet(made, heading) as rows:
+                yield rows
+        else:
+            with made.open("w", encoding="utf-8", newline="") as file:
+                yield from _text_rows(file, heading, as_json=path.suffix.lower() == ".json")
+
+
+@contextmanager
+def table_text(file: TextIO, heading: Sequence[str]) -> Iterator[Rows]:
+    """Yield what writes rows as CSV to an open stream."""
+    yield from _text_rows(file, heading, as_json=False)
+
+
+def _text_rows(file: TextIO, heading: Sequence[str], *, as_json: bool) -> Iterator[Rows]:
+    if not as_json:
+        table = csv.writer(file)
+        table.writerow([harmless(it) for it in heading])
+        yield lambda cells: table.writerow([harmless(it) for it in cells])
+        return
+    opening = "[\n"
+
+    def write(cells: Sequence[Any]) -> None:
+        nonlocal opening
+        row = dict(zip(heading, cells, strict=True))
+        file.write(opening + json.dumps(row, ensure_ascii=False, default=str))
+        opening = ",\n"
+
+    yield write
+    file.write("\n]\n" if opening == ",\n" else "[]\n")
+
+
+@contextmanager
+def _sheet(path: Path, heading: Sequence[str]) -> Iterator[Rows]:
+    try:
+        xlsxwriter: Any = importlib.import_module("xlsxwriter")
+    except ImportError:
+        raise CampaignError(
+            "to write a spreadsheet, pip install 'aioclicksend[xlsx]'; a CSV needs nothing"
+        ) from None
+    # Constant memory, and no cell is ever a formula or a link.
+    book = xlsxwriter.Workbook(
+        str(path),
+        {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
+    )
+    sheet = book.add_worksheet()
+    place = 0
+
+    def write(cells: Sequence[Any]) -> None:
+        nonlocal place
+        for column, value in enumerate(cells):
+            if value is not None:
+                sheet.write(place, column, value if isinstance(value, int) else str(value))
+        place += 1
+
+    write(heading)
+    try:
+        yield write
+    finally:
+        book.close()
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return path.absolute() == other.absolute()
