@@ -7,8 +7,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from . import loop
+from .asking import Yes, confirm
 from .database import NONE, Database
-from .output import PLAIN, Column, Output, Yes, confirm
+from .output import PLAIN, Column, Output
 
 app = App("cluster", help="Several hosts, one account: the database they share.")
 outbox = App("outbox", help="Messages that applications enqueued and that cannot be sent.")

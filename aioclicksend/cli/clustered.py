@@ -6,10 +6,12 @@ of a campaign instead of the path of a journal.
 
 from __future__ import annotations
 
+import csv as csv_module
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -41,22 +43,24 @@ def status(name: str, database: Database, out: Output, *, reasons: bool = False)
 
 def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
     """Show how a campaign went; with `csv`, write a row for each recipient."""
-    from ..campaign.record import Line  # noqa: PLC0415
+    from ..campaign.writing import harmless, table_file  # noqa: PLC0415
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
-    from .campaign_tables import write_lines  # noqa: PLC0415
 
+    heading = campaigns.Line._fields
+
+    async def write(cluster: Cluster, row: Callable[[Sequence[Any]], object]) -> None:
+        async with aclosing(campaigns.lines(cluster, name)) as lines:
+            async for line in lines:
+                row(_printable(line))
+
+    if csv == Path("-"):
+        rows = csv_module.writer(sys.stdout)
+        rows.writerow(heading)
+        _on(database, lambda it: write(it, lambda row: rows.writerow(map(harmless, row))))
+        return status_code(name, database)
     if csv is not None:
-
-        async def collect(cluster: Cluster) -> list[Any]:
-            async with aclosing(campaigns.lines(cluster, name)) as lines:
-                return [Line(**_printable(line, Line._fields)) async for line in lines]
-
-        lines = _on(database, collect)
-        if csv == Path("-"):
-            write_lines(sys.stdout, iter(lines))
-            return status_code(name, database)
-        with csv.open("w", encoding="utf-8", newline="") as file:
-            write_lines(file, iter(lines))
+        with table_file(csv, heading) as row:
+            _on(database, lambda it: write(it, row))
     return status(name, database, out, reasons=True)
 
 
@@ -187,7 +191,6 @@ def _show(found: Status, *, reasons: bool) -> None:
     show(table)
 
 
-def _printable(line: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Return what a report shows of a recipient; what a database does not keep is empty."""
-    cells = {name: getattr(line, name, None) for name in names}
-    return cells | {"price": None if line.price is None else str(line.price)}
+def _printable(line: Sequence[Any]) -> list[Any]:
+    """Return the cells of a recipient; amounts as they are written."""
+    return [str(it) if isinstance(it, Decimal) else it for it in line]
