@@ -24,7 +24,7 @@ from ..client import ClickSend
 from ..config import RateLimit
 from ..errors import ConfigurationError
 from ..hooks import HoldEvent, Hooks
-from . import campaign_journal, loop
+from . import campaign_journal, clustered, loop
 from .asking import Yes, confirm, require_answer
 from .campaign_options import Money, Options, Sending, pace
 from .campaign_receipts import receipts
@@ -35,6 +35,7 @@ from .campaign_tables import (
     show_standing,
     standing,
 )
+from .database import NONE, Database
 from .errors import Exit, Refused
 from .output import PLAIN, Output, cell, console
 from .progress import watch
@@ -176,9 +177,16 @@ def resume(
     problems: _Problems = None,
     strict: _Strict = False,
     yes: Yes = False,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
-    """Go on with a campaign: look up what is in doubt, and send what was not sent."""
+    """Go on with a campaign: look up what is in doubt, and send what was not sent.
+
+    With --database it lifts a pause; workers send.
+    """
+    if database.is_chosen:
+        clustered.set_stage(str(journal), database, out, "resume")
+        return Exit.OK
     spec = _spec_of(Record(journal))
     if source is not None:
         spec["input"] = source
