@@ -51,7 +51,7 @@ def status(journal: _Journal, /, *, database: Database = NONE, out: Output = PLA
     return code_of(stands)
 
 
-def report(
+def report(  # noqa: C901 - one step for each kind of output
     journal: _Journal,
     /,
     *,
@@ -130,8 +130,13 @@ def resolve(
     if database.is_chosen:
         if not reconcile:
             confirm("Decide on messages whose outcome is unknown?", yes=yes)
-        verdict = "sent" if sent else "resend" if resend else "reconcile"
-        return clustered.resolve(str(journal), database, out, verdict, ref)
+        return clustered.resolve(
+            str(journal),
+            database,
+            out,
+            "sent" if sent else "resend" if resend else "reconcile",
+            ref,
+        )
     if reconcile:
         loop.run(_look_up(journal, settle, out))
         return status(journal, out=out)

@@ -25,6 +25,7 @@ from .output import Output, grid, show
 if TYPE_CHECKING:
     from ..cluster import Cluster
     from ..cluster.campaigns import Status
+    from ..cluster.steps import Stop
 
 T = TypeVar("T")
 
@@ -141,18 +142,18 @@ async def store(
         await campaigns.release(cluster, name)
 
 
-async def send(
-    cluster: Cluster, client: ClickSend, name: str, *, lanes: int, suppress: Any, stop: Any
-) -> Status:
-    """Send a stored campaign as one worker of several, and return how it stands."""
+async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, stop: Stop) -> int:
+    """Send a stored campaign as one worker of several, and show how it stands then."""
     from ..cluster import campaigns, steps  # noqa: PLC0415 - an extra
 
     stored = await campaigns.load(cluster, name)
-    await cluster.bind(client)
-    await steps.send(
-        cluster, client, name, stored.channel, lanes=lanes, suppress=suppress, stop=stop
-    )
-    return await campaigns.status(cluster, name)
+    await steps.send(cluster, client, name, stored.channel, stop=stop)
+    found = await campaigns.status(cluster, name)
+    if out.json:
+        out.document(found)
+    else:
+        _show(found, reasons=True)
+    return Exit.INTERRUPTED if stop.reason is not None else _code(found)
 
 
 def _on(database: Database, work: Callable[[Cluster], Awaitable[T]]) -> T:

@@ -103,6 +103,8 @@ class ClusterPace:
         self._approaching: deque[float] = deque()
         """When each request that is on its way to the wire gave up, if it never gets there."""
         self._arrived = asyncio.Event()
+        self._nearest = math.inf
+        """Seconds of the shortest round trip to the database so far."""
         self._until: dict[str, float] = {}
         self._unshared: dict[str, float] = {}
         """Pauses that the other processes do not know of yet."""
@@ -230,10 +232,10 @@ class ClusterPace:
             self._until[operation] = max(self._until.get(operation, 0.0), until)
         if delay is None:
             return None
-        opens = answered_at + delay
-        # A database further away than the slack makes every grant late, but all of them alike.
-        closes = max(asked_at + delay + self._void_after, opens + self._void_after / 4)
-        return Grant(opens, closes)
+        # The way to a distant database makes every grant late, but all of them alike.
+        self._nearest = min(self._nearest, answered_at - asked_at)
+        way = max(0.0, self._nearest - self._void_after / 2)
+        return Grant(answered_at + delay, asked_at + delay + way + self._void_after)
 
     def __repr__(self) -> str:
         return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"

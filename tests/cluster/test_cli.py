@@ -115,3 +115,39 @@ def test_status_report_and_stages_of_a_stored_campaign(
             assert await how_many(cluster, "spring", "planned") == 3
 
     asyncio.run(check())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_campaign_is_stored_and_sent_by_a_worker(
+    cluster: Cluster, postgres_url: str, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
+    async with Sandbox() as sandbox:
+        environment = {
+            "CLICKSEND_BASE_URL": sandbox.url,
+            "CLICKSEND_USERNAME": sandbox.username,
+            "CLICKSEND_API_KEY": sandbox.api_key,
+        }
+        options = ("--database", postgres_url, "--schema", cluster.database.schema)
+
+        async def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            return await asyncio.to_thread(run, *argv, *options, **environment)
+
+        text = ("--text", "Hi {name}, we open at 9.", "--name", "spring", "--yes")
+        stored = await command("campaign", "run", str(people), *text, "--detach")
+        assert stored.returncode == 0, stored.stderr
+        assert sandbox.messages == []
+        other = await command(
+            "campaign", "run", str(people), "--text", "Other", "--name", "spring", "--yes"
+        )
+        assert other.returncode == 4
+        assert "exists with another text" in other.stderr
+        assert (await command("worker", "--once")).returncode == 0
+        assert len(sandbox.messages) == 2
+        status = await command("campaign", "status", "spring")
+        assert (status.returncode, "accepted" in status.stdout) == (0, True), status.stderr
+        again = await command("campaign", "run", str(people), *text)
+        assert again.returncode == 0, again.stderr
+        assert len(sandbox.messages) == 2
