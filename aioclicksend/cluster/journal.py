@@ -314,9 +314,9 @@ class PostgresJournal:
             rows[n] = row
         for n in conflicts:
             rows[n] = 0
-        # Equal messages of one draft share a row, and none of them was entered before.
-        ours = {row[1] for row in draft}
-        entries = await _entries(connection, [row for row in found.values() if row not in ours])
+        # Also of equal messages of one draft, all but the first are known: they share its row, and
+        # whichever is sent must carry its ref.
+        entries = await _entries(connection, list(found.values()))
         known = {n: entries[row] for n, row in found.items() if row in entries}
         return Planned(rows, known | conflicts)
 

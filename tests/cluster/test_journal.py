@@ -182,7 +182,8 @@ async def test_equal_keys_of_one_call_are_one_message(postgres_journal: NewJourn
             ),
         )
         assert planned.rows[0] == planned.rows[1] != planned.rows[2]
-        assert planned.known == {}
+        assert planned.known[1].row == planned.rows[0]
+        assert list(planned.known) == [1]
         assert list((await journal.begin(planned.rows, 1)).won) == list(planned.rows[1:])
 
 
