@@ -73,6 +73,7 @@ class Batch:
         rows: Sequence[int] = (),
         attempt: int = 1,
     ) -> None:
+        # The usual case shares the lists rather than copying a thousand references.
         whole = len(places) == len(encoded)
         self._encoded = encoded
         self._places = places
@@ -140,12 +141,14 @@ class Batch:
             attempt=self.attempt,
         )
         other.reserved = [self.reserved[it] for it in places] if self.reserved else ()
+        # If its request was made, what follows still belongs to that request.
         other.sent = self.sent
         other.journal_batch = self.journal_batch
         return other
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Pass outcomes on, and count them."""
+        # Passed on before it is counted: who waits for the batch finds every outcome in place.
         self.sink.settle(tokens, outcomes)
         self.open -= len(outcomes)
         if self.open == 0:
@@ -165,6 +168,7 @@ class Batch:
     def answered(self) -> None:
         """Announce that its request has ended, or will not be made."""
         if self._on_answered is not None:
+            # Once only: a probe, its remainder and a withdrawal can all come here.
             callback, self._on_answered = self._on_answered, None
             callback()
 
@@ -176,6 +180,7 @@ class Batch:
             await self._settled.wait()
 
 
+# Compared by identity: two doubts with equal content are two messages.
 class Doubt(Struct, eq=False):
     """A message whose bytes left, or may have left, and whose verdict is missing."""
 
@@ -242,6 +247,7 @@ class _DoubtSink:
 def batch_of(doubts: Sequence[Doubt]) -> Batch:
     """Return a batch that sends doubtful messages again: same refs, same JSON, same media file."""
     files = [it.media_file for it in doubts]
+    # The bytes of the first attempt: the same ref with another text would prove nothing.
     encoded = Encoded(
         [it.message for it in doubts],
         [it.ref for it in doubts],

@@ -29,6 +29,7 @@ class Budget:
         """Reserve the prices of as many messages, from the first, as fit; return how many."""
         count = 0
         for amount in prices:
+            # Checked message by message: the part of a batch that fits is sent.
             if self.closed or self.committed + amount > self.limit:
                 self.closed = True
                 break
@@ -43,6 +44,7 @@ class Budget:
     def settle(self, reserved: Sequence[Decimal], outcomes: Sequence[Outcome]) -> None:
         """Replace the reservations of one attempt by what its outcomes say was charged."""
         for amount, outcome in zip(reserved, outcomes, strict=True):
+            # The server's price counts, even above the reservation: that money is spent.
             self.committed += charged(outcome, amount) - amount
 
 

@@ -14,7 +14,7 @@ only by `abort`. One lane at a time waits for the pace, so that meanwhile messag
 queue instead of in lanes.
 
 Invariants: an intent is durable before its first byte; a batch is settled exactly once for each of
-its messages, whatever raises; outcomes are counted, booked and recorded in `_settle` only.
+its messages, also after an error; outcomes are counted, booked and recorded in `_settle` only.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class _Fence:
             try:
                 self._journal.fence()
             except Exception as error:
+                # Kept apart from other errors: `_post` must hold the whole run for it.
                 self.failure = error
                 raise
         self.was_passed = True
@@ -123,12 +124,16 @@ class Dispatcher:
         self._urgent: deque[Batch] = deque()
         """What goes out even while new messages are paused: further attempts, and probes."""
         self._changed = asyncio.Event()
-        # Whoever holds it waits for the pace. Without it every lane would take a batch of its own
+        # Its holder waits for the pace. Without it every lane would take a batch of its own
         # with the few messages there are, and wait with that.
         self._turnstile = asyncio.Lock()
         self._probing = False
         """Whether what a lane takes next, or has taken, goes out small, during a pause."""
+        # Everything without all of its outcomes, wherever it is: in the queue, in a lane or in
+        # doubt.
         self._live: set[Batch | Gathering] = set()
+        # Every wait that `stop` or `abort` may cut, with the wire that shows whether a byte has
+        # left.
         self._cuttable: dict[anyio.CancelScope, tuple[Wire, int]] = {}
         lifecycle.on_change(self._cut_by_stop)
 
@@ -173,11 +178,13 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Wait until everything handed over before has its outcome."""
+        # A snapshot: waiting for later items too, `flush` might never return under steady load.
         for item in list(self._live):
             await item.wait()
 
     async def finish(self) -> None:
         """Wait until nothing is left without an outcome."""
+        # Repeated: a source that is just being read may still add its last gathering.
         while self._live:
             await self.drain()
 
@@ -185,6 +192,8 @@ class Dispatcher:
         """Send one thing after the other, until cancelled."""
         while True:
             item = await self._next()
+            # From here on only this lane knows the item: a cancelled task group must not leave its
+            # messages without an outcome.
             with anyio.CancelScope(shield=True):
                 if isinstance(item, Batch):
                     await self._handle(item)
@@ -192,7 +201,8 @@ class Dispatcher:
                     await self._handle_gathering(item)
 
     async def withdraw_on_stop(self) -> None:
-        """Settle what is queued as soon as nothing more is sent, whatever the lanes do."""
+        """Settle what is queued as soon as nothing more is sent, also while all lanes are busy."""
+        # A task of its own, as every lane may be busy for as long as a request can take.
         while True:
             while self._lifecycle.phase < Phase.STOPPED or not (self._queue or self._urgent):
                 self._changed.clear()
@@ -200,6 +210,8 @@ class Dispatcher:
             item = self._urgent.popleft() if self._urgent else self._queue.popleft()
             with anyio.CancelScope(shield=True):
                 if isinstance(item, Gathering):
+                    # `admit` sees that sending was stopped and settles all of it; no batch comes
+                    # back.
                     await item.take()
                     item.request_ended()
                 else:
@@ -218,6 +230,8 @@ class Dispatcher:
                         await self._changed.wait()
                 # Nothing is taken yet: messages gather, and `stop` can withdraw all of them.
                 await self._channel.turn()
+                # Looked at only now: the queue or the pause may have changed during the wait for
+                # the pace.
                 if self._urgent:
                     return self._urgent.popleft()
                 if self._queue and not self.is_paused:
@@ -263,6 +277,8 @@ class Dispatcher:
         await self._handle(batches[0])
 
     async def _handle(self, batch: Batch) -> None:
+        # Checked again: the pause may have ended while the gathering was admitted. Further attempts
+        # always go out whole.
         if self._probing and self.is_paused and batch.attempt == 1:
             await self._send_probe(batch)
             return
@@ -275,6 +291,8 @@ class Dispatcher:
         """Send a few messages of a batch; the rest waits until the pause is over."""
         few, rest = range(min(_PROBE, len(batch))), range(min(_PROBE, len(batch)), len(batch))
         probe = batch.part(few)
+        # The part that is sent last reports the end of both, so that the stream's room is given
+        # back once.
         if rest:
             remainder = batch.part(rest)
             remainder.is_abandoned = batch.is_abandoned
@@ -285,6 +303,8 @@ class Dispatcher:
         try:
             await self._deliver(probe)
         finally:
+            # Also after an error: otherwise no further probe could be sent, and the pause would not
+            # end.
             self._probing = False
             probe.answered()
             self.wake()
@@ -293,6 +313,7 @@ class Dispatcher:
 
     async def _deliver(self, batch: Batch) -> None:
         """Send a batch, or what of it may be sent; settle or doubt all of it."""
+        # The run may have been stopped or held since the batch was formed.
         refusal = self._lifecycle.refusal
         if refusal is None and batch.is_abandoned():
             refusal = Reason.WITHDRAWN, "its stream was left"
@@ -322,9 +343,10 @@ class Dispatcher:
         try:
             blocked = await self._until_stopped(self._suppress.blocked(numbers))
         except _Cut:
+            # No failure of the list: `_deliver` withdraws the batch.
             raise
         except Exception as error:
-            # Fail closed: a list that cannot be read may hold anybody.
+            # Fail closed: a list that cannot be read may hold any of these numbers.
             detail = f"the suppression list cannot be read ({type(error).__name__})"
             self._lifecycle.hold(Reason.HELD, detail)
             await self._withdraw(batch, Reason.HELD, detail)
@@ -340,6 +362,8 @@ class Dispatcher:
         budget = self._budget
         if budget is None:
             return batch
+        # Without a price request, which would cost a turn of the pace and could not change the
+        # answer.
         if budget.closed:
             await self._withdraw(batch, Reason.BUDGET, "the budget is used up")
             return batch.part(())
@@ -347,10 +371,12 @@ class Dispatcher:
             # The very body that will be posted, so that the quote is for nothing else.
             quote = await self._until_stopped(self._channel.price(batch.body))
             await self._check_currency(quote.currency)
+        # Without a quote a message could cost anything, so nothing is sent.
         except ClickSendError as error:
             await self._withdraw(batch, Reason.NOT_PRICED, str(error))
             return batch.part(())
         quotes = self._quoted(batch, quote.rows)
+        # A row without a usable price holds back its own message only.
         unpriced = [place for place, it in enumerate(quotes) if it is None]
         if unpriced:
             detail = "no usable price was quoted for it"
@@ -379,6 +405,8 @@ class Dispatcher:
         began = _now()
         reply: Reply | None = None
         try:
+            # `stop` cuts this while it waits for a connection or a retry; once a byte is out, only
+            # `abort` does.
             reply = await self._until_stopped(
                 self._channel.post(batch.body, batch.refs, wire, fence, counted=batch.counted),
                 wire,
@@ -397,6 +425,7 @@ class Dispatcher:
                 if not isinstance(error, ClickSendError):
                     log.exception("internal error while posting a batch")
                 verdict = of_error(batch, error, sent=fence.was_passed)
+        # The server's time stamp is good even if some rows are missing.
         if reply is not None:
             self._learn_clock(batch, reply)
         self.posts += 1
@@ -412,6 +441,8 @@ class Dispatcher:
                 batch.rows, batch.attempt, reserved=batch.reserved, limit=limit
             )
         except Exception as error:
+            # Without a durable intent, a crash after the request would leave no trace of it, and
+            # the next run would send the messages a second time.
             detail = self.lose_journal(error)
             if self._budget is not None:
                 self._budget.release(batch.reserved)
@@ -428,6 +459,7 @@ class Dispatcher:
             (kept if row in won else left_out if row in over else lost).append(place)
             won.discard(row)  # of two messages of one row the first is sent
         ours = batch.part(kept)
+        # Not sent by this attempt, so nothing of it can be charged.
         for places in (lost, left_out):
             if self._budget is not None and batch.reserved:
                 self._budget.release([batch.reserved[it] for it in places])
@@ -458,8 +490,10 @@ class Dispatcher:
         if verdict.odd_rows:
             self.odd_rows += verdict.odd_rows
             log.warning("a reply held %d rows that belong to no message", verdict.odd_rows)
+        # The history may list a message under another ref: its absence proves nothing any more.
         if verdict.altered_refs:
             self._channel.memory.refs_are_altered = True
+        # First, as settling waits for the journal: no other lane may begin a request meanwhile.
         if verdict.hold is not None:
             self._lifecycle.hold(Reason.HELD, verdict.hold)
         if verdict.split:
@@ -471,12 +505,15 @@ class Dispatcher:
 
     async def _split(self, batch: Batch) -> None:
         """Send a request that was too large in two halves."""
+        # The claim ends here: each half begins again with an intent of its own.
         if self._journal is not None and batch.journal_batch is not None:
             await self._journal.finish(
                 batch.rows, never_sent(batch, Reason.REFUSED, "too large"), batch.journal_batch
             )
+        # `_deliver` prices and reserves each half again.
         if self._budget is not None:
             self._budget.release(batch.reserved)
+        # The server takes nothing of a request that is too large, so this was no attempt.
         half = len(batch) // 2
         for places in (range(half), range(half, len(batch))):
             part = batch.part(places)
@@ -500,6 +537,7 @@ class Dispatcher:
     async def _withdraw(self, batch: Batch, reason: Reason, detail: str) -> None:
         """Settle a batch that will not be sent (again)."""
         outcomes = never_sent(batch, reason, detail)
+        # Never begun here, so another process may have begun it: the journal decides.
         if self._journal is not None and batch.rows and batch.journal_batch is None:
             if batch.attempt == 1:
                 # The journal writes NotSent only where nobody has begun the row meanwhile.
@@ -512,6 +550,7 @@ class Dispatcher:
                         self._settle_here(batch, never_sent(batch, reason, detail))
                     return
             else:
+                # A further attempt: these rows are ours since the first one.
                 await self._record(batch.rows, outcomes, 0)
             self._settle_here(batch, outcomes)
         else:
@@ -519,13 +558,14 @@ class Dispatcher:
 
     async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Record and settle the outcomes of a whole batch."""
-        # First the witness and the ids, then the outcome: whoever gets it may send the same again.
+        # First the witness and the ids, then the outcome: its receiver may send the same again.
         self.reconciler.accepted(batch, outcomes)
         if self._journal is not None and batch.rows:
             await self._record(batch.rows, outcomes, batch.journal_batch or 0)
         self._settle_here(batch, outcomes)
 
     def _settle_here(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        # Counted before a sink wakes its reader, so that `statistics` includes every outcome seen.
         self.count(outcomes)
         if self._budget is not None and batch.reserved:
             self._budget.settle(batch.reserved, outcomes)
@@ -582,6 +622,7 @@ class Dispatcher:
                     outcome_of(message, found[row])
                     for message, row in zip(batch.messages, batch.rows, strict=True)
                 ]
+            # Not recorded: these outcomes come from the journal.
             self._settle_here(batch, outcomes)
 
     # What the reconciler asks for.
@@ -620,6 +661,7 @@ class Dispatcher:
         """Return what messages may cost that are in doubt and carry no reservation."""
         try:
             return self._quoted(batch, (await self._channel.price(batch.body)).rows)
+        # The caller closes the budget for these: without a price there is no upper bound.
         except ClickSendError:
             return [None] * len(batch)
 
@@ -655,6 +697,7 @@ class Dispatcher:
                 return await work
             finally:
                 del self._cuttable[scope]
+        # Only a cancellation of this scope leads here; one from outside is raised as itself.
         raise _Cut
 
     def _cut_by_stop(self) -> None:
@@ -682,6 +725,7 @@ class Dispatcher:
         if self._channel.on_batch is None:
             return
         counts = Report()
+        # The length is enough: a look at the outcomes would make an object of each.
         if isinstance(verdict.outcomes, Acceptances):
             counts.accepted = len(batch)
         else:
@@ -709,8 +753,10 @@ class Dispatcher:
             ConfigurationError: it is not.
 
         """
+        # Asked once per sender: an account's currency does not change during a run.
         if self._currency is None:
             self._currency = await self._until_stopped(self._channel.currency()) or ""
+        # A reply may leave out its currency; only two different names prove a mismatch.
         if quoted_in and self._currency and quoted_in != self._currency:
             raise ConfigurationError(
                 f"the price is quoted in {quoted_in}, the account is kept in {self._currency}"
@@ -723,5 +769,6 @@ def _now() -> float:
 
 def group_by_batch(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Return entries in groups that shared a request."""
+    # Messages of one request share its window in the history and its other attempts.
     ordered = sorted(entries, key=lambda it: (it.batch or 0, it.row))
     return [list(group) for _, group in groupby(ordered, key=lambda it: it.batch)]

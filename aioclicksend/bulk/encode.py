@@ -27,6 +27,7 @@ from msgspec import Struct
 from ..models.messages import Message, MmsMessage, SmsMessage, check, freeze, thaw, with_ref
 from ..models.messages import request_body as joined
 
+# Possessive quantifiers: a long list with a bad number fails in linear time.
 _E164_LINES = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)++").fullmatch
 _SUFFIXES = [f"{number:x}" for number in range(1000)]
 _SUFFIX_LENGTHS = list(accumulate(map(len, _SUFFIXES)))
@@ -95,6 +96,7 @@ class LazyMessages(Sequence[Message]):
     def _list(self) -> list[Message]:
         if self._messages is None:
             self._messages = [thaw(it, self._kind) for it in bodies_of(self._body)]
+            # A generated ref is the engine's; the message was handed in without one.
             if not self._named:
                 for message in self._messages:
                     message.custom_string = None
@@ -166,6 +168,7 @@ class Encoded:
         """Return the body of a request of some of the messages, which share a media file."""
         if self._body is not None and len(places) == len(self):
             return self._body
+        # An MMS request has one media file for all of its messages: `requests` groups by it.
         media_file = self.media_files[places[0]] if self.media_files else None
         return joined([self.bodies[it] for it in places], media_file)
 
@@ -216,13 +219,17 @@ def encode_one(message: Any, *, kind: type[Message], single: bool = True) -> byt
         ValueError: what is wrong, and with which field; it holds neither number nor text.
 
     """
+    # Exactly this class, as on the fast path: both ways must accept the same messages.
     if message.__class__ is not kind:
         raise ValueError(
             f"not a {kind.__name__} but a {type(message).__name__}: "
             f"hand in {kind.__name__}(to=..., body=...)"
         )
     check(message, single=single)
-    return freeze(message)
+    try:
+        return freeze(message)
+    except TypeError:
+        raise ValueError("a field holds something that JSON cannot hold") from None
 
 
 def encode(
@@ -259,6 +266,8 @@ def encode(
         except Exception as error:  # also what JSON cannot hold, such as an object in a field
             bad.append(BadMessage(position, message, str(error)))
             continue
+        # Numbered by position in the input, bad ones included: handles have shown these refs
+        # already.
         refs.append(message.custom_string or f"{prefix}{position:x}")
         bare.append(json)
         good.append(message)
@@ -288,6 +297,7 @@ def _encode_alike(
     messages: Sequence[Any], kind: type[Message], prefix: str
 ) -> tuple[list[str], bytes, bool] | None:
     """Return refs, request body and whether the refs were given; None if a message is unusual."""
+    # The media file of an MMS travels outside its message.
     if kind is MmsMessage or not 0 < len(messages) <= len(_SUFFIXES):
         return None
     try:
@@ -299,6 +309,7 @@ def _encode_alike(
         named = refs[0] is not None
         if not named:
             refs = _refs(prefix, len(messages))
+            # Copies, as the caller's objects must stay as they were handed in.
             messages = list(map(kind.__copy__, messages))  # type: ignore[attr-defined]
             for message, ref in zip(messages, refs, strict=True):
                 message.custom_string = ref
@@ -346,6 +357,7 @@ def _are_texts(tos: list[Any], bodies: list[Any]) -> bool:
         TypeError: one is not text.
 
     """
+    # One match for all; the count shows a line break inside of a number.
     numbers = "\n".join(tos) + "\n"
     return (
         numbers.count("\n") == len(tos)

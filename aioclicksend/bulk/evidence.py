@@ -35,7 +35,7 @@ _OBSERVATIONS = 16
 _CLOCK_MARGIN = 2.0
 """Seconds by which a row must be too old before that counts as proven."""
 _TAKEN_FOR = 900.0
-"""Seconds for which ids of accepted messages are remembered; older rows are told by their date."""
+"""Seconds for which ids of accepted messages are remembered; older rows are known by their date."""
 
 
 class ServerClock:
@@ -84,6 +84,7 @@ class Memory:
     def take(self, ids: list[str | None], now: float) -> None:
         """Remember ids of accepted messages whose refs may come again."""
         self._taken.append((now, ids))
+        # A long run with refs of its own would keep every id otherwise.
         while self._taken and self._taken[0][0] < now - _TAKEN_FOR:
             self._taken.popleft()
 
@@ -121,6 +122,7 @@ def age_of(
         margin = _CLOCK_MARGIN if sent.mono is not None else skew
         fresh, older = mono + clock.closest, mono + clock.least - margin
     else:
+        # No reply has shown the server's clock yet: only the configured skew bounds it.
         fresh, older = sent.wall, sent.wall - skew
     # The server's times are whole seconds: a row may be up to a second younger than its date.
     if date >= int(fresh):
@@ -131,10 +133,12 @@ def age_of(
 def same_recipient(doubt: Doubt, to: str | None) -> bool:
     """Whether a row's number provably is that of a message."""
     ours, theirs = _digits(doubt.message.to), _digits(to)
+    # Accounts that de-identify their data mask digits, and then numbers prove nothing.
     if not ours or not theirs:
         return False
     if (doubt.message.to or "").strip().startswith("+"):
         return ours == theirs.removeprefix("00")
+    # A local number: the server has put the country's code in place of its leading zero.
     return theirs.endswith(ours.lstrip("0"))
 
 
@@ -171,6 +175,7 @@ class Pass:
         self._used: set[str] = set()
         self._by_ref: dict[str, list[Doubt]] = defaultdict(list)
         self._by_tail: dict[str, list[Doubt]] = defaultdict(list)
+        # All doubts, not only the wanted ones: a row that is read anyway can settle one early.
         for doubt in doubts:
             self._by_ref[doubt.ref].append(doubt)
             self._by_tail[_tail(doubt.message.to)].append(doubt)
@@ -187,6 +192,7 @@ class Pass:
             # Replies carry the ref of the message that they answer.
             if row.direction == "in":
                 continue
+            # Witnesses are recognised by their refs, so these are noted for every outgoing row.
             ref = row.custom_string or ""
             self.seen.add(ref)
             if ref in self._by_ref or _tail(row.to) in self._by_tail:
@@ -217,6 +223,7 @@ class Pass:
                 continue
             if not self._assign(row):
                 loose.append(row)
+        # After all proofs: a doubt that another row has settled is not ambiguous.
         for row in loose:
             self._note_ambiguity(row)
 
@@ -228,10 +235,13 @@ class Pass:
         """Give a row to the doubt it proves; False if it proves none."""
         ref = row.custom_string or ""
         for doubt in self._by_ref.get(ref, ()):
+            # Neither number nor text is compared: a history may mask the one and rewrite the other
+            # (`shorten_urls`).
             if doubt.has_unique_ref and ref:
                 return self._settle(doubt, row)
         named = [it for it in self._by_ref.get(ref, ()) if ref]
         similar = [it for it in self._by_tail.get(_tail(row.to), ()) if _may_be(it, row)]
+        # By ref first: it tells messages with equal number and text apart.
         for doubt in [*named, *similar]:
             if self._proves(doubt, row, ref):
                 return self._settle(doubt, row)
@@ -247,9 +257,9 @@ class Pass:
                 return False
             # From now on a ref that is missing may only be spelled otherwise.
             self._memory.refs_are_altered = True
-        # An SMS without a ref was sent by somebody else, with the same words perhaps.
+        # Ours always have a ref: another program may have sent the same text without one.
         elif not ref and self._has_refs:
-            return False  # somebody else may have sent the same text without a ref
+            return False
         return self._age(doubt, row) is Age.FRESH
 
     def _note_ambiguity(self, row: Any) -> None:
@@ -268,6 +278,7 @@ class Pass:
     def _settle(self, doubt: Doubt, row: Any) -> bool:
         if id(doubt) in self._verdicts:
             return True  # a row repeated on a page that shifted
+        # A row of the history may as well say that the message was refused.
         verdict: Outcome = accepted(doubt.message, doubt.ref, row)
         if status_word(row.status) in REFUSALS:
             verdict = Rejected(doubt.message, doubt.ref, row.status)

@@ -77,6 +77,7 @@ class Handle:
 
     def __await__(self) -> Generator[Any, None, Outcome]:
         if self.outcome is None:
+            # One future per waiter: cancelling one task's wait must not end the others'.
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             yield from waiter
@@ -86,6 +87,7 @@ class Handle:
     def settle(self, outcome: Outcome) -> None:
         """Set the outcome and wake the waiting tasks."""
         self.outcome = outcome
+        # A journal may hold the message under the ref of an earlier run.
         self.ref = outcome.ref or self.ref
         for waiter in self._waiters:
             if not waiter.done():
@@ -136,12 +138,14 @@ class OutcomeStream:
             self.report.add(outcomes)
             if self._is_over:
                 self._changed.set()
+        # Without a reader the outcome is dropped here; it was counted and recorded before.
         elif not self.is_closed:
             self._ready.append(outcomes)
             self._changed.set()
 
     def gathering_answered(self) -> None:
         """Make room for another gathering once the reader has come this far."""
+        # Without a reader the room is free at once, else when its outcomes were read (`next`).
         if self.is_closed or self.report is not None:
             self.room.release()
         else:
@@ -169,6 +173,7 @@ class OutcomeStream:
                 outcomes = self._ready.popleft()
                 if outcomes is not None:
                     return outcomes
+                # A None ends a gathering: all of its outcomes have been read.
                 self.room.release()
             if self._is_over:
                 if self.failure is not None:
@@ -184,6 +189,7 @@ class OutcomeStream:
     def close(self) -> None:
         """Announce that the reader has left."""
         self.is_closed = True
+        # The source's task may wait for room: it must wake to see that the reader has left.
         for _ in range(self._ready.count(None)):
             self.room.release()
         self._ready.clear()
@@ -292,6 +298,7 @@ class Gathering:
     def request_ended(self) -> None:
         """Count a request that has ended; after the last one the gathering is answered."""
         self.requests -= 1
+        # Below 0 if it was withdrawn before its requests were counted.
         if self.requests <= 0 and not self.answered.is_set():
             self.answered.set()
             if self.stream is not None:
@@ -306,7 +313,7 @@ class Gathering:
 
 
 class _Room:
-    """How many single messages may still wait. Everybody who waits for room hears of a stop."""
+    """How many single messages may still wait. A stop wakes all tasks that wait for room."""
 
     def __init__(self, size: int, lifecycle: Lifecycle) -> None:
         self._free = size
@@ -322,6 +329,7 @@ class _Room:
 
         """
         self._lifecycle.raise_unless_open()
+        # In a loop: another caller may take the room while this one is being woken.
         while self._free <= 0:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
@@ -330,7 +338,7 @@ class _Room:
             except asyncio.CancelledError:
                 # A wake-up that is lost here would leave room unused for ever.
                 if waiter.done() and not waiter.cancelled():
-                    self._wake(1)  # the room it was woken for is another one's now
+                    self._wake(1)  # pass the room on to the next waiter
                 raise
             self._lifecycle.raise_unless_open()
         self._free -= 1
@@ -366,12 +374,15 @@ class Intake:
         self._lifecycle = lifecycle
         self._queue = queue
         self._batching = batching
+        # From the full size on batches do not grow, so waiting for an answer would only cost time.
         self._ramp = deque(step for step in ramp if step < batching.size)
         self._room = _Room(batching.queue, lifecycle)
         self._handles = _Handles()
         self._singles: Gathering | None = None
         """The gathering of single messages that still grows."""
         self._lingering: dict[Gathering, asyncio.TimerHandle] = {}
+        # Random for each sender: without a journal nothing else keeps the refs of two processes
+        # apart.
         self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}"
         self._numbers = count()
 
@@ -385,6 +396,7 @@ class Intake:
             RuntimeError: the sender was stopped or closed.
 
         """
+        # Before the wait for room: a bad message is raised to its caller at once.
         self._channel.check(message)
         if key is not None:
             self._check_key(key)
@@ -421,6 +433,7 @@ class Intake:
             else:
                 await self._read_sync(stream, messages, run)
         except Exception as error:
+            # The reader gets it after the outcomes of everything that was read before.
             stream.failure = error
         finally:
             stream.end()
@@ -436,6 +449,7 @@ class Intake:
                 chunk.extend(islice(source, self._step()))
             except Exception as error:
                 failure = error
+            # Raised by the source itself, as this block awaits nothing.
             except asyncio.CancelledError as error:
                 failure = _leaked(error)
             if not chunk:
@@ -473,6 +487,8 @@ class Intake:
                         if not await self._make_room(stream):
                             return
                     self._offer(gathering, step)
+            # Ours, of the scope or the task, or raised by the source itself: only the last is its
+            # error.
             except asyncio.CancelledError as error:
                 if scope.cancel_called or _is_cancelled():
                     raise
@@ -493,6 +509,7 @@ class Intake:
                 if not entries:
                     stream.room.release()
                     return
+                # By row, not by offset: what is sent meanwhile leaves the set that is being read.
                 after = entries[-1].row
                 gathering = self._gather(stream, run=0, stream=stream)
                 gathering.entries = entries
@@ -554,6 +571,7 @@ class Intake:
             return
         if self._batching.linger == 0 or len(gathering) >= size:
             self._submit(gathering)
+        # The time runs from the first message on: later ones must not prolong its wait.
         elif gathering not in self._lingering:
             self._lingering[gathering] = asyncio.get_running_loop().call_later(
                 self._batching.linger, self._submit, gathering
@@ -563,6 +581,7 @@ class Intake:
         timer = self._lingering.pop(gathering, None)
         if timer is not None:
             timer.cancel()
+        # The timer, `flush` and a full gathering may all ask for it.
         if not gathering.is_submitted:
             gathering.is_submitted = True
             self._queue.submit(gathering)
@@ -571,9 +590,11 @@ class Intake:
 
     async def admit(self, gathering: Gathering) -> list[Batch]:
         """Return the batches that a gathering becomes; the rest of its messages is settled."""
+        # Before the first await: a message that is added later would get no outcome.
         gathering.is_taken = True
         if gathering is self._singles:
             self._singles = None
+        # Room is given back here: `queue` bounds what waits, the lanes bound what is in flight.
         if gathering.sink is self._handles:
             self._room.release(len(gathering))
         # Before encoding and before the journal: a held run must not ask either for the whole list.
@@ -583,6 +604,7 @@ class Intake:
         if gathering.entries:
             messages = [self._thaw(it) for it in gathering.entries]
             return self._batches_of_entries(gathering, gathering.entries, messages, ())
+        # Keys rule out the encoder's fast path, so a list of None is not passed on.
         encoded = self._channel.encode(
             gathering.messages,
             prefix=gathering.prefix,
@@ -619,9 +641,11 @@ class Intake:
             ]
             self._settle(gathering, tokens, outcomes)
             return []
+        # The same list again: its outcomes come from the journal in columns, not one by one.
         if planned.accepted is not None:
             self._settle(gathering, tokens, planned.accepted.of(encoded.messages))
             return []
+        # The usual case: all are new and different, and the encoded body is sent as it is.
         max_bytes = self._batching.max_bytes
         if not planned.known and len(set(planned.rows)) == len(planned.rows):
             return self._batches(
@@ -664,6 +688,8 @@ class Intake:
                 tokens if whole or not tokens else [tokens[it] for it in places],
                 rows=rows if whole or not rows else [rows[it] for it in places],
             )
+            # Ids are left unread only where nothing needs them: no reader, no journal, and refs
+            # that prove by themselves whose a row is.
             batch.counted = gathering.counted and self._journal is None and encoded.has_unique_refs
             if gathering.stream is not None:
                 batch.is_abandoned = gathering.stream.has_left
@@ -687,6 +713,8 @@ class Intake:
                 settled.append(place)
                 outcomes.append(outcome_of(messages[place], entry))
             else:
+                # In flight, in doubt or unknown: never sent from here. Its owner or a search
+                # decides.
                 elsewhere.append(place)
         if settled:
             self._settle(gathering, [tokens[it] for it in settled] if tokens else (), outcomes)
@@ -763,6 +791,7 @@ def outcome_of(message: Message, entry: Entry) -> Outcome:
         case State.KEY_CONFLICT:
             why = "its key belongs to a message with another number or text"
             return NotSent(message, ref, Reason.KEY_CONFLICT, why)
+        # Another owner had it and stopped before sending it.
         case State.PLANNED | State.NOT_SENT:
             return NotSent(message, ref, _reason(entry.reason, Reason.STOPPED), detail)
         case _:
@@ -778,6 +807,7 @@ def _reason(value: str | None, default: Reason) -> Reason:
 
 def _encoded_of(entries: Sequence[Entry], messages: Sequence[Message]) -> Encoded:
     files = [it.media_file for it in entries]
+    # A single ref given by the caller is enough: then none of these counts as proof by itself.
     return Encoded(
         messages,
         [it.ref for it in entries],

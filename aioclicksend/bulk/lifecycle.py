@@ -49,6 +49,7 @@ class Lifecycle:
     @property
     def refusal(self) -> tuple[Reason, str] | None:
         """Why a message would not be sent now, None if it would."""
+        # A stop comes first: somebody asked for it.
         if self.phase >= Phase.STOPPED:
             return Reason.STOPPED, self.detail
         return self.held
@@ -63,14 +64,17 @@ class Lifecycle:
         """Move on to a phase; one that lies behind is ignored."""
         if phase <= self.phase:
             return
+        # The first reason is the cause; what follows only hurries it.
         if phase >= Phase.STOPPED and not self.detail:
             self.detail = detail
         self.phase = phase
+        # A copy: a listener may end its own subscription.
         for listener in list(self._listeners.values()):
             listener()
 
     def hold(self, reason: Reason, detail: str) -> None:
         """Send nothing more: the next messages would be refused, or could not be recorded."""
+        # The first refusal is the cause; others come from requests that were in flight with it.
         if self.held is None:
             self.held = reason, detail
             log.warning("bulk sending is held: %s", detail)

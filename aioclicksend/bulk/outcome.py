@@ -168,6 +168,7 @@ class Acceptances(Sequence[Accepted]):
     @property
     def cost(self) -> Decimal:
         """The sum of the prices that are known."""
+        # A `repeat` has no end and is not used up by reading its value.
         if isinstance(self.prices, repeat):
             return (next(self.prices) or Decimal(0)) * len(self)
         return sum((it for it in self.prices if it), Decimal(0))
@@ -202,6 +203,7 @@ class Report(Struct, kw_only=True):
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes."""
+        # In columns: counting must not make a thousand objects.
         if isinstance(outcomes, Acceptances):
             self.accepted += len(outcomes)
             self.cost += outcomes.cost

@@ -44,6 +44,7 @@ async def price(
     async def lane() -> None:
         try:
             while True:
+                # One lane reads at a time: an async generator cannot be advanced by two.
                 async with turn:
                     chunk = await _take(source, batching.size)
                 if not chunk:
@@ -53,6 +54,7 @@ async def price(
                     raise ValueError(encoded.bad[0].error)
                 for places in encoded.requests(batching.max_bytes):
                     _add(quote, await channel.price(encoded.body(places)))
+        # Raised outside of the group: the caller gets the error itself, not an ExceptionGroup.
         except Exception as error:
             failures.append(error)
             tasks.cancel_scope.cancel()
@@ -61,6 +63,7 @@ async def price(
         for _ in range(lanes):
             tasks.start_soon(lane)
     if failures:
+        # Closed here and now, not by the garbage collector in another task.
         if hasattr(source, "aclose"):
             async with aclosing(source):
                 pass
@@ -82,6 +85,7 @@ async def _take(source: Any, size: int) -> list[Any]:
 def _add(quote: Quote, priced: Priced) -> None:
     if quote.currency is None:
         quote.currency = priced.currency or None
+    # Mostly all rows are alike and are added up in one step.
     for (status, country, amount, count), messages in Counter(map(_columns, priced.rows)).items():
         if status_word(status) in REFUSALS:
             quote.rejected[status] = quote.rejected.get(status, 0) + messages

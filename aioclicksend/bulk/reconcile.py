@@ -192,12 +192,14 @@ class Reconciler:
         """Whether a paused sender should send a few new messages, to get a witness."""
         if not self.wants_pause or any(it.passes == 0 for it in self._doubts.values()):
             return False
+        # An earlier message proves only that the history was up to date before the failure.
         latest = max(it.failed for it in self._doubts.values())
         return not any(it.sent >= latest for it in self._witnesses)
 
     def add(self, doubts: Iterable[Doubt]) -> None:
         """Take messages in doubt; they are searched for at once."""
         for doubt in doubts:
+            # At once: mostly the request was taken, and the first search settles it.
             doubt.due = self._now()
             self._doubts[id(doubt)] = doubt
         self._changed.set()
@@ -242,10 +244,12 @@ class Reconciler:
                 await self._give_up(Reason.NOT_LOOKED_UP, detail)
             finally:
                 self._searching = None
+            # What was found, or that everything was searched for once, may end the pause.
             self._ledger.wake()
 
     async def _until_due(self) -> None:
         while True:
+            # Cleared before the look, so that a doubt added after it ends the wait.
             self._changed.clear()
             doubts = self._doubts.values()
             if doubts and self._lifecycle.phase >= Phase.HURRIED:
@@ -258,6 +262,7 @@ class Reconciler:
 
     def _hear_of_the_end(self) -> None:
         self._changed.set()
+        # What the search has not found by now ends as Unknown, in `run`.
         if self._lifecycle.phase >= Phase.HURRIED and self._searching is not None:
             self._searching.cancel()
 
@@ -273,6 +278,7 @@ class Reconciler:
     async def _search(self) -> None:
         """Make one pass for the doubts that are due."""
         started = self._now()
+        # A pass for those that are nearly due would read the same pages again.
         wanted = [it for it in self._doubts.values() if it.due <= started + _TOGETHER]
         one = Pass(
             list(self._doubts.values()),
@@ -289,6 +295,7 @@ class Reconciler:
                 await self._read(one)
             if limit.cancelled_caught:
                 one.trouble = f"it could not be read within {bound:g} s"
+        # What was read before the error still proves presence; absence needs a complete pass.
         except ClickSendError as error:
             one.trouble = str(error)
         except _Stalled:
@@ -302,6 +309,7 @@ class Reconciler:
 
     async def _read(self, one: Pass) -> None:
         """Read what may show the wanted doubts: the window, or their numbers if that is cheaper."""
+        # Rows that arrive meanwhile shift the pages: fewer rows than announced may hide some.
         for _ in range(_REREADS):
             rows = announced = 0
             since, until = self._window(one.wanted)
@@ -311,6 +319,7 @@ class Reconciler:
                     await self._look(one, page)
                     rows += len(page.items)
                     announced = announced or page.total or 0
+                    # All are found: the rest of the window could prove nothing more.
                     if not one.missing:
                         one.is_complete = True
                         return
@@ -332,11 +341,13 @@ class Reconciler:
         if self._channel.lookup is None or self._channel.memory.filter_is_broken:
             return False
         numbers = {it.message.to or "" for it in one.wanted}
+        # The history keeps numbers in E.164: asking for a local one would show nothing.
         if not all(it.startswith("+") for it in numbers):
             return False
         decides = any(self._now() >= it.failed + self._policy.settle for it in one.wanted)
         if self._policy.resend and decides and None in self._two_witnesses(one.wanted, numbers):
             return False  # without a witness a look-up proves no absence, the window may
+        # In requests. The first page of the window, a hundred rows, is read already.
         return len(numbers) / _PER_REQUEST + 1 < (announced - 100) / 100
 
     async def _look_up_numbers(self, one: Pass) -> bool:
@@ -346,6 +357,7 @@ class Reconciler:
         found = {id(doubt) for doubt, _ in one.verdicts()}
         numbers = sorted({it.message.to or "" for it in one.wanted if id(it) not in found})
         first, last = self._two_witnesses(one.wanted, set(numbers))
+        # Early enough to show the witnesses as well, which may be older than the failures.
         since, _ = self._window(one.wanted)
         since = (
             min(since, int(min(it.sent for it in (first, last)) + self._least_offset()) - 5)
@@ -388,6 +400,7 @@ class Reconciler:
     ) -> bool:
         """Whether some pages show two witnesses; they are read until they do."""
         wanted = {first.ref, last.ref}
+        # These pages must show them, whatever was seen before.
         one.seen -= wanted
         walk = pages.by_page()
         try:
@@ -404,6 +417,7 @@ class Reconciler:
     ) -> tuple[_Witness | None, _Witness | None]:
         """Return two messages that the history should show, best sent after the failures."""
         failed = max(it.failed for it in wanted)
+        # A number in doubt is no witness: the filter for that number itself would show it.
         usable = [it for it in self._witnesses if it.to.startswith("+") and it.to not in numbers]
         later = [it for it in usable if it.sent >= failed] or usable
         if len({it.to for it in later}) < 2:
@@ -428,6 +442,7 @@ class Reconciler:
     async def _look(self, one: Pass, page: Page[Any]) -> None:
         rows = one.candidates(page.items)
         taken = self._channel.memory.taken()
+        # A generated ref needs no id as proof, so mostly the journal is not asked.
         if ids := one.ids_to_check(rows):
             taken |= await self._ledger.taken(ids)
         one.take(rows, taken)
@@ -436,6 +451,7 @@ class Reconciler:
         """Return from when and until when, on the server's clock, the doubts can be dated."""
         now = self._now()
         clock, settle, skew = self._channel.memory.clock, self._policy.settle, self._policy.skew
+        # Another process's intent has no time on our monotonic clock, so the whole skew applies.
         foreign = any(it.sent.mono is None for it in doubts)
         if not clock.is_known or foreign:
             return int(min(it.sent.wall for it in doubts) - skew), None
@@ -446,6 +462,7 @@ class Reconciler:
         # Before another attempt the window reaches as far as the request can have been taken late.
         reach = settle if self._policy.resend else min(_LATE, settle)
         until = max(it.failed for it in doubts) + reach + clock.most + _MARGIN
+        # An end in the future is left open: rows may still get a date before it.
         return int(since), None if until > now + clock.least else int(until) + 1
 
     def _least_offset(self) -> float:
@@ -457,6 +474,7 @@ class Reconciler:
         shown = [it for it in self._witnesses if not it.has_shown and it.ref in one.seen]
         for witness in shown:
             witness.has_shown = True
+        # The latest one: an older witness may have shown long before this pass looked.
         if shown:
             self._lag = self._now() - shown[-1].accepted
 
@@ -489,6 +507,7 @@ class Reconciler:
         await self._conclude(verdicts)
         if again:
             for doubt in again:
+                # If the next attempt ends without a verdict as well, it becomes a new doubt.
                 del self._doubts[id(doubt)]
             log.warning("sending %d messages again that a settled search did not show", len(again))
             self._ledger.send_again(again)
@@ -509,6 +528,7 @@ class Reconciler:
             return self._unknown(doubt, Reason.AMBIGUOUS, detail)
         if one.found and patient:
             return 0.0  # the history still moves: repeat until a pass adds nothing
+        # Where a message sent after the failure shows, the history has come that far.
         later = [it for it in self._witnesses if it.sent >= doubt.failed]
         shows = any(it.ref in one.seen for it in later)
         if self._may_resend(doubt):
@@ -518,6 +538,7 @@ class Reconciler:
                 return _FIRST_WAIT / 4  # a witness will show, or has yet to be sent
             if one.is_complete and not later and self._lag_is_short():
                 return None
+        # Up to date, and without the message: probably not taken, but that is no proof.
         if shows:
             detail = f"not in the history after {waited}, though messages sent later are"
             return self._unknown(doubt, Reason.NOT_FOUND, detail)
@@ -550,11 +571,13 @@ class Reconciler:
     ) -> None:
         if not verdicts:
             return
+        # Before anything is awaited: a doubt that is concluded twice would be settled twice.
         for doubt, _ in verdicts:
             del self._doubts[id(doubt)]
         if found:
             ids = [it.message_id for _, it in verdicts if isinstance(it, Accepted)]
             self._channel.memory.take(ids, self._now())
+        # A search that is cancelled here must not leave outcomes recorded but not passed on.
         with anyio.CancelScope(shield=True):
             await self._ledger.conclude(verdicts, found=found)
 

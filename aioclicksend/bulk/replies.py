@@ -219,6 +219,7 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
 
     """
     try:
+        # Required fields and a literal status: what this type can read consists of acceptances.
         fast: Any = (_decode_counted if counted else _decode_listed)(body)
     except _UNREADABLE:
         pass
@@ -227,6 +228,7 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
         # Where refs repeat, only the numbers can tell the rows apart; these were not read.
         distinct = counted or len(set(refs)) == len(refs)
         if fast.http_code < 400 and distinct and [it.custom_string for it in rows] == refs:
+            # As a field of the type it would be read for every row, and the first one is enough.
             date = _DATE.search(body, 0, _HEAD)
             stamp = float(date[1]) if date else 0.0
             return Reply(rows, in_order=True, with_ids=not counted, date=stamp or None)
@@ -234,6 +236,7 @@ def decode_reply(body: bytes, refs: Sequence[str], *, counted: bool) -> Reply:
         envelope = _decode(body)
     except _UNREADABLE:
         return _reply(_lenient_rows(body))
+    # Seen on v2 only. It proves neither that messages were taken nor that they were not.
     if envelope.http_code >= 400:
         raise Unreadable(f"a 2xx reply with http_code {envelope.http_code} inside")
     return _reply(envelope.data.messages)
@@ -246,6 +249,7 @@ def decode_priced(body: bytes) -> Priced | None:
     except _UNREADABLE:
         return None
     data = reply.data
+    # A reply that contradicts its own HTTP status is no quote.
     if reply.http_code >= 400:
         return None
     return Priced(data.messages, data.currency.currency_name_short if data.currency else None)
@@ -269,6 +273,7 @@ def judge(message: Message, ref: str, row: Row | None) -> Outcome | None:
     word = status_word(row.status)
     if word in REFUSALS:
         return Rejected(message, ref, row.status)
+    # The API's set of statuses is open: a message with an id and a price was taken.
     if word in _SUCCESSES or _is_charged(row):
         return accepted(message, ref, row)
     return None
@@ -315,6 +320,7 @@ def price(value: str | float | None) -> Decimal | None:
 def resembles(theirs: str, ours: str) -> bool:
     """Whether a ref may be one of ours that was trimmed, cut or changed in case."""
     altered, sent = theirs.strip().lower(), ours.strip().lower()
+    # How long a `custom_string` may be is undocumented, so a server may cut it.
     return bool(altered) and sent.startswith(altered)
 
 
@@ -328,6 +334,7 @@ def same_number(ours: str | None, theirs: str | int | None) -> bool:
     mine, other = ours.strip(), str(theirs).strip()
     if mine == other:
         return True
+    # Masked digits cannot be compared.
     if not other.lstrip("+").isdigit():
         return True
     digits = "".join(filter(str.isdigit, mine))
@@ -337,6 +344,7 @@ def same_number(ours: str | None, theirs: str | int | None) -> bool:
 
 
 def _is_charged(row: Row) -> bool:
+    # Refused rows may have an id as well, but none has a price above 0.
     amount = price(row.message_price)
     return bool(text(row.message_id)) and amount is not None and amount > 0
 
@@ -359,6 +367,7 @@ def _acceptances(messages: Sequence[Message], refs: Sequence[str], reply: Reply)
 
 def _column(values: list[Any], read: Callable[[Any], T]) -> Column[T]:
     """Read the values of some rows, which mostly are all the same."""
+    # One value in place of a thousand equal ones, for a journal as well.
     if values and values.count(values[0]) == len(values):
         return repeat(read(values[0]))
     return list(map(read, values))
@@ -370,6 +379,7 @@ def _pair(
     """Return each message's row, how many rows belong to none, and whether refs were altered."""
     by_ref: dict[str, deque[int]] = defaultdict(deque)
     by_both: dict[tuple[str, object], deque[int]] = defaultdict(deque)
+    # Refs of the caller's may repeat: number and text tell such messages apart.
     for index, ref in enumerate(refs):
         by_ref[ref].append(index)
         by_both[ref, messages[index].to].append(index)
@@ -387,6 +397,7 @@ def _pair(
         fits = exact or [
             it for it in by_ref[ref] if found[it] is None and same_number(messages[it].to, to)
         ]
+        # A second row of a message, or a number that contradicts the ref: evidence for neither.
         if not fits:
             odd += 1
             continue
@@ -422,6 +433,7 @@ def _place_by_content(
         ]
         if len(fits) > 1 and has_ref:
             fits = [it for it in fits if resembles(str(row.custom_string), refs[it])]
+        # A guess could report a message as accepted that was not.
         if len(fits) != 1:
             odd += 1
             continue
@@ -432,6 +444,7 @@ def _place_by_content(
 
 def _lenient_rows(body: bytes) -> list[_SentRow]:
     """Read the rows of a reply in which a value has an unexpected type."""
+    # Messages that were taken must not end in doubt because one value changed its type.
     document: Any = loads(body)
     if not isinstance(document, dict):
         raise Unreadable("a reply that is no object")
@@ -448,5 +461,6 @@ def _lenient_row(row: dict[str, Any]) -> _SentRow:
     try:
         return msgspec.convert(row, _SentRow)
     except msgspec.ValidationError:
+        # Field by field, as text: one unexpected type must not hide ref and status.
         known = {name: text(row.get(name)) for name in _SentRow.__struct_fields__}
         return _SentRow(**{name: value for name, value in known.items() if value is not None})

@@ -69,8 +69,8 @@ _TAKEN_OVER = 1000
 """Messages in doubt that are read from a journal at a time."""
 
 
-class _Nobody:
-    """The sink of messages whose process is gone; those who wait for them ask the journal."""
+class _NoSink:
+    """The sink of messages of earlier processes; their outcomes are read from the journal."""
 
     def settle(self, tokens: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         pass
@@ -101,6 +101,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             raise ValueError("lanes must be at least 1")
         if any(step < 1 for step in ramp or ()):
             raise ValueError("ramp: sizes must be at least 1")
+        # A float would be inexact, and NaN passes every comparison with a limit.
         if budget is not None and not (
             isinstance(budget, Decimal) and budget.is_finite() and budget >= 0
         ):
@@ -122,6 +123,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[BulkSender[M]]:
+        # Before the task group: its error is raised as itself, and nothing has begun yet.
         if self._journal is not None:
             await self._journal.start(self._channel.name)
         try:
@@ -137,6 +139,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                     except BaseException as error:
                         failure = error
                     failure = await self._leave(failure)
+                # They are shielded: a cancellation of the task group alone would not reach them.
                 for worker in self._open.workers:
                     worker.cancel()
                 tasks.cancel_scope.cancel()
@@ -144,6 +147,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 raise failure
         finally:
             if self._journal is not None:
+                # Also when cancelled: a lease that is not released keeps the next process out.
                 with anyio.CancelScope(shield=True):
                     await self._journal.close()
 
@@ -179,6 +183,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 for outcome in outcomes:
                     yield outcome
         finally:
+            # Also when the loop is left early: what waits is withdrawn, and the source's task ends.
             stream.close()
 
     async def run(self, messages: Iterable[M] | AsyncIterable[M]) -> Report:
@@ -192,6 +197,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         parts = self._open
         self._lifecycle.raise_unless_open()
         stream = OutcomeStream(self._lanes + _AHEAD, Report())
+        # A search for these runs already; the report only has to wait for it.
         if parts.taken_over:
             parts.intake.expect(stream, parts.taken_over)
             parts.taken_over = []
@@ -217,6 +223,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     def stop(self, why: str = "stopped") -> None:
         """Take in nothing more: what waits is `NotSent`, what is on the wire is finished."""
         self._lifecycle.advance(Phase.STOPPED, why)
+        # What lingers is not in the queue yet, and only the queue is withdrawn.
         if self._parts is not None:
             self._parts.intake.flush()
 
@@ -287,6 +294,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         )
         self._parts = parts = _Parts(tasks, intake, dispatcher)
         if self._journal is not None:
+            # Before the lanes: the first request must find the budget as earlier processes left it.
             await self._take_over(self._journal, parts)
             parts.start_worker(self._keep_journal, self._journal)
         for _ in range(self._lanes):
@@ -307,6 +315,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             doubts, batch = self._doubts_of(group, now)
             if self._budget is not None and not all(it.reserved for it in doubts):
                 await self._reserve_anew(self._budget, parts.dispatcher, doubts, batch)
+            # The block does not end before these are settled either.
             parts.dispatcher.track(batch)
             parts.dispatcher.reconciler.add(doubts)
 
@@ -327,7 +336,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         messages = [self._channel.thaw(it.body, it.media_file) for it in entries]
         encoded = Encoded(messages, [it.ref for it in entries], bodies=[it.body for it in entries])
         batch = Batch(
-            encoded, range(len(entries)), _Nobody(), entries, rows=[it.row for it in entries]
+            encoded, range(len(entries)), _NoSink(), entries, rows=[it.row for it in entries]
         )
         doubts = [
             Doubt(
@@ -341,6 +350,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 row=entry.row,
                 reserved=entry.reserved,
                 sent=Moment(wall=entry.intent, mono=None),
+                # When it really failed is not known, so `settle` begins here.
                 failed=now,
                 detail="its process ended before a verdict was recorded",
                 attempt=max(1, entry.attempt),
@@ -357,6 +367,8 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         self._lifecycle.advance(Phase.CLOSING)
         dispatcher = self._open.dispatcher
         with anyio.CancelScope(shield=True):
+            # Cancelled or interrupted: the program wants to end. After an ordinary error there is
+            # time to settle everything.
             if failure is not None and not isinstance(failure, Exception):
                 self._hurry()
             self._open.intake.flush()
@@ -391,12 +403,13 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         return failure
 
     def _hurry(self) -> None:
-        """Stop: whoever cancels the block or ends the program does not wait for look-ups."""
+        """Stop: a cancelled block or a program that ends does not wait for look-ups."""
         self._lifecycle.advance(Phase.HURRIED, "its block was cancelled")
 
     async def _keep_journal(self, journal: JournalProtocol) -> None:
         try:
             await journal.heartbeat()
+        # Not raised: lanes must still settle what is in flight, only new requests are refused.
         except Exception as error:
             self._open.dispatcher.lose_journal(error)
 

@@ -40,6 +40,7 @@ async def stop_on_signals(bulk: BulkSender[Any]) -> AsyncGenerator[None]:
 
     caught = []
     for number in (signal.SIGINT, signal.SIGTERM):
+        # RuntimeError: the loop runs outside the main thread, where signals cannot be caught.
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stop, number.name)
             caught.append(number)

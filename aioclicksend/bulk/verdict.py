@@ -50,6 +50,7 @@ def of_reply(batch: Batch, reply: Reply) -> Verdict:
     """Return what a readable 2xx reply means."""
     found = match(batch.messages, batch.refs, reply)
     outcomes = found.outcomes
+    # The first attempt may be why this one is refused: THROTTLED answers a repeated text.
     if batch.attempt > 1 and not isinstance(outcomes, Acceptances):
         outcomes = [None if it is None else downgrade_after_retry(it) for it in outcomes]
     return Verdict(
@@ -71,6 +72,8 @@ def of_error(batch: Batch, error: Exception, *, sent: bool) -> Verdict:
 
     """
     undecided: list[Outcome | None] = [None] * len(batch)
+    # A 4xx refuses the request as a whole. After a 5xx the messages may have been taken: that is an
+    # UnknownOutcomeError.
     if isinstance(error, ReplyError) and not isinstance(error, UnknownOutcomeError):
         if error.status == _TOO_LARGE and len(batch) > 1:
             return Verdict(undecided, split=True)
@@ -81,6 +84,7 @@ def of_error(batch: Batch, error: Exception, *, sent: bool) -> Verdict:
         return _not_taken(batch, reason, str(error), hold)
     if isinstance(error, NotSentError):
         return _not_taken(batch, Reason.NOT_CONNECTED, str(error), None)
+    # A defect on our side, but provably before the server could read anything.
     if not sent and not isinstance(error, UnknownOutcomeError):
         detail = f"internal error before the first byte ({type(error).__name__}: {error})"
         return _not_taken(batch, Reason.NOT_CONNECTED, detail, None)
@@ -98,6 +102,7 @@ def never_sent(batch: Batch, reason: Reason, detail: str) -> list[Outcome]:
 
 
 def _not_taken(batch: Batch, reason: Reason, detail: str, hold: str | None) -> Verdict:
+    # This attempt was not taken; the first one still has no verdict, so a search decides.
     if batch.attempt > 1:
         return Verdict([None] * len(batch), doubt=f"retry not accepted: {detail}", hold=hold)
     return Verdict(never_sent(batch, reason, detail), hold=hold)

@@ -35,12 +35,10 @@ def test_a_run_through_faults_loses_nothing(bare: Cli, monkeypatch: pytest.Monke
     result = bare("demo", "--rows", 60, "--seed", 3, "--json")
     found = result.document
     assert (found["duplicates"], found["lost"], found["misreported"]) == (0, 0, 0)
-    assert (found["rows"], found["accepted"], found["rejected"]) == (
-        60,
-        59,
-        {"INVALID_RECIPIENT": 1},
-    )
-    assert result.code == 0
+    # On a slow machine nothing proves within half a second that the history is up to date.
+    assert found["accepted"] + found["unknown"] == 59
+    assert (found["rows"], found["rejected"]) == (60, {"INVALID_RECIPIENT": 1})
+    assert result.code == (3 if found["unknown"] else 0)
     assert found["posts"] > 7
     assert sum(found["broken"].values()) > 3
     assert found["doubted"] >= found["found"] + found["resent"] > 0

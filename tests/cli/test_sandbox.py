@@ -14,7 +14,7 @@ from .conftest import Cli, start
 
 def test_messages_replies_and_receipts(cli: Cli, sandbox: Sandbox) -> None:
     assert cli("sandbox", "messages").code == 1
-    cli.made("sms", "send", "+61412345678", "Your code is 123456")
+    cli.made("sms", "send", "+61412345678", "Your code is 123456", "--yes")
     (message,) = cli("sandbox", "messages", "--to", "0412345678", "--json").lines
     assert (message["body"], message["code"]) == ("Your code is 123456", "123456")
     assert cli("sandbox", "messages", "--code", "--wait", "5").out == "123456\n"

@@ -193,7 +193,10 @@ async def test_a_call_cancelled_in_the_middle_of_a_large_body_leaves_nothing() -
 async def test_a_timeout_of_the_caller_is_a_cancellation_like_any_other() -> None:
     async with Hostile(lambda line, _: line.hang()) as server, client_of(server.url) as client:
         with pytest.raises(TimeoutError):
-            async with nothing_left_behind(), asyncio.timeout(0.05):
+            async with nothing_left_behind(), asyncio.timeout(None) as limit:
+                sending = asyncio.ensure_future(server.until_arrivals(1))
+                now = asyncio.get_running_loop().time
+                sending.add_done_callback(lambda _: limit.reschedule(now()))
                 await client.sms.send(MESSAGE)
         await server.until_all_closed()
         assert len(server.arrivals) == 1

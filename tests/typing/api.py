@@ -20,7 +20,9 @@ class OwnPace:
         raise NotImplementedError(operation)
 
     async def at_wire(self) -> None: ...
-    def hold(self, seconds: float, operation: str | None = None) -> None: ...
+    def hold(self, seconds: float, operation: str | None = None) -> None:
+        raise NotImplementedError(seconds, operation)
+
     def held_for(self, operation: str) -> float:
         return 0.0
 

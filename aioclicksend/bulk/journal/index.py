@@ -72,6 +72,7 @@ class Index:
         if messages.media_files is not None:
             return None  # a chunk has one of them only
         for first in self._by_digest.get(self._content(messages.whole_body()), ()):
+            # Within a run equal chunks are different messages, so each is found once.
             if first not in self._whole[run] and first not in self._touched[run]:
                 self._whole[run].add(first)
                 return range(first, first + self._sizes[first])
@@ -89,7 +90,7 @@ class Index:
         """Return the row that each message stands for; new ones stand for the row they are given.
 
         Args:
-            run: who asks.
+            run: the run that looks for them.
             messages: what is looked for.
             rows: free rows for those that are new.
             once: whether an equal message is the same one even within the run.
@@ -107,6 +108,7 @@ class Index:
                 found.append(rows[place])
                 continue
             group = groups.setdefault(key, [])
+            # The first equal message that this run has not asked for yet.
             row = next((it for it in group if once or not self._was_asked(run, it)), None)
             if row is None:
                 row = rows[place]
@@ -133,6 +135,7 @@ class Index:
         db.executescript(_CREATE)
         for first, _, media_file, body in self._chunks():
             keys = [_key(self._bare(it), media_file) for it in bodies_of(body)]
+            # One statement a chunk. Only chunks with equal messages are entered one by one.
             before = db.total_changes
             db.execute(
                 "insert or ignore into known select value, 0, ? + key from json_each(?)",

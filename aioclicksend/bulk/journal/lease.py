@@ -65,13 +65,17 @@ class Lease:
         silent = False
         if held is not None:
             owner, pid, host, space, born, beat = held
+            # This process itself, by a sender that has ended without releasing it: it has no
+            # request left.
             given_up = pid == os.getpid() and owner not in _OWNERS
             exited = space == _space() and (given_up or birth_of(pid) != born)
             if not exited:
+                # From another host or namespace the process cannot be seen: only time decides.
                 if not self._is_stale(beat):
                     raise ConfigurationError(
                         f"{self._path} is in use by process {pid} on {host}: one runner at a time"
                     )
+                # It may wake up, so what it left in doubt is never sent again automatically.
                 silent = True
         pid = os.getpid()
         self._confirmed = now()
@@ -104,6 +108,7 @@ class Lease:
             ConfigurationError: somebody took it over; what was not committed is rolled back.
 
         """
+        # Before the query: the time that takes must not lengthen the lease.
         asked = now()
         owner = self._db.execute("select owner from lease").fetchone()
         if owner is None or owner[0] != self._owner:
@@ -135,6 +140,7 @@ class Lease:
             return age >= LEASE
         # A clock was set, or another host's differs: only a change shows that the owner lives.
         until = time.monotonic() + _WATCH
+        # The write lock is given back for the wait: its owner could not renew the lease otherwise.
         self._db.rollback()
         try:
             while time.monotonic() < until:
@@ -170,6 +176,7 @@ def birth_of(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return str(pid)
+    # A zombie has exited. The other field is the start time, which a reused number does not share.
     return "" if fields[0] in "ZX" else fields[19]
 
 

@@ -1,4 +1,4 @@
-"""Reading a journal's file beside whoever writes it, and what others keep in it.
+"""Reading a journal's file while a run may be writing it, and what others keep in it.
 
 A run writes through `sqlite.Journal`; status, report and receipts read through `JournalReader`,
 with connections of their own that never block the writer. Two things in the file belong to others:
@@ -155,6 +155,7 @@ class JournalReader:
         columns = {name for _, name, *_ in self._rows("pragma table_info(lease)")}
         space = "space" if "space" in columns else "host"  # a file of schema 2
         query = f"select pid, host, {space}, born, beat from lease"
+        # A lease that is not renewed, or of a process that has exited, is no owner.
         for pid, host, where, born, beat in self._rows(query):
             if not is_gone(pid, where, born) and time.time() - beat < LEASE:
                 return f"process {pid} on {host}"
@@ -162,6 +163,7 @@ class JournalReader:
 
     def enter(self, facts: Mapping[str, str]) -> None:
         """Write facts into the table ``meta``, replacing what is there under their names."""
+        # The only write here. It waits for a transaction of the run, and blocks the next one briefly.
         with closing(sqlite3.connect(self.path, timeout=10.0)) as db, db:
             db.executemany("insert or replace into meta values (?, ?)", list(facts.items()))
         self.meta.update(facts)

@@ -142,6 +142,7 @@ def migrate(db: sqlite3.Connection, path: Path, schema: int) -> None:
     if schema != 2:
         other = "a newer" if schema > SCHEMA else "an older, unreleased"
         raise ConfigurationError(f"{path} was written by {other} version of aioclicksend")
+    # These two keep their shape; the others are created and filled from the old ones.
     kept = ("create table meta", "create table chunk ")
     new = [it.strip() for it in _TABLES.split(";\n") if not it.strip().startswith(kept)]
     script = _FROM_2.format(

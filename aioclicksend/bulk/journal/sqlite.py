@@ -54,9 +54,11 @@ _unjson = msgspec.json.decode
 _COMMIT_EVERY = 1.0
 """Seconds for which results may wait for an intent to be committed with."""
 
+# Sendable: no request holds the message, or its last one provably took nothing of it.
 _SENDABLE = "(state in ('not_sent', 'held') or (state is null and batch is null))"
 _UNDECIDED = "(batch is not null and (state is null or state = 'unknown'))"
 
+# Claim and intent in one statement: of two tasks that begin a message, one finds it sendable.
 _BEGIN_CHUNK = """
 insert or replace into chunk_result
 select first, chunk.size, ?, null, null, null, null, null, null, ?, {earlier}, null
@@ -167,7 +169,7 @@ class Journal:
             try:
                 await asyncio.wait([closing])
             except asyncio.CancelledError as error:
-                cancelled = error  # whoever opens the file next must not find it in use
+                cancelled = error  # the next process must not find the file in use
         self._thread.shutdown(wait=False)
         closing.result()
         if cancelled is not None:
@@ -183,6 +185,7 @@ class Journal:
         beat_at = time.monotonic() + LEASE / 3
         while True:
             await asyncio.sleep(_COMMIT_EVERY)
+            # Results for which no intent has come along.
             await self._run(self._write)
             if time.monotonic() >= beat_at:
                 await self._run(self._beat)
@@ -220,6 +223,7 @@ class Journal:
         named = run == 0 and not messages.has_unique_refs
         if named:
             self._remembers = True  # a run that has begun may come to the same message
+        # The usual case, a new list in a new journal: nothing can be known, so nothing is awaited.
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
             if run:
@@ -308,6 +312,7 @@ class Journal:
 
     async def resolve(self, refs: Sequence[str] | None, verdict: Literal["sent", "resend"]) -> int:
         """Decide manually on messages whose outcome is unknown, and return on how many."""
+        # Only what is undecided: a wrong ref must not send an accepted message again.
         doubtful = await self._run(self._ask, self._find, State.IN_DOUBT, -1, 0)
         rows = [it.row for it in doubtful if refs is None or it.ref in refs]
         if not rows:
@@ -404,6 +409,8 @@ class Journal:
             self._index.close()
         if self._file is None:
             return  # it was not opened
+        # Each by itself: results that cannot be written must not keep the lease from being
+        # released.
         for last in (self._write, self._release):
             try:
                 last()
@@ -443,14 +450,18 @@ class Journal:
             ConfigurationError: it was taken over; the new owner must not be locked out.
 
         """
+        # Once at the beginning; `_commit` checks the lease again at the end.
         if not self._db.in_transaction:
             self._lease.check()
         while self._to_write:
             write = self._to_write.popleft()
+            # Noted before it runs: a rollback undoes all of these, and they are queued again.
             self._in_transaction.append(write)
             self._try(write.work)
 
     def _commit(self) -> None:
+        # Inside the transaction, which only one process can have: the owner cannot change before
+        # the commit.
         self._lease.check()
         self._db.commit()
 
@@ -476,6 +487,7 @@ class Journal:
             identity = self._identity()
         except OSError:
             identity = None
+        # A deleted file can still be written to, but the next run would not find it.
         if identity != self._file:
             raise ConfigurationError(
                 f"{self.path} was deleted or replaced while this process was writing it"
@@ -485,6 +497,7 @@ class Journal:
         self._db.commit()
 
     def _ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # A question must see all results taken so far, durable or not.
         self._apply()
         try:
             return question(*args, **kwargs)
@@ -523,6 +536,8 @@ class Journal:
         won: list[Sequence[int]],
     ) -> None:
         self._db.execute("insert into batch values (?, ?, ?, 0)", (batch, intent, attempt))
+        # A first attempt takes what is sendable, a further one what is in doubt: neither can claim
+        # the other's messages.
         condition = _SENDABLE if attempt == 1 else _UNDECIDED
         earlier = _EARLIER[attempt > 1]
         amounts = list(map(str, reserved))
@@ -535,6 +550,8 @@ class Journal:
             if is_simple and self._db.execute(statement, values).rowcount:
                 won.append(rows)
                 return
+        # A part of a chunk, or a chunk of which another task claimed some: each message gets a
+        # result of its own.
         self._explode(rows)
         statement = _BEGIN_MESSAGE.format(condition=condition, earlier=earlier)
         some = [
@@ -557,6 +574,7 @@ class Journal:
             if self._db.execute(statement, values).rowcount:
                 return
         self._explode(rows)
+        # Not strict, as a value that is shared has no end.
         each = zip(*columns, repeat(at), rows, strict=False)
         self._db.executemany(_RECORD.format("message_result", "id = ?8"), list(each))
 
@@ -571,6 +589,7 @@ class Journal:
                 f"where id = ? and {_SENDABLE}",
                 (state, reason, detail, at, row),
             ).rowcount
+            # Begun meanwhile: its outcome belongs to that request.
             if not changed:
                 lost.append(row)
         return lost
@@ -578,6 +597,7 @@ class Journal:
     def _forget(self, rows: Sequence[int]) -> None:
         """Have messages sent by the next run as if they never had been."""
         self._explode(rows)
+        # The reservation moves to `earlier`: the attempt without a verdict may have been charged.
         self._db.executemany(
             "update message_result set batch = null, state = null, message_id = null, "
             "parts = null, price = null, reason = null, detail = null, at = null, "
@@ -624,6 +644,7 @@ class Journal:
         new = [place for place, row in enumerate(rows) if found[place] == row]
         self._enter(messages, new, rows)
         self._apply()
+        # Only a chunk that is new as a whole can be found again as a whole.
         if run and len(new) == len(rows):
             self._index.add(messages, rows, run)
         earlier = [row for row in set(found) if row not in rows and row]
@@ -649,6 +670,7 @@ class Journal:
         for place, key in enumerate(messages.keys):
             if key is None:
                 continue
+            # As a hash: a key may be personal data, and it is kept longer than its message.
             hashed = sha256(key.encode("utf-8", "surrogatepass")).digest()
             content = _content_of(messages, place)
             held = self._db.execute(
@@ -665,6 +687,8 @@ class Journal:
                 entry = found[0] if found else None
                 if entry is not None and entry.state is State.HELD:
                     entry.state = State.REJECTED  # what the first caller was given
+                # `NotSent` frees a key for another text; the same text is the same message, sent by
+                # this run.
                 if entry is not None and (same or entry.state is not State.NOT_SENT):
                     planned[place] = entry if same else _conflict(messages, place)
                     continue
@@ -701,6 +725,7 @@ class Journal:
 
     def _find(self, state: State, limit: int, after: int) -> list[Entry]:
         condition = _UNDECIDED if state is State.IN_DOUBT else _SENDABLE
+        # By chunk as well, which has an index: a condition on the row alone would read everything.
         rows = self._db.execute(
             "select id from message_state where chunk >= coalesce((select max(first) from chunk "
             f"where first <= ?), 0) and id > ? and {condition} order by chunk, place limit ?",
@@ -756,6 +781,8 @@ class Journal:
             )
 
     def _state(self, row: int, batch: int | None, state: str | None) -> State:
+        # Begun by this process without a result yet, or claimed by it to be looked up: not
+        # another's to take.
         if batch is not None and state in (None, "unknown"):
             ours = row in self._looked_up or (batch >= self._first_batch and state is None)
             if ours:
@@ -782,6 +809,8 @@ class Journal:
         return total
 
     def _taken(self, message_ids: Sequence[str]) -> set[str]:
+        # A chunk keeps its ids in one text, so this scans; only rows without a ref of ours are
+        # asked about.
         return {
             it
             for it in message_ids
@@ -868,6 +897,7 @@ def _shared(values: Column[Any]) -> Any:
     """Return what messages share, or a JSON array of what each has."""
     if isinstance(values, repeat):
         return next(values)
+    # Compared with the last value first: mostly that settles it for ids, which all differ.
     first = values[0]
     # A text that looks like an array must not be taken for one.
     if first != values[-1] or values.count(first) < len(values) or str(first).startswith("["):
