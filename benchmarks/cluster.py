@@ -73,7 +73,7 @@ def measure(
 # The campaign.
 
 
-def campaign(
+def campaign(  # noqa: PLR0917 - called once
     server: Any, url: str, messages: int, size: int, rate: int, kill_every: float
 ) -> list[Line]:
     """Send a campaign with workers that are killed, and count."""
@@ -119,7 +119,7 @@ def campaign(
 class Chaos:
     """Workers that are killed and stopped while they send."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - called once
         self, url: str, address: str, size: int, rate: int, logs: Path, kill_every: float
     ) -> None:
         self._kill_every = kill_every

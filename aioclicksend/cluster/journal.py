@@ -310,7 +310,8 @@ class PostgresJournal:
         if entered.rowcount + len(without) < len(draft):
             twins = await connection.execute(sentences.FIND_ENTERED, values)
             found |= {int(it[0]): int(it[1]) for it in await twins.fetchall()}
-        for n, row in found.items():
+            for it in await twins.fetchall():
+                found[int(it[0])] = int(it[1])
             rows[n] = row
         for n in conflicts:
             rows[n] = 0
