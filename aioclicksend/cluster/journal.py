@@ -309,10 +309,10 @@ class PostgresJournal:
         entered = await connection.execute(sentences.ENTER, values | {"without": without})
         if entered.rowcount + len(without) < len(draft):
             twins = await connection.execute(sentences.FIND_ENTERED, values)
-            found |= {int(it[0]): int(it[1]) for it in await twins.fetchall()}
             for it in await twins.fetchall():
                 found[int(it[0])] = int(it[1])
-            rows[n] = row
+        for n, found_row in found.items():
+            rows[n] = found_row
         for n in conflicts:
             rows[n] = 0
         # Also of equal messages of one draft, all but the first are known: they share its row, and
