@@ -30,6 +30,8 @@ FAMILIES = {
         "campaign:app",
         "Send a text to a list of people: plan, test, run, resume, status, report.",
     ),
+    "cluster": ("cluster:app", "Several hosts, one account: migrate, retain, erase, outbox."),
+    "worker": ("worker:app", "Send what a database holds, with other workers; health."),
     "receipts": ("receipts:app", "Delivery receipts: install rules, follow, report."),
     "webhook": (
         "webhook:app",
