@@ -316,6 +316,7 @@ app.command(campaign_journal.status)
 app.command(campaign_journal.report)
 app.command(campaign_journal.resolve)
 app.command(campaign_journal.cancel)
+app.command(campaign_journal.pause)
 app.command(campaign_journal.list_campaigns, name="list")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -346,6 +346,3 @@ async def _look_up(journal: Path, settle: float, out: Output) -> None:
             stop_on_ctrl_c(bulk, out.note, f"aioclicksend campaign resolve --reconcile {journal}"),
         ):
             await bulk.flush()
-
-
-COMMANDS: tuple[Callable[..., int], ...] = (status, report, resolve, cancel, pause)
