@@ -63,7 +63,7 @@ _IDLE = 0.5
 _MANY = 500
 """Changes that are read at once."""
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 class Breaker(Struct, frozen=True):

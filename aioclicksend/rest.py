@@ -154,11 +154,21 @@ def operation(
     return declare
 
 
-get = functools.partial(operation, "GET")
-post = functools.partial(operation, "POST")
-put = functools.partial(operation, "PUT")
-patch = functools.partial(operation, "PATCH")
-delete = functools.partial(operation, "DELETE")
+class Verb(Protocol):
+    """`operation` with its method given."""
+
+    def __call__(
+        self, path: str, *, repeatable: bool | None = None
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
+        """Declare a call by this method."""
+        ...
+
+
+get: Verb = functools.partial(operation, "GET")
+post: Verb = functools.partial(operation, "POST")
+put: Verb = functools.partial(operation, "PUT")
+patch: Verb = functools.partial(operation, "PATCH")
+delete: Verb = functools.partial(operation, "DELETE")
 
 
 def pages(path: str) -> Callable[[Callable[P, Pages[R]]], Callable[P, Pages[R]]]:

@@ -77,7 +77,7 @@ class Budget:
 
     def __init__(self, size: float) -> None:
         self._size = size
-        self.left = size
+        self.left: float = size
 
     def spend(self, *, timed_out: bool = False) -> bool:
         """Take the price of one retry; False if there is not enough left."""

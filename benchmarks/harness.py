@@ -92,7 +92,7 @@ class Sink:
             command += [f"--{name}", str(getattr(self._settings, name))]
         if self._settings.arrivals:
             command.append("--arrivals")
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+        self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
@@ -121,7 +121,7 @@ def fresh(contestant: str, url: str = "", **options: Any) -> Result:
     With `warm_up` it first runs unmeasured with this many messages, to load what is loaded late.
     """
     command = [sys.executable, "-m", "benchmarks.client", contestant, url, json.dumps(options)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: Result = json.loads(done.stdout.splitlines()[-1])
     return result
 

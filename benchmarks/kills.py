@@ -70,6 +70,7 @@ def main(count: int, kills: int, *, resend: bool) -> None:
     server.start()
     url = ours.recv()
     began = time.monotonic()
+    report = ac.Report()
     with tempfile.TemporaryDirectory() as folder:
         journal = str(Path(folder) / "j.db")
         for kill in range(kills + 1):

@@ -78,7 +78,7 @@ def main() -> None:
     ):
         fd, store = listening.fileno(), str(Path(folder) / "inbox.db")
         again = [sys.executable, "-m", "benchmarks.webhook", "--serve", str(fd), "--store", store]
-        server = subprocess.Popen(again, pass_fds=[fd])  # noqa: S603
+        server = subprocess.Popen(again, pass_fds=[fd])
         try:
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/clicksend/{SECRET}"
             times = asyncio.run(measure(url, options.rate, options.seconds))

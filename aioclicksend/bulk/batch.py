@@ -81,13 +81,13 @@ class Batch:
             encoded.messages if whole else [encoded.messages[it] for it in places]
         )
         self.refs: Sequence[str] = encoded.refs if whole else [encoded.refs[it] for it in places]
-        self.sink = sink
-        self.tokens = tokens
-        self.rows = rows
+        self.sink: Sink = sink
+        self.tokens: Sequence[Any] = tokens
+        self.rows: Sequence[int] = rows
         """Their rows in the journal, if there is one."""
-        self.attempt = attempt
+        self.attempt: int = attempt
         """1 for the first time these messages are sent."""
-        self.open = len(places)
+        self.open: int = len(places)
         """Messages without an outcome."""
         self.reserved: Sequence[Decimal] = ()
         """What each may cost, under a budget."""
@@ -95,7 +95,7 @@ class Batch:
         """Just before its request; None as long as it has not been begun."""
         self.journal_batch: int | None = None
         """How the journal names the request, once it is begun."""
-        self.counted = False
+        self.counted: bool = False
         """Whether its outcomes are only counted: then the reply's ids need not be read."""
         self.is_abandoned: Callable[[], bool] = _never
         """Whether the reader of its outcomes has left, so that it need not be sent."""

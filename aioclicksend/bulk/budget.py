@@ -21,9 +21,9 @@ class Budget:
 
     def __init__(self, limit: Decimal) -> None:
         self.limit = limit
-        self.committed = Decimal(0)
+        self.committed: Decimal = Decimal(0)
         """What is spent or reserved."""
-        self.closed = False
+        self.closed: bool = False
 
     def reserve(self, prices: Sequence[Decimal]) -> int:
         """Reserve the prices of as many messages, from the first, as fit; return how many."""

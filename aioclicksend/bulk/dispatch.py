@@ -47,7 +47,7 @@ from .verdict import Verdict, never_sent, of_error, of_reply
 
 T = TypeVar("T")
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 _PROBE = 2
 """Messages that a paused sender sends to learn whether the history is up to date."""
@@ -112,13 +112,13 @@ class Dispatcher:
         self._pause = pause
         self._reconciler: Reconciler | None = None
         self._currency: str | None = None
-        self.totals = Report()
-        self.posts = 0
-        self.failed_posts = 0
-        self.doubted = 0
-        self.found = 0
-        self.resent = 0
-        self.odd_rows = 0
+        self.totals: Report = Report()
+        self.posts: int = 0
+        self.failed_posts: int = 0
+        self.doubted: int = 0
+        self.found: int = 0
+        self.resent: int = 0
+        self.odd_rows: int = 0
         self._queue: deque[Batch | Gathering] = deque()
         # Apart from the queue, as a pause or a long queue must not delay what is in doubt.
         self._urgent: deque[Batch] = deque()

@@ -74,7 +74,7 @@ class Memory:
     """What was learned of a server, shared by the senders of one client."""
 
     def __init__(self) -> None:
-        self.clock = ServerClock()
+        self.clock: ServerClock = ServerClock()
         self.refs_are_altered = False
         """Whether it returns refs otherwise than they were sent: then they prove no absence."""
         self.filter_is_broken = False
@@ -157,7 +157,7 @@ class Pass:
     ) -> None:
         self.wanted = wanted
         """The doubts it is made for; what it shows of others is taken along."""
-        self.missing = len(wanted)
+        self.missing: int = len(wanted)
         self.is_complete = False
         """Whether everything was read that could have shown the wanted ones."""
         self.trouble = ""

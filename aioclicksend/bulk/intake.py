@@ -68,8 +68,8 @@ class Handle:
     __slots__ = ("_waiters", "message", "outcome", "ref")
 
     def __init__(self, message: Message, ref: str) -> None:
-        self.message = message
-        self.ref = ref
+        self.message: Message = message
+        self.ref: str = ref
         """The message's `custom_string`, given or generated."""
         self.outcome: Outcome | None = None
         """None until it is known."""
@@ -115,13 +115,13 @@ class OutcomeStream:
 
     def __init__(self, ahead: int, report: Report | None = None) -> None:
         self.report = report
-        self.is_closed = False
+        self.is_closed: bool = False
         """Whether the reader has left: nothing more is taken in, what waits is withdrawn."""
         self.failure: BaseException | None = None
         """What the source of the messages raised."""
         self.on_close: Callable[[], object] | None = None
         """Called when the reader leaves: a source may be idle forever."""
-        self.room = asyncio.Semaphore(ahead)
+        self.room: asyncio.Semaphore = asyncio.Semaphore(ahead)
         self._ready: deque[Sequence[Outcome] | None] = deque()
         self._changed = asyncio.Event()
         self._expected = 0
@@ -248,24 +248,24 @@ class Gathering:
         self, intake: Intake, sink: Sink, *, run: int, prefix: str, stream: OutcomeStream | None
     ) -> None:
         self._intake = intake
-        self.sink = sink
-        self.run = run
-        self.prefix = prefix
-        self.stream = stream
-        self.counted = stream is not None and stream.report is not None
+        self.sink: Sink = sink
+        self.run: int = run
+        self.prefix: str = prefix
+        self.stream: OutcomeStream | None = stream
+        self.counted: bool = stream is not None and stream.report is not None
         self.messages: list[Any] = []
         self.tokens: list[Any] = []
         self.keys: list[str | None] = []
-        self.open = 0
+        self.open: int = 0
         """Messages without an outcome."""
-        self.requests = 0
+        self.requests: int = 0
         """Requests it became that have not ended."""
         self.entries: Sequence[Entry] = ()
         """Instead of messages: what a journal holds back."""
-        self.is_submitted = False
-        self.is_taken = False
+        self.is_submitted: bool = False
+        self.is_taken: bool = False
         """Whether a lane has taken it, so that it grows no more."""
-        self.answered = asyncio.Event()
+        self.answered: asyncio.Event = asyncio.Event()
         """Set once its requests have ended, or none was needed."""
         self.on_settled: Callable[[Gathering], object] | None = None
         self._settled: asyncio.Event | None = None

@@ -18,7 +18,7 @@ from enum import IntEnum
 
 from .outcome import Reason
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 class Phase(IntEnum):
@@ -35,8 +35,8 @@ class Lifecycle:
     """The phase of a bulk sender, and why nothing more is sent, in one place."""
 
     def __init__(self) -> None:
-        self.phase = Phase.OPEN
-        self.detail = ""
+        self.phase: Phase = Phase.OPEN
+        self.detail: str = ""
         """Why it was stopped, for people."""
         self.held: tuple[Reason, str] | None = None
         self._listeners: dict[object, Callable[[], object]] = {}

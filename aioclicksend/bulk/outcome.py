@@ -143,11 +143,11 @@ class Acceptances(Sequence[Accepted]):
         parts: Column[int | None],
         prices: Column[Decimal | None],
     ) -> None:
-        self.messages = messages
-        self.refs = refs
-        self.ids = ids
-        self.parts = parts
-        self.prices = prices
+        self.messages: Sequence[Any] = messages
+        self.refs: Sequence[str] = refs
+        self.ids: Column[str | None] = ids
+        self.parts: Column[int | None] = parts
+        self.prices: Column[Decimal | None] = prices
         self._outcomes: list[Accepted] | None = None
 
     def __len__(self) -> int:

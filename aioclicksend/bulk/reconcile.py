@@ -48,7 +48,7 @@ from .evidence import Pass
 from .lifecycle import Lifecycle, Phase
 from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 AHEAD = 2
 """Pages of the history under way: more would be wasted on walks that end at the first page."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from .sender import BulkSender
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 @asynccontextmanager

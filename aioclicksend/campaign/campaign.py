@@ -109,10 +109,10 @@ class Campaign:
         unique: Literal["number", "message"] = "number",
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        self.source = _table(source)
-        self.channel = channel or Sms()
+        self.source: Table | ContactList = _table(source)
+        self.channel: Channel = channel or Sms()
         self.clock = clock
-        self.by_message = unique == "message"
+        self.by_message: bool = unique == "message"
         self.sender = from_
         self.at_server = at_server
         self._text_given = body
@@ -143,7 +143,7 @@ class Campaign:
         self._check_fields({*mapping, *ignored})
         self._when = "" if "schedule" in ignored else self._column_of_times(found)
         self._name = found.find("name") or found.find("first_name") or ""
-        self.settings = {
+        self.settings: dict[str, str] = {
             "channel": self.channel.name,
             "text": _digest(body, from_, self.channel),
             "unique": unique,

@@ -51,7 +51,7 @@ class File:
         self._kept: BinaryIO | None = None
         if isinstance(source, str | os.PathLike):
             self._path = Path(source)
-            self.name = self._path.name
+            self.name: str = self._path.name
         else:
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
             self.name = _name_of(stream)
@@ -122,7 +122,10 @@ class File:
     def _survey(self) -> None:
         digest = hashlib.blake2b(digest_size=16)
         decoder = codecs.getincrementaldecoder("utf-8")()
-        self.size, self.head, self.is_utf8, self.is_plain = 0, b"", True, True
+        self.size: int = 0
+        self.head: bytes = b""
+        self.is_utf8: bool = True
+        self.is_plain: bool = True
         before = b""
         with self.open() as file:
             while chunk := file.read(_CHUNK):
@@ -141,7 +144,7 @@ class File:
                 if self.is_utf8:
                     self.is_utf8 = _decodes(decoder, chunk)
         self.is_utf8 = self.is_utf8 and _decodes(decoder, b"", final=True)
-        self.fingerprint = digest.hexdigest()
+        self.fingerprint: str = digest.hexdigest()
 
 
 def _name_of(stream: BinaryIO) -> str:

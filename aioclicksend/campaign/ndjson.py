@@ -22,9 +22,9 @@ class Ndjson:
     """The objects of a file; their columns are those of the first rows."""
 
     def __init__(self, file: File, encoding: Encoding, kind: str) -> None:
-        self.name = file.name
+        self.name: str = file.name
         self.format = kind
-        self.fingerprint = file.fingerprint
+        self.fingerprint: str = file.fingerprint
         self.unread: Sequence[str] = ()
         self._file = file
         self._encoding = encoding
@@ -34,7 +34,7 @@ class Ndjson:
                 columns |= dict.fromkeys(row.cells)
         if not columns:
             raise CampaignError(f"{self.name} does not hold a JSON object in each line")
-        self.columns = list(columns)
+        self.columns: list[str] = list(columns)
 
     def __iter__(self) -> Rows:
         with self._file.text(self._encoding) as lines:

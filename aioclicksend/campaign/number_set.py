@@ -27,7 +27,7 @@ class NumberSet:
         self._run = run
         self._recent: set[int] = set()
         self._runs: list[array[int]] = []
-        self.count = 0
+        self.count: int = 0
 
     def add(self, number: int) -> bool:
         """Add a number and return whether it was absent."""

@@ -18,7 +18,7 @@ from ..webhooks.sqlite import inbox_of
 from .delivery import JournalLedger
 from .record import Delivery, Record
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 async def look(

@@ -50,8 +50,8 @@ class Record:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._reader = reader = JournalReader(path)
-        self.path = reader.path
-        self.facts = {
+        self.path: Path = reader.path
+        self.facts: dict[str, str] = {
             name.removeprefix(_PREFIX): value
             for name, value in reader.meta.items()
             if name.startswith(_PREFIX)

@@ -42,7 +42,7 @@ from .plan import Draft, Problem
 from .receipts import stop_if_failed
 from .record import Record, enter
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 _BATCHING = Batching(linger=10.0)  # contact lists arrive slowly through the API
 _TOGETHER = 5000

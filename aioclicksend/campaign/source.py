@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 from ..client import ClickSend
 from .delimited import Delimited, dialect_of, undecodable
@@ -65,7 +66,7 @@ def open_table(
 class ContactList:
     """The contacts of a list of the account, read again in each iteration."""
 
-    columns = [  # noqa: RUF012 - never changed
+    columns: ClassVar[list[str]] = [
         "phone_number",
         "first_name",
         "last_name",
@@ -85,9 +86,9 @@ class ContactList:
 
     def __init__(self, list_id: int) -> None:
         self.list_id = list_id
-        self.name = f"contact list {list_id}"
+        self.name: str = f"contact list {list_id}"
         self.format = "contacts"
-        self.fingerprint = f"list:{list_id}"
+        self.fingerprint: str = f"list:{list_id}"
 
     async def rows(self, client: ClickSend) -> AsyncIterator[Row]:
         """Yield the contacts."""

@@ -96,7 +96,7 @@ class Grid:
         unread: Sequence[str] = (),
     ) -> None:
         self.name = name
-        self.format = kind
+        self.format: str = kind
         self.fingerprint = fingerprint
         self.unread = unread
         self._lines = lines
@@ -118,7 +118,7 @@ class Grid:
         if is_heading(cells):
             self._heading = number
             self.heading = cells
-            self.columns = _unique(cells)
+            self.columns: list[str] = _unique(cells)
         else:
             self.format += ", no heading"
             phones = [cell for cell in cells if looks_like_number(cell)]

@@ -30,6 +30,8 @@ FAMILIES = {
         "campaign:app",
         "Send a text to a list of people: plan, test, run, resume, status, report.",
     ),
+    "cluster": ("cluster:app", "Several hosts, one account: migrate, retain, erase, outbox."),
+    "worker": ("worker:app", "Send what a database holds, with other workers; health."),
     "receipts": ("receipts:app", "Delivery receipts: install rules, follow, report."),
     "webhook": (
         "webhook:app",
@@ -56,7 +58,7 @@ Exit codes: 0 all settled well, 1 refused, not sent or declined, 2 usage, 3 some
 unknown, 4 configuration, credentials or input, 130 interrupted.
 """
 
-app = cyclopts.App(
+app: cyclopts.App = cyclopts.App(
     "aioclicksend",
     help=_HELP,
     help_format="markdown",
@@ -68,8 +70,14 @@ app = cyclopts.App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for place, (name, (target, line)) in enumerate(FAMILIES.items()):
-    app.command(f"{__package__}.{target}", name=name, help=line, sort_key=place)
+
+
+def _register_families() -> None:
+    for place, (name, (target, line)) in enumerate(FAMILIES.items()):
+        app.command(f"{__package__}.{target}", name=name, help=line, sort_key=place)
+
+
+_register_families()
 app.register_install_completion_command(help="Install completion for your shell, and exit.")
 
 

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from .output import PLAIN, Column, Output
 
-app = App("account", help="Show the account: balance, currency, country.")
+app: App = App("account", help="Show the account: balance, currency, country.")
 
 _COLUMNS = (
     Column("user name", "username"),

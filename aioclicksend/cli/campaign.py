@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from ..client import ClickSend
 from ..config import RateLimit
 from ..errors import ConfigurationError
 from ..hooks import HoldEvent, Hooks
-from . import campaign_journal, loop
+from . import campaign_journal, clustered, loop
 from .asking import Yes, confirm, require_answer
 from .campaign_options import Money, Options, Sending, pace
 from .campaign_receipts import receipts
@@ -35,12 +35,13 @@ from .campaign_tables import (
     show_standing,
     standing,
 )
+from .database import NONE, Database
 from .errors import Exit, Refused
 from .output import PLAIN, Output, cell, console
 from .progress import watch
 from .stopping import stop_on_ctrl_c
 
-app = App(
+app: App = App(
     "campaign", help="Send a text to a list of people: plan, test, run, resume, status, report."
 )
 
@@ -139,6 +140,13 @@ def run(
     problems: _Problems = None,
     strict: _Strict = False,
     yes: Yes = False,
+    database: Database = NONE,
+    name: Annotated[
+        str | None, Parameter(help="With --database: what the campaign is called there.")
+    ] = None,
+    detach: Annotated[
+        bool, Parameter(help="With --database: store it, and leave the sending to workers.")
+    ] = False,
     out: Output = PLAIN,
 ) -> int:
     """Plan a campaign, ask, and send it; everything is recorded in its journal.
@@ -146,6 +154,8 @@ def run(
     Run again, it continues where it stopped, also with a list that was corrected or extended:
     people who got the message do not get it again.
     """
+    if database.is_chosen != (name is not None) or (detach and not database.is_chosen):
+        raise ValueError("--database and --name belong together; --detach needs both")
     chosen = options.with_input(source)
     job = _Job(
         options=chosen.with_text(),
@@ -157,6 +167,8 @@ def run(
         stdin_used=chosen.stdin_used,
         out=out,
     )
+    if name is not None:
+        return loop.run(_go_clustered(job, database, name, detach=detach))
     return loop.run(_go(job))
 
 
@@ -177,9 +189,16 @@ def resume(
     problems: _Problems = None,
     strict: _Strict = False,
     yes: Yes = False,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
-    """Go on with a campaign: look up what is in doubt, and send what was not sent."""
+    """Go on with a campaign: look up what is in doubt, and send what was not sent.
+
+    With --database it lifts a pause; workers send.
+    """
+    if database.is_chosen:
+        clustered.set_stage(str(journal), database, out, "resume")
+        return Exit.OK
     spec = _spec_of(Record(journal))
     if source is not None:
         spec["input"] = source
@@ -294,8 +313,11 @@ def preview(
 
 
 app.command(receipts)
-for command in campaign_journal.COMMANDS:
-    app.command(command)
+app.command(campaign_journal.status)
+app.command(campaign_journal.report)
+app.command(campaign_journal.resolve)
+app.command(campaign_journal.cancel)
+app.command(campaign_journal.pause)
 app.command(campaign_journal.list_campaigns, name="list")
 
 
@@ -331,6 +353,58 @@ async def _go(job: _Job) -> int:
             # The file may have been saved while the question waited.
             job.options.check_unchanged(campaign.fingerprint)
         return await _send(job, campaign, client, made, agreed)
+
+
+async def _go_clustered(job: _Job, database: Database, name: str, *, detach: bool) -> int:
+    """Plan, ask, store a campaign in a database, and send it with the workers unless detached."""
+    from ..cluster.steps import Stop  # noqa: PLC0415 - an extra
+
+    cluster = database.cluster()
+    campaign = job.options.campaign(_now(), frozen=True)
+    sending, stop = job.sending, Stop()
+    pace = cluster.pace(sending.rate_limit)
+    async with cluster, ClickSend(pace=pace) as client:
+        await cluster.bind(client)
+        with problems_file(job.problems, job.options.files) as write, _patience():
+            made = await campaign.plan(client, on_problem=write)
+        if not job.out.json:
+            show_plan(made, sending.rate_limit)
+        _check_opt_outs(job, made)
+        if not job.yes and made.messages:
+            require_answer(yes=False, stdin_used=job.stdin_used)
+            confirm(question(made), yes=False)
+            job.options.check_unchanged(campaign.fingerprint)
+
+        async def messages() -> AsyncGenerator[Any]:
+            async with aclosing(campaign.rows(client, to_send=True)) as rows:
+                async for it in rows:
+                    if not isinstance(it, Draft):
+                        continue
+                    if it.due is not None and it.due > _now():
+                        raise ConfigurationError(
+                            "a message is due later, which a campaign in a database does not keep "
+                            "yet: nothing was sent. Run it once they all may be sent"
+                        )
+                    yield it.message
+
+        async with aclosing(messages()) as entered:
+            await clustered.store(
+                cluster,
+                name,
+                campaign.channel.name,
+                entered,
+                facts=campaign.settings,
+                options={
+                    "settle": sending.settle,
+                    "resend": sending.resend_unknown,
+                    "budget": "" if sending.budget is None else str(sending.budget),
+                },
+            )
+        if detach:
+            job.out.done(f"stored as {name}: workers send it", name=name, messages=made.messages)
+            return Exit.OK
+        async with stop_on_ctrl_c(stop, job.out.note, f"campaign resume {name} --database ..."):
+            return await clustered.send(cluster, client, name, job.out, stop=stop)
 
 
 async def _send(

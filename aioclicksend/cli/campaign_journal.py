@@ -20,18 +20,23 @@ from ..campaign.record import enter
 from ..campaign.writing import table_file, table_text
 from ..client import ClickSend
 from ..errors import ConfigurationError, NotFound
-from . import loop
+from . import clustered, loop
 from .asking import Yes, confirm
 from .campaign_tables import Standing, show_standing, standing
+from .database import NONE, Database
 from .errors import Exit
 from .output import PLAIN, Column, Output
 from .stopping import stop_on_ctrl_c
 
-_Journal = Annotated[Path, Parameter(help="The journal of the campaign.")]
+_Journal = Annotated[
+    Path, Parameter(help="The journal of the campaign; with --database, the campaign's name.")
+]
 
 
-def status(journal: _Journal, /, *, out: Output = PLAIN) -> int:
+def status(journal: _Journal, /, *, database: Database = NONE, out: Output = PLAIN) -> int:
     """Show where a campaign stands, also while it is running. Asks nothing of the account."""
+    if database.is_chosen:
+        return clustered.status(str(journal), database, out)
     stands = standing(journal)
     if out.json:
         out.document(stands)
@@ -46,7 +51,7 @@ def status(journal: _Journal, /, *, out: Output = PLAIN) -> int:
     return code_of(stands)
 
 
-def report(
+def report(  # noqa: C901 - one step for each kind of output
     journal: _Journal,
     /,
     *,
@@ -65,9 +70,14 @@ def report(
             "correct them, and send them as a campaign of their own."
         ),
     ] = False,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
     """Show how a campaign went, with the reasons for what was not accepted or left out."""
+    if database.is_chosen:
+        if failed:
+            raise ValueError("--failed needs the list, which a database does not keep")
+        return clustered.report(str(journal), database, out, csv)
     stands = standing(journal)
     record = Record(journal)
     if failed and csv is None:
@@ -108,6 +118,7 @@ def resolve(
     ref: Annotated[list[str] | None, Parameter(help="Only these; can be repeated.")] = None,
     settle: Annotated[float, Parameter(help="Seconds to look for.", show_default=True)] = 5.0,
     yes: Yes = False,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
     """Decide on messages whose outcome is unknown.
@@ -116,6 +127,16 @@ def resolve(
     """
     if [sent, resend, reconcile].count(True) != 1:
         raise ValueError("give one of --sent, --resend and --reconcile")
+    if database.is_chosen:
+        if not reconcile:
+            confirm("Decide on messages whose outcome is unknown?", yes=yes)
+        return clustered.resolve(
+            str(journal),
+            database,
+            out,
+            "sent" if sent else "resend" if resend else "reconcile",
+            ref,
+        )
     if reconcile:
         loop.run(_look_up(journal, settle, out))
         return status(journal, out=out)
@@ -144,6 +165,7 @@ def cancel(
     *,
     undo: Annotated[bool, Parameter(help="Lift the cancellation, so that it can go on.")] = False,
     yes: Yes = False,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
     """Cancel a campaign: what was not sent is not sent.
@@ -151,6 +173,12 @@ def cancel(
     A run that is waiting or sending stops within seconds. What ClickSend keeps for later
     (--at-server) is cancelled there, message by message.
     """
+    if database.is_chosen:
+        if undo:
+            raise ValueError("--undo: a campaign in a database is cancelled for good; see pause")
+        confirm(f"Cancel {journal}?", yes=yes)
+        clustered.set_stage(str(journal), database, out, "cancel")
+        return Exit.OK
     record = Record(journal)
     if undo:
         enter(journal, {"cancelled": ""})
@@ -164,6 +192,18 @@ def cancel(
         counts = out.ask(lambda client: _cancel_at_server(client, record))
         out.note(f"{counts['cancelled']:,} cancelled at ClickSend, {counts['too_late']:,} too late")
     out.done("cancelled", cancelled=True, at_server=counts)
+    return Exit.OK
+
+
+def pause(
+    name: Annotated[str, Parameter(help="The name of the campaign.")],
+    /,
+    *,
+    database: Database = NONE,
+    out: Output = PLAIN,
+) -> int:
+    """Have nothing more of a campaign in a database begun, by any worker, until resume."""
+    clustered.set_stage(name, database, out, "pause")
     return Exit.OK
 
 
@@ -201,9 +241,6 @@ def list_campaigns(
     """List the campaigns whose journals are in a folder."""
     out.rows(list(_listed(folder)), _LISTED)
     return Exit.OK
-
-
-COMMANDS = (status, report, resolve, cancel)
 
 
 def code_of(stands: Standing) -> int:

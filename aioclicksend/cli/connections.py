@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from .asking import Yes, confirm
 from .output import PLAIN, Column, Output
 
-app = App("connections", help="ClickSend accounts connected to Maton; needs MATON_API_KEY.")
+app: App = App("connections", help="ClickSend accounts connected to Maton; needs MATON_API_KEY.")
 
 _COLUMNS = (
     Column("id", "connection_id", whole=True),

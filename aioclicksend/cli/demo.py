@@ -34,7 +34,9 @@ from .output import PLAIN, Output, show
 from .progress import watch
 from .recipients import COUNTRIES, MOST, Recipients, write
 
-app = App("demo", help="See 5,000 messages go through a network that breaks. No account needed.")
+app: App = App(
+    "demo", help="See 5,000 messages go through a network that breaks. No account needed."
+)
 
 _BATCH = 125
 """Messages per request: few, so that there are many requests to break."""

@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from .asking import Yes, confirm
 from .output import PLAIN, Column, Limit, Moment, Output
 
-lists = App("lists", help="Contact lists: list, create, rename, delete, remove-duplicates.")
-contacts = App("contacts", help="Contacts of a list: list, add, update, delete, copy, move.")
+lists: App = App("lists", help="Contact lists: list, create, rename, delete, remove-duplicates.")
+contacts: App = App("contacts", help="Contacts of a list: list, add, update, delete, copy, move.")
 
 _LISTS = (
     Column("id", "list_id"),

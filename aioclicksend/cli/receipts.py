@@ -18,7 +18,7 @@ from .errors import Exit
 from .output import PLAIN, Output, cell
 from .webhook_secret import secrets_of
 
-app = App("receipts", help="Delivery receipts: install rules, follow, report.")
+app: App = App("receipts", help="Delivery receipts: install rules, follow, report.")
 
 _Store = Annotated[
     Path, Parameter(help="The store of `webhook serve`, or a new one.", show_default=True)

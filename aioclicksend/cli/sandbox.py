@@ -22,7 +22,7 @@ from . import loop
 from .output import PLAIN, Column, Output
 from .texts import Body, Text, TextFile, one_text
 
-app = App("sandbox", help="Run a stand-in for ClickSend on this machine, and act on it.")
+app: App = App("sandbox", help="Run a stand-in for ClickSend on this machine, and act on it.")
 
 _PORT = 8080
 _BALANCE = Decimal("1000.00")

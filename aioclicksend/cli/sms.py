@@ -17,7 +17,7 @@ from .errors import Exit, how_to_look_up
 from .output import PLAIN, Column, Limit, Moment, Output
 from .texts import Body, Text, TextFile, one_text
 
-app = App("sms", help="SMS: send, price, history, inbound, receipts, cancel.")
+app: App = App("sms", help="SMS: send, price, history, inbound, receipts, cancel.")
 
 _SENT = (
     Column("to", "to"),

@@ -8,7 +8,7 @@ from .asking import Yes, confirm
 from .output import PLAIN, Column, Limit, Output
 from .texts import Body, Text, TextFile, one_text
 
-app = App("templates", help="Saved texts: list, create, update, delete.")
+app: App = App("templates", help="Saved texts: list, create, update, delete.")
 
 _COLUMNS = (
     Column("id", "template_id"),

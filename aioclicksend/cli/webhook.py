@@ -18,7 +18,7 @@ from .errors import Exit
 from .output import PLAIN, Column, Output, cell
 from .webhook_secret import file_of, make_secret, secrets_of
 
-app = App("webhook", help="Take pushes of receipts and replies: serve, dead-letters, replay.")
+app: App = App("webhook", help="Take pushes of receipts and replies: serve, dead-letters, replay.")
 
 STORE = Path("inbox.db")
 _Store = Annotated[

@@ -59,8 +59,8 @@ class Front:
     def __init__(self, events: Events, latency: float) -> None:
         self.events = events
         self.latency = latency
-        self.log = RequestLog()
-        self.faults = FaultPlan()
+        self.log: RequestLog = RequestLog()
+        self.faults: FaultPlan = FaultPlan()
         self.window: RateWindow | None = None
 
     def begin(self, state: State, rate_limit: tuple[int, float] | None) -> None:

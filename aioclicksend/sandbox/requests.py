@@ -18,7 +18,7 @@ class RequestLog:
     def clear(self) -> None:
         """Forget all of them."""
         self.arrivals: list[Arrival] = []
-        self.forgotten = 0
+        self.forgotten: int = 0
         self._bytes = 0
 
     def add(self, arrival: Arrival) -> None:

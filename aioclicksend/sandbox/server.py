@@ -149,7 +149,7 @@ class Sandbox:
         self._runner: web.AppRunner | None = None
         self._busy: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
-        self.events = Events()
+        self.events: Events = Events()
         self._front = Front(self.events, latency)
         self._pusher = Pusher(
             push,

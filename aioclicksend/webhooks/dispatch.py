@@ -30,7 +30,7 @@ _IDLE = 0.5
 _TROUBLE = 1.0
 """Seconds of pause after the store failed."""
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 class Dispatcher:

@@ -56,7 +56,7 @@ MAX_BODY = 256 * 1024
 _SECRET = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
 """What needs no quoting in a path."""
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 
 class Webhook:
@@ -113,7 +113,7 @@ class Webhook:
         if opt_out_list is not None and client is None:
             raise ConfigurationError("opt_out_list needs a client that writes it")
         self._secrets = _digests(secrets)
-        self.store = inbox_of(store)
+        self.store: Inbox = inbox_of(store)
         """The store, for reports, suppression and `delivery.follow`."""
         self._on_inbound = [on_inbound] if on_inbound else []
         self._on_receipt = [on_receipt] if on_receipt else []

@@ -101,7 +101,7 @@ class SqliteInbox:
     def __init__(
         self, path: str | PathLike[str], *, clock: Callable[[], float] = time.time
     ) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         """The file."""
         self._clock = clock
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()

@@ -126,6 +126,7 @@ async def test_a_message_like_an_earlier_one_is_not_found_in_its_row(
     tmp_path: Path, *, journaled: bool
 ) -> None:
     journals = [tmp_path / "one.db", tmp_path / "two.db"] if journaled else [None, None]
+    outcome: ac.Outcome | None = None
     async with Sandbox() as sandbox, client(sandbox) as api:
         for journal, fault in zip(journals, (None, "reset-before"), strict=True):
             if fault:

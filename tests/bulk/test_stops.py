@@ -50,8 +50,9 @@ async def test_a_cancel_scope_around_the_block_does_the_same() -> None:
                 await asyncio.sleep(0.005)
             scope.cancel()
 
+        scope = anyio.CancelScope()
         async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as scope:
+            with scope:
                 tasks.start_soon(cancel, scope)
                 async with bulk:
                     await bulk.run(many(100))

@@ -24,7 +24,7 @@ class OwnPace:
         raise NotImplementedError(seconds, operation)
 
     def held_for(self, operation: str) -> float:
-        return 0.0
+        return float(len(operation))
 
 
 class NoPace:

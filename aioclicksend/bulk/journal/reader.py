@@ -72,7 +72,7 @@ class JournalReader:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         if not self.path.exists():
             raise ConfigurationError(f"there is no journal {self.path}")
         tables = {name for (name,) in self._rows("select name from sqlite_master")}
@@ -82,7 +82,7 @@ class JournalReader:
             self.meta = dict(self._rows("select name, value from meta"))
         if tables and "channel" not in self.meta:
             raise ConfigurationError(f"{self.path} is no journal")
-        self.is_empty = not tables
+        self.is_empty: bool = not tables
         """Whether nothing was ever written to it."""
 
     def counts(self) -> dict[str, int]:

@@ -43,7 +43,7 @@ from . import AllAccepted, Begun, Entry, Planned, State, schema
 from .index import Chunk, Index
 from .lease import LEASE, Lease
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Journal:
     _next_write: asyncio.Future[None]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._is_open = False
         self._reset()
 
@@ -130,7 +130,7 @@ class Journal:
         self._looked_up: set[int] = set()
         """Rows in doubt that this process has claimed to look up."""
         self._waiting: dict[int, list[asyncio.Event]] = defaultdict(list)
-        self.campaign = ""
+        self.campaign: str = ""
         """The journal's own part of its refs."""
 
     @classmethod

@@ -1,0 +1,197 @@
+"""`aioclicksend campaign … --database`: campaigns that several hosts send.
+
+The commands of `campaign` call these where a database is chosen; their positional is then the name
+of a campaign instead of the path of a journal.
+"""
+
+from __future__ import annotations
+
+import csv as csv_module
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from ..client import ClickSend
+from ..models.messages import Message
+from . import loop
+from .database import Database
+from .errors import Exit
+from .output import Output, grid, show
+
+if TYPE_CHECKING:
+    from ..cluster import Cluster
+    from ..cluster.campaigns import Status
+    from ..cluster.steps import Stop
+
+T = TypeVar("T")
+
+
+def status(name: str, database: Database, out: Output, *, reasons: bool = False) -> int:
+    """Show where a campaign stands, also while other hosts send it."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    found = _on(database, lambda cluster: campaigns.status(cluster, name))
+    if out.json:
+        out.document(found)
+    else:
+        _show(found, reasons=reasons)
+    return _code(found)
+
+
+def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
+    """Show how a campaign went; with `csv`, write a row for each recipient."""
+    from ..campaign.writing import harmless, table_file  # noqa: PLC0415
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    heading = campaigns.Line._fields
+
+    async def write(cluster: Cluster, row: Callable[[Sequence[Any]], object]) -> None:
+        async with aclosing(campaigns.lines(cluster, name)) as lines:
+            async for line in lines:
+                row(_printable(line))
+
+    if csv == Path("-"):
+        rows = csv_module.writer(sys.stdout)
+        rows.writerow(heading)
+        _on(database, lambda it: write(it, lambda row: rows.writerow(map(harmless, row))))
+        return status_code(name, database)
+    if csv is not None:
+        with table_file(csv, heading) as row:
+            _on(database, lambda it: write(it, row))
+    return status(name, database, out, reasons=True)
+
+
+def status_code(name: str, database: Database) -> int:
+    """Return the exit code that the state of a campaign stands for."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    return _code(_on(database, lambda cluster: campaigns.status(cluster, name)))
+
+
+def resolve(
+    name: str,
+    database: Database,
+    out: Output,
+    verdict: Literal["sent", "resend", "reconcile"],
+    refs: Sequence[str] | None = None,
+) -> int:
+    """Decide on messages whose outcome is unknown, or have them looked up once more."""
+    from ..cluster import campaigns, steps  # noqa: PLC0415 - an extra
+
+    if verdict == "reconcile":
+
+        async def look_up(cluster: Cluster) -> None:
+            await campaigns.reconsider(cluster, name)
+            stored = await campaigns.load(cluster, name)
+            async with ClickSend(pace=cluster.pace()) as client:
+                await cluster.bind(client)
+                await steps.rescue(cluster, client, name, stored.channel)
+
+        _on(database, look_up)
+    else:
+        count = _on(database, lambda it: campaigns.resolve(it, name, verdict, refs))
+        out.note(f"{count:,} messages decided on")
+    return status(name, database, out)
+
+
+def set_stage(
+    name: str, database: Database, out: Output, stage: Literal["pause", "resume", "cancel"]
+) -> int:
+    """Pause, resume or cancel a campaign on all hosts."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    change = {"pause": campaigns.pause, "resume": campaigns.resume, "cancel": campaigns.cancel}
+    _on(database, lambda cluster: change[stage](cluster, name))
+    return status(name, database, out)
+
+
+async def store(
+    cluster: Cluster,
+    name: str,
+    channel: str,
+    messages: AsyncIterator[Message],
+    *,
+    facts: Mapping[str, str],
+    options: Mapping[str, Any],
+    starts: datetime | None = None,
+) -> None:
+    """Store a campaign with all of its messages, so that any worker can send it.
+
+    Handed in again it finds what is there. Once this returned everything is committed.
+
+    Args:
+        cluster: where.
+        name: of the campaign.
+        channel: ``sms``, ``mms`` or ``voice``.
+        messages: all of them, in the order of the list.
+        facts: what it is made of, compared when it is handed in again.
+        options: how it is sent: ``settle`` (seconds), ``resend``, ``budget`` (a decimal as text).
+        starts: when to send it, at the earliest.
+
+    """
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    await campaigns.enter(cluster, name, channel, facts, options=options, starts=starts)
+    await campaigns.plan(cluster, name, channel, messages)
+    stored = await campaigns.load(cluster, name)
+    if stored.stage == "planning":
+        await campaigns.release(cluster, name)
+
+
+async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, stop: Stop) -> int:
+    """Send a stored campaign as one worker of several, and show how it stands then."""
+    from ..cluster import campaigns, steps  # noqa: PLC0415 - an extra
+
+    stored = await campaigns.load(cluster, name)
+    await steps.send(cluster, client, name, stored.channel, stop=stop)
+    found = await campaigns.status(cluster, name)
+    if out.json:
+        out.document(found)
+    else:
+        _show(found, reasons=True)
+    return Exit.INTERRUPTED if stop.reason is not None else _code(found)
+
+
+def _on(database: Database, work: Callable[[Cluster], Awaitable[T]]) -> T:
+    cluster = database.cluster()
+
+    async def running() -> T:
+        async with cluster:
+            return await work(cluster)
+
+    return loop.run(running())
+
+
+def _code(found: Status) -> int:
+    counts = found.counts
+    if counts.get("unknown") or counts.get("in_doubt"):
+        return Exit.UNKNOWN
+    if any(counts.get(it) for it in ("rejected", "planned", "not_sent", "held", "in_flight")):
+        return Exit.REFUSED
+    return Exit.OK
+
+
+def _show(found: Status, *, reasons: bool) -> None:
+    table = grid()
+    table.add_row("campaign", f"{found.name} ({found.stage or 'a journal'})")
+    for state, count in sorted(found.counts.items()):
+        table.add_row(state.replace("_", " "), f"{count:,}")
+    table.add_row("parts", f"{found.parts:,}")
+    table.add_row("cost", f"{found.cost:.4f}")
+    for state, count in sorted(found.delivery.items()):
+        table.add_row(f"delivery {state}", f"{count:,}")
+    for sender in found.senders:
+        table.add_row("sent by", sender)
+    if reasons:
+        for state, reason, count in found.reasons:
+            table.add_row(f"{state.replace('_', ' ')}: {reason}"[:80], f"{count:,}")
+    show(table)
+
+
+def _printable(line: Sequence[Any]) -> list[Any]:
+    """Return the cells of a recipient; amounts as they are written."""
+    return [str(it) if isinstance(it, Decimal) else it for it in line]

@@ -1,0 +1,434 @@
+"""Campaigns whose list, text and options stand in the database, for whichever worker is alive.
+
+::
+
+    enter() ─▶ planning ─▶ ready ⇄ paused          messages are entered while it is planning;
+                             └──▶ cancelled         workers send those of a ready one once it starts
+
+What a campaign is made of is written once and compared when it is entered again: the same name
+with another text is another campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from ..bulk.encode import encode
+from ..errors import ConfigurationError
+from ..models.messages import Message, MmsMessage, SmsMessage, VoiceMessage
+from .database import Connection
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+KINDS: dict[str, type[Message]] = {"sms": SmsMessage, "mms": MmsMessage, "voice": VoiceMessage}
+"""What the messages of each channel are."""
+
+_CHUNK = 1000
+
+Stage = Literal["planning", "ready", "paused", "cancelled"]
+
+_FIND = """
+select j.id, j.channel, c.facts, c.options, c.state, c.starts, j.created
+from journal j join account a on a.id = j.account left join campaign c on c.journal = j.id
+where a.name = %(account)s and j.name = %(name)s
+"""
+_ENTER = """
+insert into campaign (journal, facts, options, starts)
+select j.id, %(facts)s, %(options)s, coalesce(%(starts)s, clock_timestamp())
+from journal j join account a on a.id = j.account
+where a.name = %(account)s and j.name = %(name)s
+on conflict (journal) do nothing
+"""
+_OPEN_JOURNAL = """
+insert into journal (account, name, channel)
+select id, %(name)s, %(channel)s from account where name = %(account)s
+on conflict (account, name) do nothing
+"""
+# A planned message of a cancelled campaign is never sent; a begun one is settled as usual.
+_SET_STAGE = """
+with changed as (
+    update campaign set state = %(stage)s from journal j join account a on a.id = j.account
+    where campaign.journal = j.id and a.name = %(account)s and j.name = %(name)s
+        and campaign.state = any(%(before)s) returning campaign.journal)
+update journal set rest_until = '-infinity' from changed where journal.id = changed.journal
+"""
+_COUNTS = """
+select state, sum(messages)::bigint, coalesce(sum(parts), 0)::bigint, coalesce(sum(cost), 0)
+from (
+    select state, count(*) as messages, sum(parts) as parts, sum(price) as cost
+    from standing where journal = %(journal)s group by state
+    union all
+    select state, messages, parts, cost from erased where journal = %(journal)s) it
+group by state
+"""
+_REASONS = """
+select state, reason, sum(messages)::bigint from (
+    select state, coalesce(reason, detail) as reason, count(*) as messages from standing
+    where journal = %(journal)s and state not in ('accepted', 'planned', 'in_flight')
+    group by 1, 2
+    union all
+    select state, reason, messages from erased where journal = %(journal)s
+        and reason is not null) it
+where reason is not null group by 1, 2 order by 3 desc
+"""
+_SILENT = """
+select count(*) from standing s left join owner o on o.id = s.owner
+where s.journal = %(journal)s and s.state = 'in_flight'
+    and (o.id is null or o.ended is not null or o.lease_until < clock_timestamp())
+"""
+_SENDERS = """
+select host, pid from owner where journal = %(journal)s and ended is null
+    and lease_until > clock_timestamp() order by id
+"""
+_DELIVERY = """
+select coalesce(d.state, 'pending'), count(*) from standing s
+join journal j on j.id = s.journal
+left join delivery d on d.account = j.account and d.message_id = s.message_id
+where s.journal = %(journal)s and s.state = 'accepted' group by 1
+"""
+_LINES = """
+select "to", state, coalesce(reason, detail), message_id, parts, price, ref, delivery, failure
+from outcome where journal = %(name)s and account = %(account)s order by id
+"""
+
+
+class Campaign(Struct, kw_only=True):
+    """What is stored of a campaign."""
+
+    name: str
+    channel: str
+    facts: dict[str, str]
+    """What it is made of: list, text and so on. Never changed."""
+    options: dict[str, Any]
+    """How it is sent: `settle`, `resend`, `budget` and so on."""
+    stage: Stage
+    starts: datetime
+    journal: int
+
+
+class Status(Struct, kw_only=True):
+    """The state of a campaign at one moment; any host may ask while others send."""
+
+    name: str
+    stage: Stage | None
+    """None for a journal that is no stored campaign."""
+    starts: datetime | None
+    counts: dict[str, int]
+    """Messages by state."""
+    reasons: list[tuple[str, str, int]]
+    """State, reason and number of what was not accepted, the most frequent first."""
+    parts: int
+    cost: Decimal
+    delivery: dict[str, int]
+    """Accepted messages by what their receipts say; those without one are pending."""
+    senders: list[str]
+    """The processes that have the journal open: ``process 17 on host``."""
+
+
+class Line(NamedTuple):
+    """One recipient."""
+
+    to: str
+    outcome: str
+    reason: str | None
+    message_id: str | None
+    parts: int | None
+    price: Decimal | None
+    ref: str
+    delivery: str | None
+    failure: str | None
+
+
+async def enter(
+    cluster: Cluster,
+    name: str,
+    channel: str,
+    facts: Mapping[str, str],
+    *,
+    options: Mapping[str, Any] | None = None,
+    starts: datetime | None = None,
+) -> Campaign:
+    """Store a campaign unless it is stored, and return it; workers leave it alone until `release`.
+
+    Args:
+        cluster: where.
+        name: of the campaign and its journal.
+        channel: ``sms``, ``mms`` or ``voice``.
+        facts: what it is made of; must be equal when it is entered again.
+        options: how workers are to send it.
+        starts: when, at the earliest; now if absent.
+
+    Raises:
+        ConfigurationError: the name belongs to a campaign with another text, list or channel.
+
+    """
+    await cluster.open()
+    values = {
+        "account": cluster.account,
+        "name": name,
+        "channel": channel,
+        "facts": Jsonb(dict(facts)),
+        "options": Jsonb(dict(options or {})),
+        "starts": starts,
+    }
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(_OPEN_JOURNAL, values)
+        await connection.execute(_ENTER, values)
+
+    await cluster.database.run(work)
+    found = await load(cluster, name)
+    if found.channel != channel:
+        raise ConfigurationError(
+            f'the campaign "{name}" is one of {found.channel} messages, not {channel}'
+        )
+    other = [fact for fact, value in facts.items() if found.facts.get(fact, value) != value]
+    if other:
+        raise ConfigurationError(
+            f'the campaign "{name}" exists with another {" and ".join(sorted(other))}: '
+            "give this one a name of its own"
+        )
+    return found
+
+
+async def find(cluster: Cluster, name: str) -> Campaign | None:
+    """Return a stored campaign, None if there is none of that name."""
+    found = await _find(cluster, name)
+    if found is None or found[2] is None:
+        return None
+    journal, channel, facts, options, stage, starts, _ = found
+    return Campaign(
+        name=name,
+        channel=channel,
+        facts=facts,
+        options=options,
+        stage=stage,
+        starts=starts,
+        journal=journal,
+    )
+
+
+async def load(cluster: Cluster, name: str) -> Campaign:
+    """Return a stored campaign.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+
+    """
+    found = await find(cluster, name)
+    if found is None:
+        raise _missing(cluster, name)
+    return found
+
+
+async def names(cluster: Cluster) -> list[str]:
+    """Return the names of the stored campaigns, the newest first."""
+
+    async def work(connection: Connection) -> list[str]:
+        found = await connection.execute(
+            "select j.name from campaign c join journal j on j.id = c.journal "
+            "join account a on a.id = j.account where a.name = %s order by j.id desc",
+            [cluster.account],
+        )
+        return [name for (name,) in await found.fetchall()]
+
+    await cluster.open()
+    return await cluster.database.run(work)
+
+
+async def plan(cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message]) -> int:
+    """Enter the messages of a campaign, a thousand at a time, and return how many are new.
+
+    Raises:
+        ValueError: something is wrong with a message.
+        ConfigurationError: the database cannot be used.
+
+    """
+    journal = cluster.journal(name)
+    await journal.start(channel)
+    new = 0
+    try:
+        run = journal.new_run()
+        chunk: list[Message] = []
+
+        async def enter_chunk() -> int:
+            encoded = encode(chunk, kind=KINDS[channel], prefix=journal.ref_prefix())
+            if encoded.bad:
+                raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
+            return len(chunk) - len((await journal.plan(run, encoded)).known)
+
+        async for message in messages:
+            chunk.append(message)
+            if len(chunk) == _CHUNK:
+                new += await enter_chunk()
+                chunk = []
+        if chunk:
+            new += await enter_chunk()
+    finally:
+        await journal.close()
+    return new
+
+
+async def release(cluster: Cluster, name: str) -> None:
+    """Let workers send a campaign that was entered completely."""
+    await _set_stage(cluster, name, "ready", ("planning", "ready"))
+
+
+async def pause(cluster: Cluster, name: str) -> None:
+    """Have nothing more of a campaign begun, by any process, until `resume`."""
+    await _set_stage(cluster, name, "paused", ("planning", "ready", "paused"))
+
+
+async def resume(cluster: Cluster, name: str) -> None:
+    """Go on with a paused campaign."""
+    await _set_stage(cluster, name, "ready", ("paused", "ready"))
+
+
+async def cancel(cluster: Cluster, name: str) -> None:
+    """Have nothing more of a campaign begun, for good."""
+    await _set_stage(cluster, name, "cancelled", ("planning", "ready", "paused", "cancelled"))
+
+
+async def resolve(
+    cluster: Cluster,
+    name: str,
+    verdict: Literal["sent", "resend"],
+    refs: Sequence[str] | None = None,
+) -> int:
+    """Decide manually on messages whose outcome is unknown, and return on how many.
+
+    Raises:
+        ConfigurationError: there is no such journal, or a ref is none of an unknown message.
+
+    """
+    found = await _existing(cluster, name)
+    journal = cluster.journal(name)
+    await journal.start(found[1])
+    try:
+        count = await journal.resolve(refs, verdict)
+    finally:
+        await journal.close()
+    if refs is not None and count < len(set(refs)):
+        raise ConfigurationError(
+            f"{len(set(refs)) - count} of the refs belong to no message whose outcome is unknown; "
+            f"{count} were decided on"
+        )
+    return count
+
+
+async def reconsider(cluster: Cluster, name: str) -> None:
+    """Have what stayed unknown looked up once more, by `steps.rescue` or the next worker."""
+    found = await _existing(cluster, name)
+    journal = cluster.journal(name)
+    await journal.start(found[1])
+    try:
+        await journal.reconsider()
+    finally:
+        await journal.close()
+
+
+async def status(cluster: Cluster, name: str) -> Status:
+    """Return the state of a campaign, or of any journal, also while it is being sent.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+
+    """
+    journal, _, _, _, stage, starts, _ = await _existing(cluster, name)
+
+    async def work(connection: Connection) -> Status:
+        values = {"journal": journal}
+        counts: dict[str, int] = {}
+        parts, cost = 0, Decimal(0)
+        for state, messages, its_parts, its_cost in await _all(connection, _COUNTS, values):
+            counts[state] = messages
+            if state == "accepted":
+                parts, cost = its_parts, its_cost
+        ((silent,),) = await _all(connection, _SILENT, values)
+        if silent:
+            # Their owner is gone, so nothing will be heard of them without a look-up.
+            counts["in_doubt"] = counts.get("in_doubt", 0) + silent
+            counts["in_flight"] -= silent
+        senders = await _all(connection, _SENDERS, values)
+        return Status(
+            name=name,
+            stage=stage,
+            starts=starts,
+            counts={state: count for state, count in counts.items() if count},
+            reasons=[(it[0], it[1], it[2]) for it in await _all(connection, _REASONS, values)],
+            parts=parts,
+            cost=cost,
+            delivery=dict(await _all(connection, _DELIVERY, values)),
+            senders=[f"process {pid} on {host}" for host, pid in senders],
+        )
+
+    return await cluster.database.run(work)
+
+
+async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
+    """Yield the recipients of a campaign in the order they were entered; memory stays flat."""
+    await _existing(cluster, name)
+    values = {"account": cluster.account, "name": name}
+    async with (
+        cluster.database.connection() as connection,
+        connection.transaction(),
+        connection.cursor("lines") as cursor,
+    ):
+        await cursor.execute(_LINES, values)
+        async for row in cursor:
+            yield Line(*row)
+
+
+async def is_to_be_sent(cluster: Cluster, journal: str) -> bool:
+    """Whether messages of a journal may be begun: it is no stored campaign, or a ready one."""
+    found = await _find(cluster, journal)
+    return found is None or found[4] is None or found[4] == "ready"
+
+
+async def _set_stage(cluster: Cluster, name: str, stage: Stage, before: Sequence[Stage]) -> None:
+    found = await load(cluster, name)
+
+    async def work(connection: Connection) -> int:
+        values = {
+            "account": cluster.account,
+            "name": name,
+            "stage": stage,
+            "before": list(before),
+        }
+        return (await connection.execute(_SET_STAGE, values)).rowcount
+
+    if not await cluster.database.run(work):
+        raise ConfigurationError(f'the campaign "{name}" is {found.stage}')
+
+
+async def _find(cluster: Cluster, name: str) -> Any:
+    async def work(connection: Connection) -> Any:
+        values = {"account": cluster.account, "name": name}
+        return await (await connection.execute(_FIND, values)).fetchone()
+
+    await cluster.open()
+    return await cluster.database.run(work)
+
+
+async def _existing(cluster: Cluster, name: str) -> Any:
+    found = await _find(cluster, name)
+    if found is None:
+        raise _missing(cluster, name)
+    return found
+
+
+def _missing(cluster: Cluster, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f'there is no campaign "{name}" of the account "{cluster.account}" in this database'
+    )
+
+
+async def _all(connection: Connection, statement: str, values: dict[str, Any]) -> list[Any]:
+    return await (await connection.execute(statement, values)).fetchall()

@@ -1,0 +1,241 @@
+"""One pace for all processes of an account: a row in PostgreSQL that says when the next may start.
+
+A pacer, not a bucket: every grant is a moment of its own, `spacing` after the one before, on the
+server's clock only. With n requests per window and a spacing of 1/0.95 of window/n, the n + 1st
+start lies 1.05 windows behind the first, so each may be late by the twentieth of a window that is
+left, and no window holds more than n. Who would be later than that asks for another moment::
+
+    asked ────── server ────── answered         opens  = answered + delay, so never early
+         delay = slot - clock_timestamp()       closes = asked + delay + slack, so never too late
+
+The moment is asked for at the wire, with the connection open and the intent durable: both take
+longer than a moment lasts. `turn` keeps all but a few requests from getting that far. One moment at
+a time is asked for by a process (more where the spacing is short): what a process holds when it
+dies is lost to the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ..config import RateLimit
+from ..errors import ClickSendError, NotSentError
+from .database import Connection, DatabaseUnreachableError
+from .process import clock
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+_SHARE = 0.95
+"""Of the rate that is allowed; the rest absorbs lateness."""
+_VOID_AFTER = 0.2
+"""Seconds after which a grant is void however slow the pace is."""
+_REMEMBERED = 60.0
+"""Seconds for which the slowest pace of the account holds after its last request."""
+_AFTER_HOLD = 0.05
+"""Seconds added to a pause, as the API's clock may be a little behind."""
+_PATIENCE = 20.0
+"""Seconds for which a request waits for a database that cannot be reached."""
+_APPROACH = 0.4
+"""Seconds that a request takes from its turn to the wire, at most, for the pace to be reached."""
+_LOST_AFTER = 5.0
+"""Seconds after which a request is taken to have failed on its way to the wire."""
+
+_GRANT = """
+with held as (
+    insert into pause (account, operation, until)
+    select a.id, h.operation, clock_timestamp() + make_interval(secs => h.seconds)
+    from account a, unnest(%(operations)s::text[], %(seconds)s::float8[]) h (operation, seconds)
+    where a.name = %(account)s
+    on conflict (account, operation) do update set until = greatest(pause.until, excluded.until)
+    returning operation, until),
+pauses as (
+    select p.operation, p.until from pause p join account a on a.id = p.account
+    where a.name = %(account)s
+    union all select operation, until from held),
+granted as (
+    update account set
+        next_slot = greatest(next_slot, clock_timestamp()) + make_interval(secs =>
+            case when spacing_until > now() then greatest(spacing, %(spacing)s)
+            else %(spacing)s end),
+        spacing_until = case when %(spacing)s >= spacing or spacing_until <= now()
+            then clock_timestamp() + make_interval(secs => %(remembered)s) else spacing_until end,
+        spacing = case when spacing_until > now() then greatest(spacing, %(spacing)s)
+            else %(spacing)s end
+    where name = %(account)s and %(take)s
+    returning next_slot - make_interval(secs => spacing) as slot)
+select extract(epoch from (select slot from granted) - clock_timestamp())::float8,
+    array(select operation from pauses where until > clock_timestamp()),
+    array(select extract(epoch from until - clock_timestamp())::float8 from pauses
+        where until > clock_timestamp()),
+    exists (select 1 from account where name = %(account)s)
+"""
+
+
+class Grant(Struct, frozen=True):
+    """A moment in which one request may start, by the clock of this process."""
+
+    opens: float
+    closes: float
+
+
+class ClusterPace:
+    """A `Pace` that all processes of an account share; made by `cluster.pace()`.
+
+    While the database cannot be reached nothing starts: requests wait for it for 20 s and then
+    raise `NotSentError` with the cause.
+    """
+
+    def __init__(self, cluster: Cluster, limit: RateLimit) -> None:
+        self._cluster = cluster
+        self._spacing = limit.per / (limit.requests * _SHARE)
+        slack = self._spacing * limit.requests - limit.per
+        self._void_after = min(_VOID_AFTER, slack)
+        self._asking = asyncio.Semaphore(max(1, int(_VOID_AFTER / self._spacing)))
+        self._ahead = max(2, math.ceil(_APPROACH / self._spacing))
+        self._queue = asyncio.Lock()
+        self._approaching: deque[float] = deque()
+        """When each request that is on its way to the wire gave up, if it never gets there."""
+        self._arrived = asyncio.Event()
+        self._nearest = math.inf
+        """Seconds of the shortest round trip to the database so far."""
+        self._until: dict[str, float] = {}
+        self._unshared: dict[str, float] = {}
+        """Pauses that the other processes do not know of yet."""
+        self._sharing: asyncio.Future[None] | None = None
+
+    async def turn(self, operation: str) -> None:
+        """Wait until this operation may ask for a connection, and until no pause holds it.
+
+        Raises:
+            NotSentError: the database cannot be reached.
+
+        """
+        while True:
+            async with self._queue:
+                await self._wait_for_room()
+                await self.share()
+                if (pause := self.held_for(operation)) <= 0:
+                    self._approaching.append(clock() + _LOST_AFTER)
+                    return
+            await asyncio.sleep(pause)
+
+    async def _wait_for_room(self) -> None:
+        """Wait until few enough requests are between their turn and the wire."""
+        while len(self._approaching) >= self._ahead:
+            # One that failed on its way never arrives.
+            left = self._approaching[0] - clock()
+            if left <= 0:
+                self._approaching.popleft()
+                continue
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
+
+    async def at_wire(self) -> None:
+        """Wait, with a connection in hand, until the next byte may leave.
+
+        Raises:
+            NotSentError: the database cannot be reached.
+
+        """
+        try:
+            async with self._asking:
+                while True:
+                    grant = await self._take()
+                    await asyncio.sleep(max(grant.opens - clock(), 0.0))
+                    if clock() < grant.closes:
+                        return
+        finally:
+            if self._approaching:
+                self._approaching.popleft()
+            self._arrived.set()
+
+    def hold(self, seconds: float, operation: str | None = None) -> None:
+        """Hold one operation, or everything, for the next `seconds`, in all processes."""
+        name = operation or ""
+        until = clock() + seconds + _AFTER_HOLD
+        if until > self._until.get(name, 0.0):
+            self._until[name] = self._unshared[name] = until
+            # At once: the others send meanwhile, and this process may have no further request.
+            self._sharing = asyncio.ensure_future(self._share_quietly())
+
+    def held_for(self, operation: str) -> float:
+        """Return the seconds for which this operation is still held, 0 if it is not."""
+        until = max(self._until.get("", 0.0), self._until.get(operation, 0.0))
+        return max(0.0, until - clock())
+
+    async def share(self) -> None:
+        """Exchange pauses with the other processes now; every grant does so, too.
+
+        Raises:
+            NotSentError: the database cannot be reached.
+
+        """
+        await self._ask(take=False)
+
+    async def _share_quietly(self) -> None:
+        # The next request shares what this one could not, or fails with the cause.
+        with contextlib.suppress(ClickSendError):
+            await self.share()
+
+    async def _take(self) -> Grant:
+        """Return the next moment of the account."""
+        grant = await self._ask(take=True)
+        assert grant is not None
+        return grant
+
+    async def _ask(self, *, take: bool) -> Grant | None:
+        """Share pauses with the other processes, and take the next moment or none."""
+        now = clock()
+        shared, self._unshared = self._unshared, {}
+        values = {
+            "account": self._cluster.account,
+            "operations": list(shared),
+            "seconds": [max(until - now, 0.0) for until in shared.values()],
+            "spacing": self._spacing,
+            "remembered": _REMEMBERED,
+            "take": take,
+        }
+        asked_at = clock()
+
+        async def work(connection: Connection) -> tuple[float | None, list[str], list[float]]:
+            nonlocal asked_at
+            asked_at = clock()
+            found = await (await connection.execute(_GRANT, values)).fetchone()
+            assert found is not None
+            if not found[3]:
+                raise self._cluster.missing_account()
+            return found[0], found[1], found[2]
+
+        try:
+            await self._cluster.open(patience=_PATIENCE)
+            delay, operations, seconds = await self._cluster.database.run(
+                work, patience=_PATIENCE, in_transaction=False
+            )
+        except DatabaseUnreachableError as error:
+            self._unshared = shared | self._unshared
+            raise NotSentError(f"no pace, so nothing may be sent: {error}") from None
+        except BaseException:
+            self._unshared = shared | self._unshared
+            raise
+        answered_at = clock()
+        for operation, left in zip(operations, seconds, strict=True):
+            until = answered_at + left
+            self._until[operation] = max(self._until.get(operation, 0.0), until)
+        if delay is None:
+            return None
+        # The way to a distant database makes every grant late, but all of them alike.
+        self._nearest = min(self._nearest, answered_at - asked_at)
+        way = max(0.0, self._nearest - self._void_after / 2)
+        return Grant(answered_at + delay, asked_at + delay + way + self._void_after)
+
+    def __repr__(self) -> str:
+        return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"

@@ -1,0 +1,310 @@
+"""What a worker does, in steps that any engine may run, any number of times, at once or again.
+
+A step decides nothing by being run: what may be sent stands in the journal. So it does no harm if
+Celery retries it, Temporal replays it, or two hosts run it at the same moment; a step that was
+killed is made up for by the next one. Never send in a step of your own: an engine's retry is not a
+retry of a message.
+
+::
+
+    for it in await steps.due(cluster):
+        if it.rescue:
+            await steps.rescue(cluster, client, it.journal, it.channel)
+        if it.send:
+            await steps.send(cluster, client, it.journal, it.channel)
+"""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+from msgspec import Struct
+
+from ..bulk.dispatch import Suppression
+from ..bulk.intake import Batching
+from ..bulk.outcome import Reason, Report
+from ..bulk.reconcile import Reconcile
+from ..bulk.sender import BulkSender
+from ..client import ClickSend
+from . import campaigns, outbox
+from .database import Connection
+from .journal import bury_neighbours
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+log = logging.getLogger("aioclicksend")
+
+OBEY = 1.0
+"""Seconds after which a pause or a cancellation is noticed."""
+OUTBOX_POLL = 0.2
+"""Seconds between two looks into the outbox: no notification, which would serialize commits."""
+LINGER = 30.0
+"""Seconds for which an empty outbox is watched before its step ends."""
+REST = 30.0
+"""Seconds for which a journal is left alone whose messages could not be sent."""
+
+_RESUMES = 4
+"""Batches of the outbox under way at a time: one in doubt must not hold back the next."""
+
+_DUE = """
+select j.name, j.channel,
+    (c.journal is null and j.name like 'outbox.%%' or c.state = 'ready'
+        and c.starts <= clock_timestamp())
+    and j.rest_until <= clock_timestamp()
+    and exists (select 1 from standing s where s.journal = j.id
+        and s.state in ('planned', 'not_sent', 'held')
+        and coalesce(s.reason, '') not in ('opted_out', 'invalid')),
+    exists (select 1 from standing s left join owner o on o.id = s.owner
+        where s.journal = j.id and s.state in ('in_flight', 'in_doubt')
+        and (o.id is null or o.ended is not null or o.lease_until < clock_timestamp()))
+from journal j join account a on a.id = j.account left join campaign c on c.journal = j.id
+where a.name = %(account)s order by j.name not like 'outbox.%%', j.id
+"""
+_REST = """
+update journal set rest_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+from account a where a.id = journal.account and a.name = %(account)s and journal.name = %(name)s
+"""
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """A journal that a step has something to do for."""
+
+    journal: str
+    channel: str
+    send: bool
+    """Whether messages of it may be sent now."""
+    rescue: bool
+    """Whether a process that is gone left messages in doubt."""
+
+
+class Stop:
+    """Stops running steps: `stop` finishes what is on the wire, `abort` does not."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._bulks: set[BulkSender[Any]] = set()
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more, in running steps and in those to come."""
+        self.reason = self.reason or reason
+        for bulk in self._bulks:
+            bulk.stop(reason)
+
+    def abort(self, reason: str) -> None:
+        """Leave at once: what is on the wire or in doubt is for others to look up."""
+        self.reason = self.reason or reason
+        for bulk in self._bulks:
+            bulk.abort(reason)
+
+    def add(self, bulk: BulkSender[Any]) -> None:
+        """Stop a sender, too; at once if it is too late for a beginning."""
+        self._bulks.add(bulk)
+        if self.reason is not None:
+            bulk.stop(self.reason)
+
+    def discard(self, bulk: BulkSender[Any]) -> None:
+        """Forget a sender whose block ends."""
+        self._bulks.discard(bulk)
+
+
+async def due(cluster: Cluster) -> list[Due]:
+    """Return the journals of the account that there is something to do for, the outbox first."""
+    await cluster.open()
+    # What a neighbour left that was killed need not wait until its lease is over.
+    await bury_neighbours(cluster.database)
+
+    async def work(connection: Connection) -> list[Any]:
+        return await (await connection.execute(_DUE, {"account": cluster.account})).fetchall()
+
+    found = {
+        name: Due(journal=name, channel=channel, send=bool(send), rescue=bool(rescue))
+        for name, channel, send, rescue in await cluster.database.run(work)
+        if send or rescue
+    }
+    for channel in await outbox.waiting_channels(cluster):
+        name = outbox.journal_name(channel)
+        rescue_too = name in found and found[name].rescue
+        found[name] = Due(journal=name, channel=channel, send=True, rescue=rescue_too)
+    return list(found.values())
+
+
+async def send(
+    cluster: Cluster,
+    client: ClickSend,
+    journal: str,
+    channel: str,
+    *,
+    lanes: int = 4,
+    batching: Batching | None = None,
+    suppress: Suppression | None = None,
+    stop: Stop | None = None,
+    linger: float = 0.0,
+) -> Report:
+    """Send what a journal holds back, together with everybody else who does, until that is all.
+
+    Args:
+        cluster: where the journal is.
+        client: sends; made with ``pace=cluster.pace(...)``.
+        journal: a campaign's name, or that of an outbox (see `due`).
+        channel: ``sms``, ``mms`` or ``voice``.
+        lanes: requests under way at a time.
+        batching: how messages are put together; as `Batching` has it if absent.
+        suppress: numbers on it are not written to; the cluster's inbox if absent.
+        stop: stops it from outside.
+        linger: seconds for which an empty outbox is watched.
+
+    Raises:
+        ConfigurationError: the database cannot be used.
+
+    """
+    stop = stop or Stop()
+    stored = await campaigns.find(cluster, journal)
+    options = stored.options if stored is not None else {}
+    own = cluster.journal(journal)
+    bulk = _of(client, channel).bulk(
+        journal=own,
+        batching=batching,
+        lanes=lanes,
+        reconcile=_reconcile(options),
+        budget=Decimal(options["budget"]) if options.get("budget") else None,
+        suppress=suppress or cluster.inbox(),
+    )
+    total = Report()
+    async with bulk, anyio.create_task_group() as tasks:
+        stop.add(bulk)
+        try:
+            if stored is not None:
+                tasks.start_soon(_obey, cluster, journal, bulk)
+                total = await bulk.resume()
+            else:
+                await _empty_outbox(cluster, bulk, own, channel, stop, linger, total)
+        finally:
+            stop.discard(bulk)
+            tasks.cancel_scope.cancel()
+    await _rest_after(cluster, journal, total, is_campaign=stored is not None)
+    return total
+
+
+async def rescue(
+    cluster: Cluster,
+    client: ClickSend,
+    journal: str,
+    channel: str,
+    *,
+    lanes: int = 4,
+    stop: Stop | None = None,
+) -> None:
+    """Look up what processes that are gone left in doubt. Sends nothing new.
+
+    With the campaign's `resend` option, what was provably not taken is sent again if its process is
+    known to have exited.
+    """
+    stop = stop or Stop()
+    stored = await campaigns.find(cluster, journal)
+    options = stored.options if stored is not None else {}
+    bulk = _of(client, channel).bulk(
+        journal=cluster.journal(journal), lanes=lanes, reconcile=_reconcile(options)
+    )
+    async with bulk:
+        stop.add(bulk)
+        try:
+            await bulk.flush()
+        finally:
+            stop.discard(bulk)
+
+
+async def poll_receipts(cluster: Cluster, client: ClickSend) -> int:
+    """Store the receipts that are unread in the cluster's inbox; return how many are new.
+
+    The account needs an automation rule that keeps them for polling.
+    """
+    from .. import delivery  # noqa: PLC0415 - above us for those who only send
+
+    inbox = cluster.inbox()
+    await inbox.open()
+    return await delivery.look(client, inbox)
+
+
+async def _empty_outbox(  # noqa: PLR0917 - called once
+    cluster: Cluster,
+    bulk: BulkSender[Any],
+    own: Any,
+    channel: str,
+    stop: Stop,
+    linger: float,
+    total: Report,
+) -> None:
+    """Move messages from the outbox and send them, until it stays empty for long enough."""
+    room = anyio.CapacityLimiter(_RESUMES)
+
+    async def resume() -> None:
+        async with room:
+            _add(total, await bulk.resume())
+
+    idle_since = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(resume)
+        while stop.reason is None and not _is_lost(total):
+            if room.available_tokens and await outbox.move(cluster, own, channel):
+                idle_since = anyio.current_time()
+                tasks.start_soon(resume)
+                await anyio.lowlevel.checkpoint()
+            elif anyio.current_time() - idle_since >= linger:
+                break
+            else:
+                await anyio.sleep(OUTBOX_POLL)
+
+
+async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
+    """Stop when the campaign is paused or cancelled, whoever does that and wherever."""
+    while True:
+        await anyio.sleep(OBEY)
+        if not await campaigns.is_to_be_sent(cluster, journal):
+            bulk.stop("the campaign was paused or cancelled")
+            return
+
+
+async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_campaign: bool) -> None:
+    """Leave alone for a while what could not be sent; pause what needs a person."""
+    reasons = set(report.reasons)
+    if is_campaign and Reason.BUDGET.value in reasons:
+        log.warning("the campaign %r is paused: its budget is used up", journal)
+        await campaigns.pause(cluster, journal)
+        return
+    harmless = {Reason.STOPPED.value, Reason.OPTED_OUT.value, Reason.INVALID.value}
+    if report.not_sent and not reasons <= harmless:
+
+        async def work(connection: Connection) -> None:
+            values = {"account": cluster.account, "name": journal, "seconds": REST}
+            await connection.execute(_REST, values)
+
+        await cluster.database.run(work)
+
+
+def _of(client: ClickSend, channel: str) -> Any:
+    return getattr(client, channel)
+
+
+def _reconcile(options: dict[str, Any]) -> Reconcile:
+    return Reconcile(
+        settle=float(options.get("settle", 60.0)), resend=bool(options.get("resend", False))
+    )
+
+
+def _is_lost(report: Report) -> bool:
+    return Reason.JOURNAL.value in report.reasons or Reason.HELD.value in report.reasons
+
+
+def _add(total: Report, more: Report) -> None:
+    total.accepted += more.accepted
+    total.rejected += more.rejected
+    total.not_sent += more.not_sent
+    total.unknown += more.unknown
+    total.cost += more.cost
+    for reason, count in more.reasons.items():
+        total.reasons[reason] = total.reasons.get(reason, 0) + count

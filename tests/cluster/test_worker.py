@@ -1,0 +1,151 @@
+"""Steps and workers against a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from aioclicksend.bulk.journal import State
+from aioclicksend.cluster import Cluster, campaigns, outbox, steps
+from aioclicksend.cluster.database import Connection
+from aioclicksend.cluster.worker import Worker, workers
+from aioclicksend.errors import ConfigurationError
+from aioclicksend.models.messages import SmsMessage, thaw
+from aioclicksend.sandbox import Sandbox
+
+from .conftest import NewCluster
+from .helpers import client_of, plan, texts
+from .test_outbox import GOOD, enqueue
+
+
+async def store(cluster: Cluster, name: str, count: int, **options: object) -> None:
+    await campaigns.enter(cluster, name, "sms", {"text": "hello"}, options=options)
+    await plan(cluster, name, texts(count))
+    await campaigns.release(cluster, name)
+
+
+async def until(cluster: Cluster, name: str, state: str, count: int) -> None:
+    async with asyncio.timeout(30):
+        while await how_many(cluster, name, state) < count:
+            await asyncio.sleep(0.05)
+
+
+async def how_many(cluster: Cluster, name: str, state: str) -> int:
+    try:
+        return (await campaigns.status(cluster, name)).counts.get(state, 0)
+    except ConfigurationError:
+        return 0  # a worker makes the journal of an outbox
+
+
+async def test_two_steps_send_a_campaign_once(cluster: Cluster, new_cluster: NewCluster) -> None:
+    await store(cluster, "spring", 2500)
+    other = new_cluster()
+    async with Sandbox(balance="100000") as sandbox:
+        async with client_of(sandbox, cluster) as one, client_of(sandbox, other) as two:
+            reports = await asyncio.gather(
+                steps.send(cluster, one, "spring", "sms"), steps.send(other, two, "spring", "sms")
+            )
+        assert all(it.accepted > 0 for it in reports)
+        assert len(sandbox.messages) == 2500
+        assert sandbox.duplicates() == {}
+    assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 2500}
+    assert await steps.due(cluster) == []
+    await other.close()
+
+
+async def test_the_outbox_is_sent_and_a_key_arrives_once(cluster: Cluster) -> None:
+    for _ in range(3):
+        await enqueue(cluster, GOOD, "order-17")
+    await enqueue(cluster, GOOD)
+    await enqueue(cluster, GOOD | {"to": "nonsense"})
+    assert [it.journal for it in await steps.due(cluster)] == ["outbox.sms"]
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        report = await steps.send(cluster, client, "outbox.sms", "sms")
+        assert report.accepted == 2
+        assert len(sandbox.messages) == 2
+    assert len(await outbox.dead_rows(cluster)) == 1
+    assert await steps.due(cluster) == []
+
+
+async def test_what_a_dead_process_left_is_looked_up_and_not_sent(cluster: Cluster) -> None:
+    await store(cluster, "spring", 2)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        left = cluster.journal("spring")
+        await left.start("sms")
+        arrived, lost = await left.claim(State.PLANNED, 10)
+        await client.sms.send(thaw(arrived.body, SmsMessage))
+        await left.begin([arrived.row, lost.row], 1)
+        await left.close()
+        await campaigns.pause(cluster, "spring")
+        (due,) = await steps.due(cluster)
+        assert (due.send, due.rescue) == (False, True)
+        await store_options(cluster, "spring", settle=0.5)
+        await steps.rescue(cluster, client, "spring", "sms")
+        assert len(sandbox.messages) == 1
+    assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 1, "unknown": 1}
+    assert await steps.due(cluster) == []
+
+
+async def test_opt_outs_in_the_inbox_are_obeyed(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3)
+    inbox = cluster.inbox()
+    await inbox.open()
+    await inbox.suppress(["+61411000001"])
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        report = await steps.send(cluster, client, "spring", "sms")
+        assert (report.accepted, report.reasons) == (2, {"opted_out": 1})
+        assert await steps.due(cluster) == []
+        assert len(sandbox.messages) == 2
+
+
+async def test_a_campaign_is_paused_while_it_is_sent(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "OBEY", 0.05)
+    await store(cluster, "spring", 20_000)
+    async with Sandbox(latency=0.05, balance="100000") as sandbox:
+        async with client_of(sandbox, cluster) as client:
+            sending = asyncio.create_task(steps.send(cluster, client, "spring", "sms", lanes=1))
+            await until(cluster, "spring", "accepted", 1)
+            await campaigns.pause(cluster, "spring")
+            report = await sending
+            assert 0 < report.accepted < 20_000
+            assert await steps.due(cluster) == []
+        assert sandbox.duplicates() == {}
+
+
+async def test_a_worker_sends_campaigns_and_outbox_until_it_is_stopped(cluster: Cluster) -> None:
+    await store(cluster, "spring", 50)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        worker = Worker(cluster, client, receipts=False)
+        running = asyncio.create_task(worker.run())
+        await until(cluster, "spring", "accepted", 50)
+        assert [it.is_alive for it in await workers(cluster)] == [True]
+        await enqueue(cluster, GOOD)
+        await until(cluster, "outbox.sms", "accepted", 1)
+        worker.stop("enough")
+        async with asyncio.timeout(20):
+            await running
+        assert await workers(cluster) == []
+        assert len(sandbox.messages) == 51
+
+
+async def test_a_worker_does_what_is_due_once(cluster: Cluster) -> None:
+    await store(cluster, "spring", 5)
+    await enqueue(cluster, GOOD)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        await Worker(cluster, client, receipts=False).run_once()
+        assert len(sandbox.messages) == 6
+
+
+async def store_options(cluster: Cluster, name: str, **options: object) -> None:
+    async def work(connection: Connection) -> None:
+        await connection.execute(
+            "update campaign set options = %s from journal j where j.id = campaign.journal "
+            "and j.name = %s",
+            [Jsonb(options), name],
+        )
+
+    await cluster.database.run(work)
