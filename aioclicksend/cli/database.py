@@ -53,7 +53,7 @@ class Database:
 
         if self.database is not None and holds_password(self.database):
             raise ConfigurationError(
-                "--database holds a password, which everybody on this machine can read in the list "
+                "--database holds a password, which all users of this machine can read in the list "
                 f"of processes: use {VARIABLE}, PGPASSWORD or a pgpass file"
             )
         url = self.database or os.environ.get(VARIABLE, "")

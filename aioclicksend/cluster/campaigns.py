@@ -353,7 +353,7 @@ async def status(cluster: Cluster, name: str) -> Status:
                 parts, cost = its_parts, its_cost
         ((silent,),) = await _all(connection, _SILENT, values)
         if silent:
-            # Their owner is gone, so nothing will be heard of them without a look-up.
+            # Their owner has exited, so only a look-up can settle them.
             counts["in_doubt"] = counts.get("in_doubt", 0) + silent
             counts["in_flight"] -= silent
         senders = await _all(connection, _SENDERS, values)

@@ -114,7 +114,7 @@ class Cluster:
         self._is_checked = True
 
     def journal(self, name: str) -> PostgresJournal:
-        """Return a journal, new or not; each process that sends opens one of its own."""
+        """Return a journal, new or not; each process that sends opens its own."""
         return PostgresJournal(self, name)
 
     def pace(self, limit: RateLimit | None = None) -> ClusterPace:

@@ -2,7 +2,7 @@
 
 No background tasks: a connection is made when one is needed, so an error has its cause, and nothing
 has to be closed before a loop ends. What is run here must be repeatable: if the connection breaks
-while a transaction commits, nobody knows whether it did, and it is run again.
+while a transaction commits, it is unknown whether it did, and it is run again.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Database:
                 async with asyncio.timeout(_STATEMENT):
                     yield connection
             except psycopg.OperationalError:
-                # The server is gone, and with it the others.
+                # The server has stopped, and with it the others.
                 await connection.close()
                 await self.close()
                 raise

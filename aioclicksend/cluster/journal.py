@@ -59,7 +59,7 @@ BEAT = 5.0
 OFFER = 5.0
 """Seconds for which rows handed out to one process are not handed out to another."""
 ABANDONED = 60.0
-"""Seconds for which somebody is waited for who looks up what a silent owner left."""
+"""Seconds to wait for an owner that looks up what a silent one left."""
 BEGINNING = 3.0
 """Seconds within which a transaction that claims messages commits, however busy the machine."""
 POLL_SOON = 0.05
@@ -416,7 +416,7 @@ class PostgresJournal:
     async def finish(
         self, rows: Sequence[int], outcomes: Sequence[Outcome], batch: int | None = None
     ) -> Sequence[int]:
-        """Take outcomes; return the rows that were not written, as somebody else began them.
+        """Take outcomes; return the rows that were not written, as another owner began them.
 
         Args:
             rows: the messages.
@@ -465,8 +465,8 @@ class PostgresJournal:
     async def outcome(self, rows: Sequence[int]) -> list[Entry]:
         """Wait until messages are settled or sendable.
 
-        Where their owner is gone, whoever looks them up is waited for; if nobody does so within a
-        minute they are returned as they are, in doubt.
+        If their owner has exited, this waits for another one to look them up; if none does so
+        within a minute they are returned as they are, in doubt.
         """
         begun_by = clock() + BEGINNING
         orphaned_since: float | None = None

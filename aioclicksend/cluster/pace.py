@@ -1,6 +1,6 @@
 """One pace for all processes of an account: a row in PostgreSQL that says when the next may start.
 
-A pacer, not a bucket: every grant is a moment of its own, `spacing` after the one before, on the
+A pacer, not a bucket: every grant is a separate moment, `spacing` after the one before, on the
 server's clock only. With n requests per window and a spacing of 1/0.95 of window/n, the n + 1st
 start lies 1.05 windows behind the first, so each may be late by the twentieth of a window that is
 left, and no window holds more than n. Who would be later than that asks for another moment::

@@ -1,4 +1,4 @@
-"""Naming a process so that another one on the same machine can tell whether it still runs."""
+"""Naming a process so that another one on the same machine can check whether it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Process(Struct, frozen=True):
-    """What tells a process from every other one."""
+    """Identifies a process among all others."""
 
     host: str
     pid: int
@@ -31,7 +31,7 @@ class Process(Struct, frozen=True):
 
 
 def birth_of(pid: int) -> str:
-    """Return when a process of our place began, in the system's own units; empty if it is gone."""
+    """Return when a process of our place began, in the system's units; empty if it has exited."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

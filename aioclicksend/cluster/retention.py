@@ -171,7 +171,7 @@ async def restored(cluster: Cluster, taken: str) -> int:
 
     What was sent after the backup was taken is planned in it. So all of it is in doubt: workers
     look it up from that time on, and what the history does not show is Unknown, for a person to
-    decide (`resolve`). The moments of the pace begin anew.
+    decide (`resolve`). The moments of the pace start again.
 
     Args:
         cluster: where.

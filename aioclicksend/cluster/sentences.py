@@ -1,7 +1,7 @@
 """The SQL of the journal. No lock is held across a request.
 
 What locks rows that others need is one statement, which ends on the server even if its process
-stands still: between two statements of a transaction that process would hold up everybody.
+stands still: between two statements of a transaction that process would hold up all others.
 """
 
 COPY_INCOMING = """

@@ -79,7 +79,7 @@ class Due(Struct, frozen=True, kw_only=True):
     send: bool
     """Whether messages of it may be sent now."""
     rescue: bool
-    """Whether a process that is gone left messages in doubt."""
+    """Whether a process that has exited left messages in doubt."""
 
 
 class Stop:
@@ -145,7 +145,7 @@ async def send(
     stop: Stop | None = None,
     linger: float = 0.0,
 ) -> Report:
-    """Send what a journal holds back, together with everybody else who does, until that is all.
+    """Send what a journal holds back, together with all other workers, until that is all.
 
     Args:
         cluster: where the journal is.
@@ -261,7 +261,7 @@ async def _empty_outbox(  # noqa: PLR0917 - called once
 
 
 async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
-    """Stop when the campaign is paused or cancelled, whoever does that and wherever."""
+    """Stop when the campaign is paused or cancelled, by any process."""
     while True:
         await anyio.sleep(OBEY)
         if not await campaigns.is_to_be_sent(cluster, journal):

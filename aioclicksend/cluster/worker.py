@@ -39,7 +39,7 @@ SEEN = 10.0
 """Seconds after which a worker that was not seen counts as dead."""
 
 _JOBS = 16
-"""Steps at a time; they share the pace, and each has a sender of its own."""
+"""Steps at a time; they share the pace, and each has its own sender."""
 _GRACE = 60.0
 """Seconds that steps get to finish when the job engine has to begin again."""
 

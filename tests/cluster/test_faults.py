@@ -186,9 +186,9 @@ async def test_one_key_from_several_tasks_and_clusters_arrives_once(
 
     async with Sandbox(latency=0.05) as sandbox:
         sandbox.fail_next("reset-after", path="sms/send")
-        told = await asyncio.gather(*(call(it, sandbox) for it in others))
+        reported = await asyncio.gather(*(call(it, sandbox) for it in others))
         assert len(sandbox.messages) == 1
-        assert len({outcome for one in told for outcome in one}) == 1
+        assert len({outcome for one in reported for outcome in one}) == 1
     for it in others[1:]:
         await it.close()
 

@@ -1,4 +1,4 @@
-"""A worker in a process of its own: ``python -m tests.cluster.working SANDBOX SCHEMA``.
+"""A worker in a separate process: ``python -m tests.cluster.working SANDBOX SCHEMA``.
 
 The URL of the database comes from the environment.
 """
