@@ -193,6 +193,7 @@ def test_what_cannot_be_seen_is_named() -> None:
     assert [visible(it) for it in "–ë日"] == ["–", "ë", "日"]
 
 
+@pytest.mark.slow
 def test_many_combining_marks_take_linear_time() -> None:
     body = "e" + "\u0301\u0323" * 120_000
     assert smart_encode(body) == (body, ())

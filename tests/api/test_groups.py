@@ -53,6 +53,7 @@ def test_operations_are_complete_however_little_was_imported() -> None:
     assert fresh(price) == "True\n"
 
 
+@pytest.mark.slow
 def test_every_public_name_is_there_when_asked_for() -> None:
     lines = "for name in ac.__all__: getattr(ac, name); assert name in dir(ac)"
     fresh(f"import aioclicksend as ac\n{lines}")

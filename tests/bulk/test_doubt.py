@@ -288,6 +288,7 @@ async def test_a_retry_refused_for_its_message_is_rejected() -> None:
     assert isinstance(outcome, ac.Rejected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 429])
 async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(status: int) -> None:
     """The first was taken unseen: however the second ends, NotSent would be wrong."""
@@ -295,6 +296,7 @@ async def test_a_retry_that_is_not_accepted_does_not_make_a_message_not_sent(sta
     assert isinstance(outcome, ac.Unknown)
 
 
+@pytest.mark.slow
 async def test_the_half_of_a_retry_is_a_retry() -> None:
     """The first attempt was taken unseen; the second was halved, and its halves refused."""
     answers = iter([413])

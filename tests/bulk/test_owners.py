@@ -111,6 +111,7 @@ async def _fill_disk(bulk: Any) -> None:
     await journal._run(limit)
 
 
+@pytest.mark.slow
 async def test_a_full_disk_ends_a_run_with_its_report(tmp_path: Path) -> None:
     async with Sandbox(balance="100000") as sandbox, client(sandbox) as api:
         path = tmp_path / "j.db"

@@ -121,6 +121,7 @@ async def test_a_row_with_the_ref_but_another_text_is_not_this_message() -> None
         assert (first.accepted, second.unknown) == (20, 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journaled", [False, True])
 async def test_a_message_like_an_earlier_one_is_not_found_in_its_row(
     tmp_path: Path, *, journaled: bool

@@ -286,6 +286,7 @@ async def test_the_second_signal_leaves_and_the_next_run_looks_up(tmp_path: Path
         assert set(accepts(sandbox).values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 async def test_without_a_handler_an_interrupt_leaves_a_journal_that_resumes(
     tmp_path: Path,

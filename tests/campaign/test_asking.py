@@ -77,6 +77,7 @@ class Terminal:
 QUESTION = "Send 3 messages to 3 recipients for 0.2310 AUD, from account sandbox?"
 
 
+@pytest.mark.slow
 def test_the_question_has_count_price_and_account(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal(*RUN) as terminal:
         terminal.wait_for("[y/N] ")
@@ -87,6 +88,7 @@ def test_the_question_has_count_price_and_account(sandbox: Sandbox) -> None:  # 
     assert sent(sandbox) == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_no_sends_nothing(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal(*RUN) as terminal:
         terminal.wait_for("[y/N] ")
@@ -97,6 +99,7 @@ def test_no_sends_nothing(sandbox: Sandbox) -> None:  # noqa: F811
     assert not Path("guests.campaign").exists()
 
 
+@pytest.mark.slow
 def test_input_typed_before_the_question_is_ignored(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal(*RUN) as terminal:
         terminal.type("y\n")
@@ -108,6 +111,7 @@ def test_input_typed_before_the_question_is_ignored(sandbox: Sandbox) -> None:  
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 def test_a_list_that_changed_after_the_plan_is_not_sent(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal(*RUN) as terminal:
         terminal.wait_for("[y/N] ")
@@ -118,6 +122,7 @@ def test_a_list_that_changed_after_the_plan_is_not_sent(sandbox: Sandbox) -> Non
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 def test_a_text_that_changed_after_the_plan_is_not_sent(sandbox: Sandbox) -> None:  # noqa: F811
     Path("text.txt").write_text("Hi {name|friend}\n")
     with Terminal("run", "guests.csv", "--text-file", "text.txt", "--country", "AU") as terminal:
@@ -129,6 +134,7 @@ def test_a_text_that_changed_after_the_plan_is_not_sent(sandbox: Sandbox) -> Non
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 def test_who_opted_out_after_the_plan_is_left_out(sandbox: Sandbox) -> None:  # noqa: F811
     Path("stop.csv").write_text("to\n+61499999999\n")
     with Terminal(*RUN, "--opt-out", "stop.csv") as terminal:
@@ -139,6 +145,7 @@ def test_who_opted_out_after_the_plan_is_left_out(sandbox: Sandbox) -> None:  # 
     assert [it.to for it in sandbox.messages] == ["+61412345678", "+61412345680"]
 
 
+@pytest.mark.slow
 def test_a_contact_list_that_grew_after_the_plan_is_not_sent(
     sandbox: Sandbox,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
@@ -157,6 +164,7 @@ def test_a_contact_list_that_grew_after_the_plan_is_not_sent(
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 def test_with_too_little_credit_it_does_not_ask(sandbox: Sandbox) -> None:  # noqa: F811
     sandbox.balance = "0.10"
     with Terminal(*RUN) as terminal:
@@ -166,6 +174,7 @@ def test_with_too_little_credit_it_does_not_ask(sandbox: Sandbox) -> None:  # no
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["", "y\n"])
 def test_without_a_terminal_it_needs_yes(
     campaign: Callable[..., Said],  # noqa: F811
@@ -186,6 +195,7 @@ def test_without_a_terminal_it_needs_yes(
     assert not sandbox.messages
 
 
+@pytest.mark.slow
 def test_a_text_from_standard_input_at_a_terminal_needs_yes(sandbox: Sandbox) -> None:  # noqa: F811
     with Terminal("run", "guests.csv", "--text", "-", "--country", "AU") as terminal:
         terminal.type("Hi\n\x04y\n")

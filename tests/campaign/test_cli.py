@@ -170,6 +170,7 @@ def test_a_run_is_recorded_and_begun_again_sends_nothing(
     assert Path("r.csv").read_text() == report.out.replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 def test_resume_needs_nothing_but_the_journal(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
@@ -186,6 +187,7 @@ def test_resume_needs_nothing_but_the_journal(
     assert sent(sandbox) == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_list_from_standard_input_is_resumed_with_the_same_input(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
@@ -198,6 +200,7 @@ def test_a_list_from_standard_input_is_resumed_with_the_same_input(
     assert sent(sandbox) == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_quiet_hours_are_counted_from_the_first_run(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
@@ -275,6 +278,7 @@ def test_journals_that_do_not_fit_are_refused(
     assert len(sandbox.messages) == 3
 
 
+@pytest.mark.slow
 def test_a_budget_below_the_first_message_is_refused(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
@@ -335,6 +339,7 @@ def test_receipts_are_marked_by_the_mark_option(
     assert len(sandbox._state.receipts["sms"].unread) == unread
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 @pytest.mark.parametrize("fault", [Fault.HANG_BEFORE, Fault.HANG_AFTER])
 @pytest.mark.parametrize("step", ["/sms/receipts?", "/sms/receipts-read"])
@@ -360,6 +365,7 @@ def test_a_killed_follower_restarts_and_counts_each_receipt_once(
     assert unread == [second, third]
 
 
+@pytest.mark.slow
 def test_a_follower_says_once_what_receipts_need(
     campaign: Callable[..., Said], sandbox: Sandbox
 ) -> None:
@@ -396,6 +402,7 @@ def _wait_for(condition: Callable[[], object]) -> None:
 MANY = "to\n" + "".join(f"+614{it:08}\n" for it in range(20_000_000, 20_006_000))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_resumes_and_sends_to_each_recipient_once(

@@ -94,6 +94,7 @@ def test_the_examples_of_each_region_are_decided_as_by_the_library(region: str) 
         check(number, region)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.sampled_from(REGIONS), st.randoms(use_true_random=False))
 def test_numbers_like_the_examples_are_decided_as_by_the_library(

@@ -390,6 +390,7 @@ async def test_a_run_waits_while_receipts_are_written(
     assert len(sandbox.messages) == SIZE
 
 
+@pytest.mark.slow
 async def test_a_run_and_its_receipts_share_the_journal(
     client: ClickSend, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -253,6 +253,7 @@ names = st.sampled_from(["Anna", "Bob", "O'Neil", "Smith, Eve", "Zo\xeb"])
 numbers = st.integers(10**8, 10**9 - 1).map(lambda it: f"+61{it}")
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(words, words, words), min_size=1, max_size=12),
     st.sampled_from(",;\t|"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, set[str]]:
     return text.encode(encoding, "replace"), numbers
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(files())
 @example((b'name,to\n"Ann,+61491570000\nDee,+61491570001\n"Bob",+61491570002\n', {

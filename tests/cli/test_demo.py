@@ -28,6 +28,7 @@ from aioclicksend.sandbox.phones import parse
 from .conftest import Cli, Keyboard, start
 
 
+@pytest.mark.slow
 def test_a_run_through_faults_loses_nothing(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "_BATCH", 10)
     monkeypatch.setattr(demo, "_EVERY", 2)
@@ -73,6 +74,7 @@ def test_a_failed_proof_ends_with_1(bare: Cli, monkeypatch: pytest.MonkeyPatch) 
     assert "must not happen" in result.out
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_is_one_line() -> None:
     process = start("demo", "--rows", "3000")
     assert process.stdout is not None

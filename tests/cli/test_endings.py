@@ -174,6 +174,7 @@ def test_a_closed_output_pipe_is_no_error(sandbox: Sandbox) -> None:
     assert (process.returncode, err) == (141, "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line(sandbox: Sandbox) -> None:
     sandbox.latency = 60
     process = start("account", env=account(sandbox))

@@ -34,6 +34,7 @@ def test_version_and_help_import_neither_the_client_nor_aiohttp() -> None:
         assert ended.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_the_commands_and_their_options(shell: str) -> None:
     from aioclicksend.cli.__main__ import app  # noqa: PLC0415
@@ -115,6 +116,7 @@ def test_errors_are_json_where_json_is_wanted(cli: Cli) -> None:
         assert json.loads(result.err)["error"]["code"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_a_second_ctrl_c_leaves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "many.csv").write_text(

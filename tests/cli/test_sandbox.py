@@ -64,6 +64,7 @@ def test_another_server_is_no_sandbox(cli: Cli, sandbox: Sandbox) -> None:
     assert result.code != 0
 
 
+@pytest.mark.slow
 def test_the_banner_points_an_application_at_it() -> None:
     process = start("sandbox", "--port", "0", "--reject", "+61400000009", "--trial", "5")
     assert process.stdout is not None

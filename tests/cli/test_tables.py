@@ -108,10 +108,12 @@ def _read(screen: int) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_colours_on_a_screen(sandbox: Sandbox) -> None:
     assert GREEN in seen_on_a_screen(sandbox, "demo", "--rows", "3", "--no-faults")
 
 
+@pytest.mark.slow
 def test_no_colours_on_a_screen_with_no_color(sandbox: Sandbox) -> None:
     plain = seen_on_a_screen(sandbox, "demo", "--rows", "3", "--no-faults", NO_COLOR="1")
     assert "duplicates" in plain

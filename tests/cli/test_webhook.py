@@ -134,6 +134,7 @@ def test_install_needs_https_and_a_secret(cli: Cli, monkeypatch: pytest.MonkeyPa
     assert (result.code, SECRET in result.err) == (4, False)
 
 
+@pytest.mark.slow
 def test_follow_prints_changes_and_report_counts_them(cli: Cli) -> None:
     stored(
         b"message_id=a&status_code=200&custom_string=r",
@@ -157,6 +158,7 @@ def test_follow_prints_changes_and_report_counts_them(cli: Cli) -> None:
     assert "\x1b" not in shown
 
 
+@pytest.mark.slow
 def test_pushes_count_for_a_campaign(cli: Cli, sandbox: Sandbox) -> None:
     Path("people.csv").write_text("to\n+61412345678\n+61412345679\n")
     cli("campaign", "run", "people.csv", "--text", "Hi", "--journal", "p.campaign", "--yes")

@@ -100,6 +100,7 @@ async def test_opt_outs_in_the_inbox_are_obeyed(cluster: Cluster) -> None:
         assert len(sandbox.messages) == 2
 
 
+@pytest.mark.slow
 async def test_a_campaign_is_paused_while_it_is_sent(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ async def endless(line: Line, _: Arrival) -> None:
         await line.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
 
 
+@pytest.mark.slow
 @kinds
 async def test_a_reply_that_unpacks_to_more_than_its_limit_is_an_error(kind: str) -> None:
     operation, call = CALLS[kind]

@@ -135,6 +135,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("close", "late"),
     [("await client.aclose()", ""), ("await client.aclose()", "asyncio.run(clients[2].aclose())")],
@@ -150,6 +151,7 @@ def test_closed_and_unused_clients_end_in_silence(close: str, late: str) -> None
     assert (process.returncode, process.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_client_left_open_only_warns() -> None:
     process = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "always", "-c", ENDS.format(close="pass", late="")],

@@ -231,6 +231,7 @@ def limited(requests: int, per: float) -> Hostile:
     return server
 
 
+@pytest.mark.slow
 async def test_ten_a_second_are_kept_on_the_wire() -> None:
     retry = Retry(attempts=1)
     async with limited(10, 1.0) as server:

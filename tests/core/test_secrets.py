@@ -224,6 +224,7 @@ def shows_a_canary(text: str) -> list[str]:
     return [it for it in canaries if it in squeezed]
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {},
@@ -261,6 +262,7 @@ def test_no_server_text_reaches_an_error_text(
         assert shows_a_canary(text) == []
 
 
+@pytest.mark.slow
 @given(st.sampled_from(SmsRow.__struct_encode_fields__), said)
 @settings(max_examples=300)
 def test_no_field_of_a_row_reaches_its_repr(name: str, value: Any) -> None:

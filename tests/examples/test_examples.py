@@ -78,6 +78,7 @@ def test_every_example_is_run_here() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("phonenumbers"), reason="phonenumbers is absent")
 async def test_the_campaign_is_sent_once(tmp_path: Path, clicksend_sandbox: Sandbox) -> None:
     assert "3 messages for" in await output_of("campaign", tmp_path, "--sandbox")
@@ -89,6 +90,7 @@ async def test_the_campaign_is_sent_once(tmp_path: Path, clicksend_sandbox: Sand
     assert len(clicksend_sandbox.messages) == 3
 
 
+@pytest.mark.slow
 async def test_contacts_are_synchronised_and_again_not_touched(
     tmp_path: Path, clicksend_sandbox: Sandbox
 ) -> None:
@@ -112,6 +114,7 @@ async def test_the_bot_answers_what_it_makes_up(tmp_path: Path) -> None:
         assert b"answered with" in await bot.stdout.readline()
 
 
+@pytest.mark.slow
 async def test_the_bot_answers_each_text_once(tmp_path: Path, clicksend_sandbox: Sandbox) -> None:
     clicksend_sandbox.receive("+61412345678", "When do you open?")
     async with started("bot", tmp_path, sandbox=clicksend_sandbox) as bot:
@@ -125,6 +128,7 @@ async def test_the_bot_answers_each_text_once(tmp_path: Path, clicksend_sandbox:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEB)
 async def test_requests_to_a_web_app_share_calls(
     tmp_path: Path, clicksend_sandbox: Sandbox, name: str
@@ -144,6 +148,7 @@ async def test_requests_to_a_web_app_share_calls(
     assert len(clicksend_sandbox.requests) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEB)
 async def test_a_web_app_starts_its_own_sandbox(tmp_path: Path, name: str) -> None:
     port = free_port()

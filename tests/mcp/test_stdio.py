@@ -11,6 +11,7 @@ from aioclicksend.sandbox import Sandbox
 from .conftest import TO, Connect
 
 
+@pytest.mark.slow
 async def test_a_token_is_sent_once_also_after_a_restart(
     start: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
 ) -> None:

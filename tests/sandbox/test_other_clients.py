@@ -17,6 +17,7 @@ from .conftest import Caller
 from .test_coverage import Account
 
 
+@pytest.mark.slow
 async def test_the_official_sdk_works_unchanged(sandbox: Sandbox) -> None:
     clicksend = pytest.importorskip("clicksend", reason="clicksend-client is not installed")
 

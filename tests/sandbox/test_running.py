@@ -168,6 +168,7 @@ def test_a_nonsensical_rate_is_a_usage_error(rate: str) -> None:
     assert caught.value.code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_the_fixture_works_as_a_plugin(tmp_path: Path, mode: str) -> None:
     test = tmp_path / "test_it.py"

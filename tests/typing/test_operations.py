@@ -35,6 +35,7 @@ def test_mypy_finds_each_wrong_call(bare: Path) -> None:
     assert {int(line) for line in errors} == WRONG
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_pyright_finds_each_wrong_call(bare: Path) -> None:
     output = output_of("pyright", "--outputjson", "--pythonpath", sys.executable, str(bare))

@@ -61,6 +61,7 @@ async def handled(http: aiohttp.ClientSession, url: str, count: int) -> list[str
             await anyio.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", APPS)
 async def test_pushes_reach_the_handlers_of_an_app(
     http: aiohttp.ClientSession, tmp_path: Path, name: str

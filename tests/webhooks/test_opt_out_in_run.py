@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import anyio
+import pytest
 
 from aioclicksend import BasicAuth, Batching, ClickSend, RateLimit, SmsMessage
 from aioclicksend.sandbox import Sandbox
@@ -17,6 +18,7 @@ LANES = 2
 SENDER = "+61411111119"
 
 
+@pytest.mark.slow
 async def test_a_stop_during_a_run_is_obeyed_from_the_next_batch_on(tmp_path: Path) -> None:
     # Every batch has one message to the sender of the STOP.
     texts = [
