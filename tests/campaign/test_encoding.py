@@ -92,12 +92,10 @@ def test_the_end_of_file_mark_and_padding_are_no_rows() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_refused(junk: bytes) -> None:
     try:
-        table = open_table(b"name;to\n" + junk)
-    except CampaignError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - whichever comes
-    else:
-        for row in table:
+        for row in open_table(b"name;to\n" + junk):
             assert row.problem or "".join(row.cells.values()).encode()
+    except CampaignError as error:  # such as a quote that is never closed
+        assert "\n" not in str(error)  # noqa: PT017 - whichever comes
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1), min_size=1))
