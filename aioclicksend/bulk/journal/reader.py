@@ -163,7 +163,7 @@ class JournalReader:
 
     def enter(self, facts: Mapping[str, str]) -> None:
         """Write facts into the table ``meta``, replacing what is there under their names."""
-        # The only write here. It waits for a transaction of the run, and blocks the next one briefly.
+        # The only write here. It waits for a transaction of the run, and blocks the next briefly.
         with closing(sqlite3.connect(self.path, timeout=10.0)) as db, db:
             db.executemany("insert or replace into meta values (?, ?)", list(facts.items()))
         self.meta.update(facts)
