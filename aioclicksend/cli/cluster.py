@@ -11,8 +11,8 @@ from .asking import Yes, confirm
 from .database import NONE, Database
 from .output import PLAIN, Column, Output
 
-app = App("cluster", help="Several hosts, one account: the database they share.")
-outbox = App("outbox", help="Messages that applications enqueued and that cannot be sent.")
+app: App = App("cluster", help="Several hosts, one account: the database they share.")
+outbox: App = App("outbox", help="Messages that applications enqueued and that cannot be sent.")
 app.command(outbox)
 
 _DEAD = (

@@ -20,7 +20,9 @@ from .output import PLAIN, Column, Output
 if TYPE_CHECKING:
     from ..cluster.worker import Worker, WorkerState
 
-app = App("worker", help="Send the outbox and the campaigns of a database, with other workers.")
+app: App = App(
+    "worker", help="Send the outbox and the campaigns of a database, with other workers."
+)
 
 _COLUMNS = (
     Column("host", "host"),

@@ -49,7 +49,7 @@ class Cluster:
         if not _ACCOUNT_NAME.fullmatch(account):
             raise ConfigurationError("account: 1 to 64 letters, digits or one of _ . @ -")
         self.account = account
-        self.database = Database(url, schema)
+        self.database: Database = Database(url, schema)
         self._is_checked = False
 
     @asynccontextmanager

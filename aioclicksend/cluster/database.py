@@ -23,7 +23,7 @@ from psycopg.rows import TupleRow
 
 from ..errors import ConfigurationError
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 T = TypeVar("T")
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
@@ -83,7 +83,7 @@ class Database:
             )
         given = parse_url(url)
         self.schema = schema
-        self.conninfo = self.conninfo_for(given, schema)
+        self.conninfo: str = self.conninfo_for(given, schema)
         self._secrets = [str(given[name]) for name in SECRETS if given.get(name)]
         self._idle: list[Connection] = []
         self._is_away = False

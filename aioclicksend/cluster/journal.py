@@ -51,7 +51,7 @@ from .process import Process, birth_of, clock
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 LEASE = 30.0
 """Seconds without a heartbeat after which others look up what a process was sending."""

@@ -37,7 +37,7 @@ from .journal import bury_neighbours
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 OBEY = 1.0
 """Seconds after which a pause or a cancellation is noticed."""

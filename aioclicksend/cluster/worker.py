@@ -32,7 +32,7 @@ from .process import Process
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-log = logging.getLogger("aioclicksend")
+log: logging.Logger = logging.getLogger("aioclicksend")
 
 TICK = 0.5
 SEEN = 10.0
