@@ -175,6 +175,25 @@ async def test_a_lagging_history_gets_nothing_twice() -> None:
         assert report.total == 50
 
 
+@pytest.mark.parametrize("filter_", ["exact", "first", "last", "ignore", "parts"])
+@pytest.mark.parametrize("fault", ["reset-after", "reset-before"])
+async def test_look_ups_by_number_trust_no_filter_that_they_have_not_seen_work(
+    filter_: Any, fault: str
+) -> None:
+    """Others send 1 700 messages a second, so asking for the numbers is cheaper than reading."""
+    behaviour = HistoryBehaviour(filter=filter_, foreign_rows=1_000_000)
+    async with Sandbox(history=behaviour) as sandbox, client(sandbox) as api:
+        sandbox.fail_next(fault, path="/sms/send")
+        reconcile = ac.Reconcile(settle=1.5, resend=True)
+        async with api.sms.bulk(
+            reconcile=reconcile, batching=ac.Batching(size=20), ramp=None, lanes=2
+        ) as bulk:
+            report = await bulk.run(plain(it) for it in range(200))
+        assert set(arrivals(sandbox).values()) == {1}
+        assert report.accepted == len(sandbox.messages)
+        assert report.accepted + report.unknown == 200
+
+
 # Money.
 
 
