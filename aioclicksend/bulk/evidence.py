@@ -21,7 +21,7 @@ Absence proves nothing by itself, as the history lags: see `reconcile` for what 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -34,6 +34,8 @@ _TAIL = 7
 _OBSERVATIONS = 16
 _CLOCK_MARGIN = 2.0
 """Seconds by which a row must be too old before that counts as proven."""
+_SAME_REQUEST = 1.0
+"""Seconds within which two recorded moments may be those of one request."""
 _TAKEN_FOR = 900.0
 """Seconds for which ids of accepted messages are remembered; older rows are known by their date."""
 
@@ -79,18 +81,25 @@ class Memory:
         """Whether it returns refs otherwise than they were sent: then they prove no absence."""
         self.filter_is_broken = False
         """Whether its history does not filter by several numbers."""
-        self._taken: deque[tuple[float, list[str | None]]] = deque()
+        self._taken: deque[tuple[float, float, list[str | None]]] = deque()
 
-    def take(self, ids: list[str | None], now: float) -> None:
-        """Remember ids of accepted messages whose refs may come again."""
-        self._taken.append((now, ids))
+    def take(self, ids: list[str | None], sent: float, now: float) -> None:
+        """Remember ids of accepted messages whose refs may come again.
+
+        Args:
+            ids: the ids.
+            sent: unix time just before their request.
+            now: the present, on the event loop's clock.
+
+        """
+        self._taken.append((now, sent, ids))
         # A long run with the caller's refs would keep every id otherwise.
         while self._taken and self._taken[0][0] < now - _TAKEN_FOR:
             self._taken.popleft()
 
-    def taken(self) -> set[str]:
-        """Return all ids that are remembered."""
-        return {it for _, ids in self._taken for it in ids if it}
+    def taken(self) -> dict[str, float]:
+        """Return the ids that are remembered, and when their requests were sent."""
+        return {it: sent for _, sent, ids in self._taken for it in ids if it}
 
 
 class Age(Enum):
@@ -208,20 +217,22 @@ class Pass:
             and not any(it.has_unique_ref for it in self._by_ref.get(row.custom_string or "", ()))
         ]
 
-    def take(self, rows: Iterable[Any], taken: set[str]) -> None:
+    def take(self, rows: Iterable[Any], taken: Mapping[str, float]) -> None:
         """Assign candidates to doubts.
 
         Args:
             rows: what `candidates` returned.
-            taken: ids that other messages hold.
+            taken: ids that accepted messages hold, and the unix times of their requests.
 
         """
         loose = []
         for row in rows:
             # One row is evidence for one message only.
-            if row.message_id and (row.message_id in self._used or row.message_id in taken):
+            if row.message_id and row.message_id in self._used:
                 continue
-            if not self._assign(row):
+            if row.message_id and row.message_id in taken:
+                self._note_taken(row, taken[row.message_id])
+            elif not self._assign(row):
                 loose.append(row)
         # After all proofs: a doubt that another row has settled is not ambiguous.
         for row in loose:
@@ -261,6 +272,18 @@ class Pass:
         elif not ref and self._has_refs:
             return False
         return self._age(doubt, row) is Age.FRESH
+
+    def _note_taken(self, row: Any, sent: float) -> None:
+        """Forbid further attempts of a doubt that may be the very message that holds the id.
+
+        A process that could not record its results meets its own messages again as doubts.
+        """
+        for doubt in self._by_tail.get(_tail(row.to), ()):
+            same = row.body == doubt.message.body and resembles(
+                row.custom_string or doubt.ref, doubt.ref
+            )
+            if same and sent > doubt.sent.wall - _SAME_REQUEST:
+                self.ambiguous.add(id(doubt))
 
     def _note_ambiguity(self, row: Any) -> None:
         """Forbid further attempts of the doubts that a row may belong to after all."""

@@ -497,8 +497,9 @@ class Intake:
                 forget()
                 if gathering is not None:
                     self._submit(gathering)
-        if scope.cancelled_caught:
-            self._note_stop(stream)
+                # Not after the scope: it swallows nothing if its task group is cancelled as well.
+                if scope.cancel_called:
+                    self._note_stop(stream)
 
     async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
         """Send what the journal holds back."""

@@ -220,7 +220,7 @@ class Reconciler:
         if not batch.has_unique_refs:
             # A ref of the caller's may come again: then the ids distinguish the messages.
             ids = [it.message_id for it in outcomes if isinstance(it, Accepted)]
-            self._channel.memory.take(ids, now)
+            self._channel.memory.take(ids, batch.sent.wall, now)
         for place in {first, last}:
             self._witnesses.append(_Witness(batch, place, batch.sent.mono, now))
 
@@ -444,7 +444,8 @@ class Reconciler:
         taken = self._channel.memory.taken()
         # A generated ref needs no id as proof, so mostly the journal is not asked.
         if ids := one.ids_to_check(rows):
-            taken |= await self._ledger.taken(ids)
+            # Other messages of the journal: this one has no id there, or it would be no doubt.
+            taken |= dict.fromkeys(await self._ledger.taken(ids), float("-inf"))
         one.take(rows, taken)
 
     def _window(self, doubts: Sequence[Doubt]) -> tuple[int, int | None]:
@@ -575,8 +576,9 @@ class Reconciler:
         for doubt, _ in verdicts:
             del self._doubts[id(doubt)]
         if found:
-            ids = [it.message_id for _, it in verdicts if isinstance(it, Accepted)]
-            self._channel.memory.take(ids, self._now())
+            for doubt, it in verdicts:
+                if isinstance(it, Accepted) and not doubt.has_unique_ref:
+                    self._channel.memory.take([it.message_id], doubt.sent.wall, self._now())
         # A search that is cancelled here must not leave outcomes recorded but not passed on.
         with anyio.CancelScope(shield=True):
             await self._ledger.conclude(verdicts, found=found)

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,24 @@ async def test_a_call_like_an_earlier_one_is_not_found_in_its_row() -> None:
             sandbox.fail_next("reset-before", path="/voice/send")
             assert isinstance(await (await bulk.send(call)), ac.Unknown)
         assert len(sandbox.messages) == 1
+
+
+async def test_a_message_whose_result_was_lost_is_not_taken_for_another_one(
+    tmp_path: Path,
+) -> None:
+    """The client remembers its id, the journal does not: it must not be sent again."""
+    path = tmp_path / "j.db"
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=path, ramp=None) as bulk:
+            assert (await bulk.run(many(4))).accepted == 4
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("update chunk_result set state = null, message_id = null, price = null")
+        for _ in range(2):
+            reconcile = ac.Reconcile(settle=0.5, resend=True)
+            async with api.sms.bulk(journal=path, reconcile=reconcile, ramp=None) as bulk:
+                await bulk.run(many(4, 10))
+                await bulk.resume()
+        assert set(accepts(sandbox).values()) == {1}
 
 
 # Absence without a witness proves nothing.
