@@ -431,4 +431,4 @@ def _missing(cluster: Cluster, name: str) -> ConfigurationError:
 
 
 async def _all(connection: Connection, statement: str, values: dict[str, Any]) -> list[Any]:
-    return await (await connection.execute(statement, values)).fetchall()
+    return await (await connection.execute(statement.encode(), values)).fetchall()

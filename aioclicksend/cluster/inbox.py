@@ -404,7 +404,9 @@ class PostgresInbox:
 
     async def _all(self, statement: str, **values: Any) -> list[Any]:
         async def work(connection: Connection) -> list[Any]:
-            found = await connection.execute(statement, {"account": self._account} | values)
+            found = await connection.execute(
+                statement.encode(), {"account": self._account} | values
+            )
             return await found.fetchall()
 
         rows: list[Any] = await self._run(work)
@@ -412,7 +414,9 @@ class PostgresInbox:
 
     async def _execute(self, statement: str, **values: Any) -> int:
         async def work(connection: Connection) -> int:
-            found = await connection.execute(statement, {"account": self._account} | values)
+            found = await connection.execute(
+                statement.encode(), {"account": self._account} | values
+            )
             return found.rowcount
 
         count: int = await self._run(work)

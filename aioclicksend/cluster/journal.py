@@ -434,7 +434,7 @@ class PostgresJournal:
         )
 
         async def work(connection: Connection) -> set[int]:
-            found = await (await connection.execute(statement, values)).fetchone()
+            found = await (await connection.execute(statement.encode(), values)).fetchone()
             assert found is not None
             return set(found[0] or ())
 
@@ -522,14 +522,14 @@ class PostgresJournal:
 
     async def _fetch(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         async def work(connection: Connection) -> list[tuple[Any, ...]]:
-            found = await connection.execute(statement, self._values(**values))
+            found = await connection.execute(statement.encode(), self._values(**values))
             return await found.fetchall()
 
         return await self._database.run(work)
 
     async def _execute(self, statement: str, *, patience: float = 10.0, **values: Any) -> int:
         async def work(connection: Connection) -> int:
-            return (await connection.execute(statement, self._values(**values))).rowcount
+            return (await connection.execute(statement.encode(), self._values(**values))).rowcount
 
         return await self._database.run(work, patience=patience)
 

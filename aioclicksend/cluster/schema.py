@@ -34,7 +34,7 @@ async def migrate(database: Database) -> int:
         found = await _version(connection)
         _refuse_newer(database, found)
         for step in _STEPS[found:]:
-            text = files(__package__).joinpath(step).read_text("utf-8")
+            text = files("aioclicksend.cluster").joinpath(step).read_text("utf-8")
             # psycopg sends a text without parameters as it is, several statements at once.
             await connection.execute(text.replace("{schema}", name.as_string(connection)).encode())
         await connection.execute(

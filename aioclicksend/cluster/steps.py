@@ -89,17 +89,17 @@ class Stop:
         self.reason: str | None = None
         self._bulks: set[BulkSender[Any]] = set()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, why: str) -> None:
         """Begin nothing more, in running steps and in those to come."""
-        self.reason = self.reason or reason
+        self.reason = self.reason or why
         for bulk in self._bulks:
-            bulk.stop(reason)
+            bulk.stop(why)
 
-    def abort(self, reason: str) -> None:
+    def abort(self, why: str) -> None:
         """Leave at once: what is on the wire or in doubt is for others to look up."""
-        self.reason = self.reason or reason
+        self.reason = self.reason or why
         for bulk in self._bulks:
-            bulk.abort(reason)
+            bulk.abort(why)
 
     def add(self, bulk: BulkSender[Any]) -> None:
         """Stop a sender, too; at once if it is too late for a beginning."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# psycopg wants literal texts; the schema's name is part of these.
+# pyright: reportArgumentType=false, reportCallIssue=false
 import psycopg
 import pytest
 
