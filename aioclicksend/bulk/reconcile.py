@@ -50,8 +50,6 @@ from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
 log: logging.Logger = logging.getLogger("aioclicksend")
 
-AHEAD = 2
-"""Pages of the history under way: more would be wasted on walks that end at the first page."""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 _TOGETHER = 0.1
