@@ -45,21 +45,22 @@ async def context() -> AsyncIterator[Any]:
 async def page(context: Any, sandbox: Sandbox) -> AsyncIterator[Any]:
     """Open the inbox; afterwards nothing may have left the host or failed in its script."""
     page = await context.new_page()
+    home = sandbox.url  # a test may stop the sandbox; the page still asks for it then
     elsewhere: list[str] = []
     errors: list[str] = []
     page.on(
         "request",
         lambda request: (
-            None
-            if request.url.startswith((sandbox.url, "data:"))
-            else elsewhere.append(request.url)
+            None if request.url.startswith((home, "data:")) else elsewhere.append(request.url)
         ),
     )
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    await page.goto(sandbox.url + "/")
+    await page.goto(home + "/")
     await page.wait_for_selector("#live.live")
     yield page
+    # Closed before the sandbox: an open page would keep asking for it.
+    await page.close()
     # A sandbox that was stopped cannot be reached.
     assert (elsewhere, [line for line in errors if "net::ERR_" not in line]) == ([], [])
 
