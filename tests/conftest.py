@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 from hypothesis import settings
+
+# Without byte code, each worker would rewrite the assertions of all test modules, and each command
+# that a test starts would compile the package: half of the time of a run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A slow machine is no failure.
 settings.register_profile("any machine", deadline=None)

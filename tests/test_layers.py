@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +67,12 @@ class Import(NamedTuple):
     is_ours: bool
 
 
-def imports() -> Iterator[Import]:
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found())
+
+
+def found() -> Iterator[Import]:
     for path in sorted(ROOT.rglob("*.py")):
         relative = path.relative_to(ROOT).with_suffix("")
         for node in ast.walk(ast.parse(path.read_text())):
@@ -94,13 +100,10 @@ def targets(module: Path, node: ast.ImportFrom) -> Iterator[tuple[str, bool]]:
             yield (package or [alias.name])[0], True
 
 
-IMPORTS = list(imports())
-
-
 def test_the_imports_were_found() -> None:
-    assert Import("pages:17", "pages", "msgspec", is_ours=False)[1:] in [it[1:] for it in IMPORTS]
-    assert {"cli", "api", "bulk", "models"} <= {it.part for it in IMPORTS if it.is_ours}
-    assert len(IMPORTS) > 200
+    assert Import("pages:17", "pages", "msgspec", is_ours=False)[1:] in [it[1:] for it in imports()]
+    assert {"cli", "api", "bulk", "models"} <= {it.part for it in imports() if it.is_ours}
+    assert len(imports()) > 200
 
 
 def test_every_module_has_its_layer() -> None:
@@ -111,7 +114,7 @@ def test_every_module_has_its_layer() -> None:
 def test_imports_only_go_down() -> None:
     up = [
         it
-        for it in IMPORTS
+        for it in imports()
         if it.is_ours
         and it.part != it.target
         and it.part in DEPTH
@@ -122,18 +125,18 @@ def test_imports_only_go_down() -> None:
 
 
 def test_the_sandbox_knows_nothing_of_the_client_nor_the_client_of_it() -> None:
-    out = [it for it in IMPORTS if it.is_ours and it.part == "sandbox" != it.target]
-    into = [it for it in IMPORTS if it.is_ours and it.target == "sandbox" != it.part]
+    out = [it for it in imports() if it.is_ours and it.part == "sandbox" != it.target]
+    into = [it for it in imports() if it.is_ours and it.target == "sandbox" != it.part]
     assert out == []
     assert {it.part for it in into} <= {"cli"}
 
 
 def test_text_imports_nothing_of_ours() -> None:
-    assert [it for it in IMPORTS if it.is_ours and it.part == "text"] == []
+    assert [it for it in imports() if it.is_ours and it.part == "text"] == []
 
 
 def test_the_package_names_itself_only_relatively() -> None:
-    assert [it for it in IMPORTS if not it.is_ours and it.target == "aioclicksend"] == []
+    assert [it for it in imports() if not it.is_ours and it.target == "aioclicksend"] == []
 
 
 @pytest.mark.parametrize("part", sorted({*DEPTH, *ALONE}))
@@ -141,7 +144,7 @@ def test_only_declared_packages_are_imported(part: str) -> None:
     allowed = DEPENDENCIES | EXTRAS.get(part, set()) if part in DEPTH else EXTRAS[part]
     foreign = {
         it.target
-        for it in IMPORTS
+        for it in imports()
         if it.part == part and not it.is_ours and it.target not in sys.stdlib_module_names
     }
     assert foreign <= allowed

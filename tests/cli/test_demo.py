@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import re
 import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -222,22 +224,23 @@ class Bulk:
 async def test_progress_in_a_pipe_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    screen = io.StringIO()  # no terminal
+    monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr(progress, "_LINE", 0.01)
     bulk: Any = Bulk()
     async with progress.watch(bulk, 5000):
         logging.getLogger("aioclicksend").warning("something %s", "[odd]")
-        await asyncio.sleep(0.03)
-    said = capsys.readouterr()
+        await until(lambda: "spent" in screen.getvalue())
     assert logging.getLogger("aioclicksend").propagate
-    await asyncio.sleep(0.03)
+    said = screen.getvalue()
     logging.getLogger("aioclicksend").info("not shown")
-    assert said.out == ""
-    note, first, *_ = said.err.splitlines()
+    assert screen.getvalue() == said
+    assert capsys.readouterr().out == ""
+    note, first, *_ = said.splitlines()
     assert note == "  something [odd]"
     assert first.startswith(
         "1,235/5,000 · sent 1,380 · accepted 1,200 · rejected 30 · in doubt 100 · spent 92.40 · "
     )
-    assert capsys.readouterr().err == ""
 
 
 async def test_progress_on_a_screen_leaves_stdout_alone(
@@ -250,11 +253,15 @@ async def test_progress_on_a_screen_leaves_stdout_alone(
     monkeypatch.setattr(progress, "_REDRAW", 0.01)
     bulk: Any = Bulk()
     async with progress.watch(bulk, 5000):
-        await asyncio.sleep(0.03)
+        await until(lambda: "in doubt 100" in screen.getvalue())
         sys.stdout.write("a result\n")
     assert capsys.readouterr().out == "a result\n"
     assert "1,235/5,000" in screen.getvalue()
-    assert "in doubt 100" in screen.getvalue()
+
+
+async def until(seen: Callable[[], bool]) -> None:
+    while not seen():
+        await asyncio.sleep(0.005)
 
 
 def test_the_rate_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

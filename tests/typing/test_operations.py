@@ -27,6 +27,7 @@ def test_ten_operations_are_tried() -> None:
     assert len(WRONG) >= 30
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_mypy_finds_each_wrong_call(bare: Path) -> None:
     output = output_of("mypy", "--strict", "--no-error-summary", "--hide-error-context", str(bare))
