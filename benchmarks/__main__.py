@@ -1,6 +1,6 @@
 """Ask every question and write the answers to ``benchmarks/README.md``.
 
-It takes about half an hour, ten minutes of which are the soak; ``--quick`` is a short run.
+It takes about forty minutes, ten of which are the soak; ``--quick`` is a short run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 from . import (
     coalescing,
     decoding,
+    doubts,
     importing,
     journaling,
     latency,
     limiter,
     memory,
+    plan,
     plot,
     price,
     report,
@@ -38,6 +40,8 @@ QUESTIONS = (
     memory,
     journaling,
     limiter,
+    doubts,
+    plan,
     soak,
 )
 """Each module says in the first line of its docstring what it asks."""

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import statistics
 
-from .harness import Line, Result, Sink, fresh, main, median, seconds
+from .harness import Bar, Line, Result, Sink, fresh, main, median, seconds
 
 
 def measure(*, quick: bool) -> list[Line]:
-    """Compare `sms.send` of one message with the same post by aiohttp alone."""
+    """Compare `sms.send` of one message with aiohttp alone, and an idle `bulk.send` with it."""
     count, rounds = (500, 3) if quick else (2_000, 5)
     with Sink() as sink:
         results = [fresh("contestants.web.latency", sink.url, count=count) for _ in range(rounds)]
-    return [_line(results, name) for name in ("p50", "p99")]
+    return [
+        _line(results, "single_p50", "raw_p50", "one `sms.send`: p50, against aiohttp alone"),
+        _line(results, "single_p99", "raw_p99", "one `sms.send`: p99, against aiohttp alone"),
+        _line(
+            results,
+            "idle_p50",
+            "single_p50",
+            "one idle `bulk.send`: p50, against `sms.send`",
+            Bar(2, most=True),
+        ),
+    ]
 
 
-def _line(results: list[Result], name: str) -> Line:
-    each = [it[name] / it[f"raw_{name}"] for it in results]
-    added = statistics.median(it[name] - it[f"raw_{name}"] for it in results)
+def _line(results: list[Result], mine: str, other: str, what: str, bar: Bar | None = None) -> Line:
+    each = [it[mine] / it[other] for it in results]
+    added = statistics.median(it[mine] - it[other] for it in results)
     return Line(
-        f"one `sms.send`: {name}, against aiohttp alone (adds {seconds(added)})",
-        seconds(median(results, name)),
-        seconds(median(results, f"raw_{name}")),
+        f"{what} (adds {seconds(added)})" if added > 0 else what,
+        seconds(median(results, mine)),
+        seconds(median(results, other)),
         statistics.median(each),
         (min(each), max(each)),
+        bar,
     )
 
 

