@@ -43,23 +43,27 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def new_cluster(postgres_url: str) -> NewCluster:
+async def new_cluster(postgres_url: str) -> AsyncIterator[NewCluster]:
     """Return clusters that share a schema of their own, as in several processes."""
     schema = f"test_{uuid.uuid4().hex[:12]}"
+    made: list[Cluster] = []
 
     def make(*, account: str = "main", url: str = postgres_url) -> Cluster:
-        return Cluster(url, account=account, schema=schema)
+        made.append(Cluster(url, account=account, schema=schema))
+        return made[-1]
 
-    return make
+    yield make
+    # Also after a failure: an open connection would fail whichever test runs next.
+    for cluster in made:
+        await cluster.close()
 
 
 @pytest.fixture
-async def cluster(new_cluster: NewCluster) -> AsyncIterator[Cluster]:
+async def cluster(new_cluster: NewCluster) -> Cluster:
     """Return a cluster whose tables exist."""
     made = new_cluster()
     await made.migrate()
-    yield made
-    await made.close()
+    return made
 
 
 @pytest.fixture

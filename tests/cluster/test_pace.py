@@ -50,7 +50,7 @@ async def test_the_slowest_process_sets_the_pace(cluster: Cluster, new_cluster: 
     await start_many(slow, 1, [])
     starts: list[float] = []
     await start_many(fast, 2, starts)
-    assert starts[1] - starts[0] >= 0.5
+    assert starts[1] - starts[0] >= 0.5 - 0.2  # a grant may be used that late
     await other.close()
 
 
