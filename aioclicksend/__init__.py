@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .printable import guard_log as _guard_log
 from .version import __version__
+
+_guard_log()
 
 if TYPE_CHECKING:
     from .bulk.dispatch import Suppression

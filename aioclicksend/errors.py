@@ -25,9 +25,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from .printable import printable
+
 
 class ClickSendError(Exception):
     """The base of all errors of this package."""
+
+    def __str__(self) -> str:
+        """Return one printable line: the name of a file could hold anything."""
+        return printable(super().__str__())
 
 
 class ConfigurationError(ClickSendError):

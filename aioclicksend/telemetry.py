@@ -50,8 +50,8 @@ from opentelemetry.util.types import Attributes, AttributeValue
 from yarl import URL
 
 from .client import ClickSend
+from .codes import shown_code
 from .hooks import BatchEvent, EndEvent, HoldEvent, Hooks, ReplyEvent, RequestEvent, RetryEvent
-from .models.base import code_in
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Telemetry:
         if receipt.timestamp is None or receipt.timestamp_send is None:
             return
         lag = (receipt.timestamp - receipt.timestamp_send).total_seconds()
-        self._lag.record(max(0.0, lag), {"clicksend.status_code": code_in(status_code)})
+        self._lag.record(max(0.0, lag), {"clicksend.status_code": shown_code(status_code)})
 
     def _make_instruments(self, meter: metrics.Meter) -> None:
         def seconds(
@@ -239,7 +239,7 @@ class Telemetry:
         if event.attempts > 1:
             attributes["http.request.resend_count"] = event.attempts - 1
         if event.response_code is not None:
-            attributes["clicksend.response_code"] = event.response_code
+            attributes["clicksend.response_code"] = shown_code(event.response_code) or "…"
         if event.outcome != "ok":
             failed = event.status is not None and event.status >= 400
             attributes["error.type"] = str(event.status) if failed else event.outcome

@@ -24,8 +24,9 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 from msgspec import Struct
 
+from .codes import code_in, repeats, shown_code
 from .errors import ReplyError, TooManyRequests, reply_error_class
-from .models.base import code_in, unix_seconds
+from .models.base import unix_seconds
 
 
 class Unreadable(Exception):
@@ -239,12 +240,14 @@ def refusal(request: Request, reply: Reply, now: float | None = None) -> ReplyEr
     code, message = phrase(reply.status), ""
     if isinstance(document, dict):
         # Both can be of any type: a PHP error once came with the integer 400 as response_code.
-        code = code_in(document.get("response_code")) or code
+        found = code_in(document.get("response_code"))
+        if found and not repeats(found, unquote(request.url).encode() + (request.body or b"")):
+            code = found
         message = _text(document.get("response_msg") or document.get("message"))
     kind = reply_error_class(reply.status)
     more = "; the server's words are in response_msg" if message else ""
     error = kind(
-        f"{request.operation} {reply.status} {code}: {kind.meaning}{more}",
+        f"{request.operation} {reply.status} {_shown(code, reply.status)}: {kind.meaning}{more}",
         operation=request.operation,
         status=reply.status,
         response_code=code,
@@ -280,12 +283,21 @@ def exhausted_for(headers: Mapping[str, str]) -> float | None:
     return _seconds(headers.get("ratelimit-reset", ""))
 
 
+def code_of(error: ReplyError) -> str:
+    """Return the code of an error for texts and events: the API's if it is a known one."""
+    return _shown(error.response_code, error.status)
+
+
 def phrase(status: int) -> str:
     """Return the word for an HTTP status, e.g. ``NOT_FOUND``."""
     try:
         return HTTPStatus(status).name
     except ValueError:
         return "UNKNOWN_STATUS"
+
+
+def _shown(code: str, status: int) -> str:
+    return shown_code(code) or phrase(status)
 
 
 def _any_int(digits: str) -> float:

@@ -35,7 +35,8 @@ LAYERS = (
     {"wire", "retry", "pacing", "proxies"},
     {"models"},
     {"config", "hooks"},
-    {"errors", "printable", "version"},
+    {"errors"},
+    {"codes", "printable", "version"},
 )
 """Each may import those below it, and the other modules of its package."""
 

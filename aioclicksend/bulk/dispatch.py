@@ -31,6 +31,7 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.abc
 
+from ..codes import shown_currency
 from ..errors import ClickSendError, ConfigurationError
 from ..hooks import BatchEvent
 from ..wire import Wire
@@ -759,7 +760,8 @@ class Dispatcher:
         # A reply may leave out its currency; only two different names prove a mismatch.
         if quoted_in and self._currency and quoted_in != self._currency:
             raise ConfigurationError(
-                f"the price is quoted in {quoted_in}, the account is kept in {self._currency}"
+                f"the price is quoted in {shown_currency(quoted_in)}, the account is kept in "
+                f"{shown_currency(self._currency)}"
             )
 
 

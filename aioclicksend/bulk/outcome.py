@@ -18,6 +18,8 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from msgspec import Struct
 
+from ..codes import shown_currency, shown_id
+
 T = TypeVar("T")
 
 Column: TypeAlias = "Sequence[T] | repeat[T]"
@@ -84,7 +86,7 @@ class Accepted(Struct, frozen=True, gc=False):
     price: Decimal | None
 
     def __repr__(self) -> str:
-        return f"Accepted(ref={self.ref!r}, message_id={self.message_id!r})"
+        return f"Accepted(ref={self.ref!r}, message_id={shown_id(self.message_id)!r})"
 
 
 class Rejected(Struct, frozen=True, gc=False):
@@ -239,6 +241,14 @@ class Quote(Struct, kw_only=True):
     by_country: dict[str, Decimal] = {}
     rejected: dict[str, int] = {}
     """Messages that would be refused, by status."""
+
+    def __repr__(self) -> str:
+        currency = self.currency and shown_currency(self.currency)
+        return f"Quote(total={self.total}, currency={currency!r}, count={self.count})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown; rich would show a Struct whole."""
+        return [("total", self.total), ("count", self.count)]
 
 
 class Statistics(Struct, kw_only=True):

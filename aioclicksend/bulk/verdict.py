@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..errors import NotSentError, ReplyError, UnknownOutcomeError
+from ..wire import code_of
 from .batch import Batch
 from .outcome import Acceptances, NotSent, Outcome, Reason, Unknown
 from .replies import Reply, downgrade_after_retry, match
@@ -79,14 +80,15 @@ def of_error(batch: Batch, error: Exception, *, sent: bool) -> Verdict:
             return Verdict(undecided, split=True)
         hold = None
         if error.status in _ACCOUNT:
-            hold = f"{error.status} {error.response_code}"
+            hold = f"{error.status} {code_of(error)}"
         reason = Reason.THROTTLED if isinstance(error, NotSentError) else Reason.REFUSED
         return _not_taken(batch, reason, str(error), hold)
     if isinstance(error, NotSentError):
         return _not_taken(batch, Reason.NOT_CONNECTED, str(error), None)
     # A defect on our side, but provably before the server could read anything.
     if not sent and not isinstance(error, UnknownOutcomeError):
-        detail = f"internal error before the first byte ({type(error).__name__}: {error})"
+        # Its class only: the text may hold anything.
+        detail = f"internal error before the first byte ({type(error).__name__})"
         return _not_taken(batch, Reason.NOT_CONNECTED, detail, None)
     detail = str(error) if isinstance(error, UnknownOutcomeError) else type(error).__name__
     return Verdict(undecided, doubt=detail)

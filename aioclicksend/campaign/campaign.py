@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from ..bulk.intake import Batching
 from ..client import ClickSend
+from ..codes import shown_currency
 from ..models.messages import Message
 from ..text import Segments, smart_encode
 from .channel import Channel, Sms
@@ -289,8 +290,8 @@ class Campaign:
             plan.warnings += await asking.warnings(account)
             plan.warnings += cut_by_account(account, plan.parts)
         if plan.shortfall:
-            currency = plan.price.currency if plan.price else ""
-            lacking = f"{plan.shortfall:,.4f} {currency or ''}".strip()
+            currency = (plan.price and plan.price.currency) or ""
+            lacking = f"{plan.shortfall:,.4f} {currency and shown_currency(currency)}".strip()
             plan.warnings.append(credit_short(lacking, plan.messages))
 
     async def _asked_price(

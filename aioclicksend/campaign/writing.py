@@ -13,11 +13,12 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from ..printable import printable
 from .errors import CampaignError
 
 # Spreadsheets run a cell that begins so, also after blanks and in full-width forms.
@@ -95,15 +96,27 @@ def table_file(
 
 @contextmanager
 def table_text(file: TextIO, heading: Sequence[str]) -> Iterator[Rows]:
-    """Yield what writes rows as CSV to an open stream."""
-    yield from _text_rows(file, heading, as_json=False)
+    """Yield what writes rows as CSV to an open stream, to a terminal without what controls it."""
+    shown = printable if file.isatty() else None
+    yield from _text_rows(file, heading, as_json=False, shown=shown)
 
 
-def _text_rows(file: TextIO, heading: Sequence[str], *, as_json: bool) -> Iterator[Rows]:
+def _text_rows(
+    file: TextIO,
+    heading: Sequence[str],
+    *,
+    as_json: bool,
+    shown: Callable[[object], str] | None = None,
+) -> Iterator[Rows]:
     if not as_json:
         table = csv.writer(file)
-        table.writerow([harmless(it) for it in heading])
-        yield lambda cells: table.writerow([harmless(it) for it in cells])
+
+        def write_row(cells: Sequence[Any]) -> None:
+            row = cells if shown is None else ["" if it is None else shown(it) for it in cells]
+            table.writerow([harmless(it) for it in row])
+
+        write_row(heading)
+        yield write_row
         return
     opening = "[\n"
 

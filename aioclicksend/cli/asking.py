@@ -14,6 +14,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..printable import printable
 from .errors import Declined
 
 Yes = Annotated[bool, Parameter(name="--yes", help="Do not ask.")]
@@ -50,6 +51,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     _discard_typed_ahead()
+    question = printable(question, limit=len(question))
     warning = "This cannot be undone. [y/N] "
     fits = len(question) + len(warning) < shutil.get_terminal_size().columns
     gap = " " if fits else "\n"

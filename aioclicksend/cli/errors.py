@@ -21,6 +21,7 @@ from ..errors import (
     Unauthorized,
     UnknownOutcomeError,
 )
+from ..printable import printable
 
 _REFS = 5
 """Refs that are named before the rest is only counted."""
@@ -101,7 +102,7 @@ def print_failure(failure: Failure, *, as_json: bool) -> None:
     if as_json:
         line = json.dumps({"error": {"code": failure.name, "message": failure.text}})
     else:
-        line = f"aioclicksend: {failure.text}"
+        line = printable(f"aioclicksend: {failure.text}", limit=10_000)
     print(line, file=sys.stderr)  # noqa: T201
 
 

@@ -117,11 +117,11 @@ class Output:
         if self.json:
             self.document(facts)
         else:
-            write(text)
+            write(one_line(text))
 
     def note(self, text: str) -> None:
         """Print a remark on stderr."""
-        print(text, file=sys.stderr)  # noqa: T201
+        print(one_line(text), file=sys.stderr)  # noqa: T201
 
     def document(self, thing: object) -> None:
         """Print JSON in one line."""
@@ -186,6 +186,11 @@ def show(*renderables: object) -> None:
             out.print(renderable)
     # Without the padding of last cells.
     sys.stdout.write("\n".join(map(str.rstrip, captured.get().split("\n"))))
+
+
+def one_line(text: str) -> str:
+    """Return a text of any length that may name files or quote a server, as one printable line."""
+    return printable(text, limit=len(text))
 
 
 def write(line: str) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from ..bulk.outcome import Statistics
 from ..bulk.sender import BulkSender
+from ..printable import printable
 from .output import PLAIN, Output, console
 
 _REDRAW = 0.1
@@ -151,7 +152,7 @@ def _notes_on(screen: Console) -> Iterator[None]:
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            note = Padding(record.getMessage(), (0, 0, 0, 2), expand=False)
+            note = Padding(printable(record.getMessage()), (0, 0, 0, 2), expand=False)
             screen.print(note, style="yellow")
 
     notes, propagate = Notes(logging.WARNING), log.propagate

@@ -25,6 +25,8 @@ from typing import Any, ClassVar, Self, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, field
 
+from ..codes import may_be_shown
+
 M = TypeVar("M", bound="Model")
 
 _HARMLESS = frozenset({"message_id", "status", "status_code", "direction", "country", "code"})
@@ -207,22 +209,6 @@ def text(value: Any) -> str | None:
     return str(value) if isinstance(value, int | float) else json.dumps(value)
 
 
-def code_in(value: Any) -> str:
-    """Return a code of the API such as ``INVALID_RECIPIENT``, at most 64 characters of it.
-
-    Empty for all else: servers have put whole sentences, and with them a number or a key, in the
-    place of a code.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if 0 <= value < 1000 else ""
-    head = value[:64] if isinstance(value, str) else ""
-    return head if _WORD(head) and not _NUMBER_OR_KEY(head) else ""
-
-
-_WORD = re.compile(r"\w+", re.ASCII).fullmatch
-_NUMBER_OR_KEY = re.compile(r"\d{4}|[A-Za-z]\d+[A-Za-z]").search
-
-
 def flag(value: Any) -> bool | None:
     """Return a bool that came as bool, 0/1 or a word."""
     if isinstance(value, str):
@@ -241,13 +227,12 @@ def _is_amount(value: Any) -> bool:
 def _is_harmless(name: str, value: Any) -> bool:
     """Whether a field may be shown in a repr; the server can write anything into any of them."""
     if isinstance(value, str):
-        return name in _HARMLESS and (code_in(value) == value or bool(_ID(value)))
+        return name in _HARMLESS and may_be_shown(value)
     if isinstance(value, int | float | Decimal):
         return -_SHORTEST_NUMBER < value < _SHORTEST_NUMBER
     return isinstance(value, datetime)
 
 
-_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|ID-\d{1,6}").fullmatch
 _SHORTEST_NUMBER = 10**7
 """Smaller numbers are no phone numbers."""
 

@@ -11,6 +11,7 @@ import pickle
 import re
 import traceback
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -280,6 +281,98 @@ async def test_an_error_of_a_megabyte_blocks_nothing(filler: str) -> None:
         async with client_of(server.url) as client:
             error = await failure_of(client.sms.send(MESSAGE))
     assert len(str(error)) < 300
+
+
+WORD = "pineapple"
+"""A text of one word, which looks like a code wherever a code belongs."""
+
+AS_CODES = [
+    *(WORD, WORD.upper(), f"INVALID_{WORD.upper()}", f"INVALID{WORD}X", "_".join(WORD)),
+    *("614_111_11111", "_".join("61411111111"), "INV_0_4_1_1_111", "SUPERSECRETKEY"),
+]
+
+
+@pytest.mark.parametrize("code", AS_CODES)
+async def test_a_secret_of_one_word_in_place_of_a_code_is_not_shown(
+    code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = {"response_code": code, "response_msg": "", "data": None}
+    message = SmsMessage(to=NUMBER, body=WORD)
+    ends: list[ac.EndEvent] = []
+    async with Hostile(lambda line, _: line.reply(403, content)) as server:
+        async with client_of(server.url, hooks=ac.Hooks(on_end=ends.append)) as client:
+            error = await failure_of(client.sms.send(message))
+            async with client.sms.bulk() as bulk:
+                outcome = await (await bulk.send(message))
+            texts = [str(error), repr(error), repr(outcome), caplog.text]
+            texts += [str(bulk.statistics().held)]
+    if "KEY" not in code:
+        texts += [str(it.response_code) for it in ends]
+    for text in texts:
+        assert code not in text
+    assert str(error).startswith("POST /v3/sms/send 403 FORBIDDEN: ")
+
+
+@pytest.mark.parametrize("value", [*AS_CODES, NUMBER, f"{WORD} {NUMBER}", "\x1b[2J"])
+@pytest.mark.parametrize("name", ["status", "message_id", "country", "direction", "status_code"])
+def test_no_word_of_a_row_is_shown_unless_it_is_a_known_one(name: str, value: str) -> None:
+    assert value not in repr(read(SmsRow, {name: value}))
+    if name == "message_id":
+        assert value not in repr(ac.Accepted(MESSAGE, "ref", value, 1, None))
+
+
+def test_known_words_and_ids_are_shown() -> None:
+    identity = "BF7AD270-0DE2-418B-B606-71D527D9C1AE"
+    row = read(SmsRow, {"status": "INVALID_RECIPIENT", "message_id": identity, "country": "AU"})
+    assert "INVALID_RECIPIENT" in repr(row)
+    assert identity in repr(row)
+    assert "'AU'" in repr(row)
+    assert identity in repr(ac.Accepted(MESSAGE, "ref", identity, 1, None))
+
+
+def test_a_quote_shows_neither_the_servers_currency_nor_its_countries() -> None:
+    quote = ac.Quote(currency=NUMBER, by_country={BODY: Decimal(1)}, rejected={NAME: 1})
+    assert_tells_nothing(repr(quote), pretty_repr(quote))
+    assert "'AUD'" in repr(ac.Quote(currency="AUD"))
+
+
+async def test_a_currency_in_an_error_is_a_code_of_three_letters() -> None:
+    async def serve(line: Line, arrival: Any) -> None:
+        if arrival.path == "/v3/account":
+            await line.ok({"_currency": {"currency_name_short": KEY}})
+        else:
+            row = {"to": NUMBER, "body": BODY, "status": "SUCCESS", "message_price": "0.07"}
+            row["custom_string"] = arrival.json["messages"][0]["custom_string"]
+            money = {"currency_name_short": NUMBER}
+            await line.ok({"messages": [row], "_currency": money})
+
+    async with Hostile(serve) as server, client_of(server.url) as client:
+        async with client.sms.bulk(budget=Decimal(5)) as bulk:
+            outcome = await (await bulk.send(MESSAGE))
+    assert isinstance(outcome, ac.NotSent)
+    assert "quoted in" in outcome.detail
+    assert_tells_nothing(outcome.detail, repr(outcome))
+
+
+def test_a_logged_exception_is_a_place_and_a_class(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("aioclicksend")
+    try:
+        try:
+            {}[NUMBER]
+        except KeyError as error:
+            raise ValueError(BODY) from error
+    except ValueError:
+        log.exception("internal error in %s", f"{KEY[:1]}\x1b[2J\nINFO all is well")
+    assert_tells_nothing(caplog.text)
+    assert "KeyError" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "test_secrets.py" in caplog.text
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+
+
+def test_an_error_is_one_printable_line() -> None:
+    assert str(ac.ConfigurationError("a\nb\x1b[2J\u202e.csv")) == "a b [2J .csv"
 
 
 def pickled(error: Exception) -> object:

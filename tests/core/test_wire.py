@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import aioclicksend as ac
 from aioclicksend import ReplyError, SmsMessage, wire
-from aioclicksend.models.base import code_in
+from aioclicksend.codes import code_in
 from aioclicksend.wire import Reply, Request, Unreadable
 
 from ..hostile import Hostile
