@@ -33,6 +33,7 @@ from .hooks import Hooks
 from .pacing import Pace, Pacer
 from .proxies import Proxies
 from .session import Session
+from .transport import proxies_of
 from .wire import Request
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -95,10 +96,7 @@ class ClickSend(Groups):
             control_url = checked_url(control_url, "control_url")
         else:
             control_url = None
-        if proxy is not None:
-            proxies = Proxies.given(proxy)
-        else:
-            proxies = Proxies() if http is not None else Proxies.of_environment(os.environ)
+        given = None if proxy is None else Proxies.given(proxy)
         self._session = Session(
             auth=auth,
             base_url=base_url,
@@ -107,7 +105,7 @@ class ClickSend(Groups):
             retry=retry,
             timeout=timeout,
             limits=limits,
-            proxies=proxies,
+            proxies=given or proxies_of(http, os.environ),
             hooks=hooks,
             http=http,
         )

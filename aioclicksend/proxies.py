@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ class Proxies:
 
     def __init__(self, proxy: str | None = None, no_proxy: str = "") -> None:
         self._proxy = proxy
-        self._direct = [it.strip().lower().lstrip(".") for it in no_proxy.split(",") if it.strip()]
+        self._direct = [_domain(it) for it in re.split(r"[,\s]+", no_proxy) if it]
 
     @classmethod
     def given(cls, proxy: str) -> Proxies:
@@ -53,6 +54,12 @@ class Proxies:
         """Whether ``NO_PROXY`` names a host or a domain it is in, with its port or without one."""
         names = (it.removesuffix(f":{port}") for it in self._direct)
         return any(it in ("*", host) or host.endswith(f".{it}") for it in names)
+
+
+def _domain(name: str) -> str:
+    """Return a name of ``NO_PROXY`` as it is compared: ``*.corp`` and ``.corp`` mean ``corp``."""
+    name = name.lower().replace("[", "").replace("]", "")  # around IPv6
+    return name if name == "*" else name.removeprefix("*.").strip(".")
 
 
 def _checked(proxy: str, what: str) -> str:

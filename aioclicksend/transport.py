@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,6 +34,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from .attempt import Attempt
+from .proxies import Proxies
 
 _KEEPALIVE = 10.0
 """Seconds; shorter than servers keep idle connections, so that fewer reads have to be repeated."""
@@ -94,18 +96,25 @@ class Transport:
         return _session(
             _Connector(lent.connector, owned=False),
             trace_configs=[*lent.trace_configs, self._trace],
-            trust_env=lent.trust_env,
-            proxy=_proxy_of(lent),
         )
 
 
-def _proxy_of(lent: ClientSession) -> URL | None:
-    """Return the proxy of a session, without which requests would bypass it."""
+def proxies_of(lent: ClientSession | None, environ: Mapping[str, str]) -> Proxies:
+    """Return what requests go through where no proxy is given: that of a session, or of ours.
+
+    A lent session's own rules are not used: by them plain http goes through a proxy, too, and with
+    `trust_env` aiohttp adds passwords of a netrc file.
+    """
+    if lent is None:
+        return Proxies.of_environment(environ)
     # Neither has a public name.
     proxy, auth = lent._default_proxy, lent._default_proxy_auth  # noqa: SLF001
-    if proxy is None or auth is None:
-        return None if proxy is None else URL(proxy)
-    return URL(proxy).with_user(auth.login).with_password(auth.password)
+    if proxy is None:
+        return Proxies.of_environment(environ) if lent.trust_env else Proxies()
+    url = URL(proxy)
+    if auth is not None:
+        url = url.with_user(auth.login).with_password(auth.password)
+    return Proxies(str(url))
 
 
 def _session(connector: BaseConnector, **options: Any) -> ClientSession:

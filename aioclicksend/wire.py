@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -347,11 +348,18 @@ def _text(value: object) -> str:
 def _is_unsafe(text: str) -> bool:
     """Whether a server could read a path as another one.
 
-    Unquoted as often as a gateway and the API behind it may do it, and once more.
+    Servers unquote more than once, take full-width dots and slashes for plain ones (NFKC), and cut
+    off what follows a ``;``.
     """
-    for _ in range(3):
-        text = unquote(text)
-    return any(it in (".", "..") for it in re.split(r"[/\\]", text)) or bool(_NO_TEXT(text))
+    for _ in range(_LAYERS):
+        before, text = text, unquote(text)
+    odd = text != before or "\ufffd" in text or _NO_TEXT(text)
+    segments = re.split(r"[/\\]", unicodedata.normalize("NFKC", text))
+    return bool(odd) or any(it.partition(";")[0].strip() in (".", "..") for it in segments)
+
+
+_LAYERS = 8
+"""How often a path may have been quoted."""
 
 
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search

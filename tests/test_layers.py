@@ -36,7 +36,7 @@ LAYERS = (
     {"models"},
     {"config", "hooks"},
     {"errors"},
-    {"codes", "printable", "version"},
+    {"codes", "files", "printable", "version"},
 )
 """Each may import those below it, and the other modules of its package."""
 

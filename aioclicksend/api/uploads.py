@@ -2,14 +2,14 @@
 
 import asyncio
 import base64
-import os
-import stat
+import errno
 from collections.abc import AsyncIterable
 from os import PathLike
 from pathlib import Path
 from typing import Literal
 
 from .. import rest, wire
+from ..files import open_regular
 from ..models.base import read
 from ..models.files import Upload
 
@@ -113,11 +113,13 @@ def _beginning(path: Path, size: int) -> bytes:
         ValueError: it is no regular file; a pipe or a device could block forever.
 
     """
-    # Without waiting: to open a pipe waits until something opens its other end.
-    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError(f"{path.name} is no regular file: give its bytes instead")
-        return file.read(size)
+    try:
+        with open_regular(path) as file:
+            return file.read(size)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError(f"{path.name} is no regular file: give its bytes instead") from None
 
 
 def _check(content: bytes, convert: Convert) -> None:

@@ -13,6 +13,7 @@ import weakref
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from ..files import open_regular
 from . import encoding
 from .encoding import Encoding
 from .errors import CampaignError
@@ -67,7 +68,7 @@ class File:
     def open(self) -> BinaryIO:
         """Return it, from its start. A kept stream can be read once at a time."""
         if self._kept is None:
-            return self._path.open("rb")
+            return open_regular(self._path)
         self._kept.seek(0)
         return os.fdopen(os.dup(self._kept.fileno()), "rb")
 

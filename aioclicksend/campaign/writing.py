@@ -23,7 +23,14 @@ from .errors import CampaignError
 
 # Spreadsheets run a cell that begins so, also after blanks and in full-width forms.
 _begins_formula = re.compile(r"\s*[=@+\-\t\r|%\uff1d\uff0b\uff0d\uff20]").match
+_formula_after_separator = re.compile(
+    r"((?:^;|(?<=\S)[;\t])\s*)(?=[=@+\-|%\uff1d\uff0b\uff0d\uff20])"
+).sub
 _is_number = re.compile(r"[+-]?[0-9][0-9 ().,-]*").fullmatch
+
+
+_COMPANIONS = ("", "-wal", "-shm", "-journal")
+"""What SQLite adds to the name of a database: it belongs to it and may hold its last rows."""
 
 
 class Rows(Protocol):
@@ -37,11 +44,13 @@ class Rows(Protocol):
 def harmless(value: Any) -> Any:
     """Return a cell that no spreadsheet runs as a formula: such texts get an apostrophe.
 
-    Phone numbers and amounts keep their sign.
+    Phone numbers and amounts keep their sign. Where semicolons separate cells, as in much of
+    Europe, a semicolon inside a text begins a cell as well.
     """
-    if not isinstance(value, str) or not _begins_formula(value) or _is_number(value):
+    if not isinstance(value, str) or _is_number(value):
         return value
-    return f"'{value}"
+    value = _formula_after_separator(r"\1'", value)
+    return f"'{value}" if _begins_formula(value) else value
 
 
 @contextmanager
@@ -54,7 +63,7 @@ def replacing(path: Path, inputs: Iterable[Path | str | None] = ()) -> Iterator[
     """
     # Compared as files, so that a link to the list is recognised as well.
     for it in inputs:
-        if it is not None and _is_same(path, Path(it)):
+        if it is not None and any(_is_same(path, Path(f"{it}{more}")) for more in _COMPANIONS):
             raise CampaignError(f"{path} is one of the files this is made from: choose another")
     if path.exists() and not path.is_file():
         raise CampaignError(f"{path} is not a file")

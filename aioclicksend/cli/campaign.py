@@ -417,6 +417,7 @@ async def _send(
     settled = before.accepted + before.rejected if before else 0
     facts = {
         "spec": job.options.remembered(),
+        "files": job.options.remembered_files(),
         "start": start.replace(microsecond=0).isoformat(),
         "messages": str(made.messages + made.rows_sent_before + made.comparison.gone),
         "budget": "" if budget is None else str(budget),

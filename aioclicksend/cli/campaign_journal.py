@@ -96,7 +96,7 @@ def report(  # noqa: C901 - one step for each kind of output
                 for row in rows:
                     write(row)
             return code_of(stands)
-        with table_file(csv, heading, [journal, _input_of(record)]) as write:
+        with table_file(csv, heading, [journal, *_inputs_of(record)]) as write:
             for row in rows:
                 write(row)
     if out.json:
@@ -282,9 +282,12 @@ def _resend_rows(record: Record) -> tuple[tuple[str, ...], Generator[Any, None, 
     return tuple(table.columns), rows
 
 
-def _input_of(record: Record) -> str | None:
-    path = msgspec.json.decode(record.facts.get("spec", "{}")).get("input")
-    return None if path == "-" else path
+def _inputs_of(record: Record) -> list[str]:
+    """Return the files a campaign was made from, which no report may replace."""
+    if "files" in record.facts:
+        return msgspec.json.decode(record.facts["files"], type=list[str])
+    spec = msgspec.json.decode(record.facts.get("spec", "{}"))
+    return [it for it in (spec.get("input"), *spec.get("opt_out", ())) if it not in (None, "-")]
 
 
 def _is_at_server(record: Record) -> bool:

@@ -31,6 +31,7 @@ from ..campaign import (
 )
 from ..config import RateLimit
 from ..delivery import Breaker
+from ..files import open_regular
 from .errors import Changed
 from .texts import Text, TextFile, text_of
 
@@ -233,6 +234,11 @@ class Options:
             whole["input"] = str(Path(self.input).absolute())
         return msgspec.json.encode(whole).decode()
 
+    def remembered_files(self) -> str:
+        """Return the files it is read from as they are kept in the journal."""
+        paths = [str(Path(it).absolute()) for it in self.files if it is not None]
+        return msgspec.json.encode(paths).decode()
+
     @property
     def files(self) -> list[str | None]:
         """The files it is read from, which no output may replace."""
@@ -249,7 +255,7 @@ class Options:
         if not frozen or not path.is_file():
             return open_table(path, **options)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return open_table(file, **options)
         except OSError as error:
             raise CampaignError(f"{path.name} cannot be read: {error.strerror}") from None

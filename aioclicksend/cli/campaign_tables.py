@@ -18,7 +18,7 @@ from ..campaign import Delivery, Plan, PlanWarning, Record
 from ..campaign.plan import WANTED
 from ..campaign.writing import table_file
 from ..config import RateLimit
-from .output import cell, grid, show
+from .output import cell, grid, one_line, show
 
 _SMALL = 10
 _COUNTRIES = 8
@@ -94,7 +94,7 @@ def show_plan(plan: Plan, rate: RateLimit | None) -> None:
     facts = grid()
     for name, value in _facts(plan, rate):
         facts.add_row(name, Text(cell(value)))
-    show(Text(f"{plan.source}", style="bold"), facts)
+    show(Text(one_line(f"{plan.source}"), style="bold"), facts)
     if plan.samples:
         samples = _table("row", "parts", "text")
         for sample in plan.samples:
@@ -172,7 +172,7 @@ def show_standing(stands: Standing, *, reasons: bool) -> None:
         for reason, count in stands.reasons.items():
             outcome, _, why = reason.partition(": ")
             row(outcome.replace("_", " "), count, cell(why))
-    show(Text(stands.journal, style="bold"), table)
+    show(Text(one_line(stands.journal), style="bold"), table)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, TextIO, TypeVar
@@ -13,7 +13,8 @@ from typing import Annotated, Any, NamedTuple, TextIO, TypeVar
 import msgspec
 from cyclopts import Parameter, Token, validators
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -169,9 +170,28 @@ def grid() -> Table:
     return table
 
 
+class _Guarded(Console):
+    """A console whose tables and lines may quote files, their names, and servers."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """Return a cell or a line, which has no line breaks of its own."""
+        return super().render_str(one_line(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed; everything passes here, also texts that have a style."""
+        for it in super().render(renderable, options):
+            if it.control or it.text.isprintable():
+                yield it
+            else:
+                lines = map(one_line, it.text.split("\n"))
+                yield Segment("\n".join(lines), it.style)
+
+
 def console(file: TextIO) -> Console:
-    """Return a console that prints text literally, without markup."""
-    made = Console(file=file, markup=False, highlight=False, emoji=False)
+    """Return a console that prints text literally, without markup and what controls a terminal."""
+    made = _Guarded(file=file, markup=False, highlight=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _UNLIMITED
     return made

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import ConfigurationError
+from ..files import open_regular
 
 _BOM = "\ufeff"
 
@@ -72,7 +73,8 @@ def text_of(text: str | None, text_file: Path | None) -> str | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        with open_regular(path) as file:
+            return file.read().decode()
     except OSError as error:
         raise ConfigurationError(
             f"--text-file: {path.name} cannot be read: {error.strerror}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 import sys
 from collections.abc import Callable
@@ -247,3 +248,53 @@ def test_other_channels(
     assert campaign(*RUN, *options).code == 0
     assert sent(sandbox) == [1, 1, 1]
     assert "another channel" in campaign(*RUN).err
+
+
+ESCAPE = "\x1b[2J\nFORGED"
+
+
+def test_no_name_of_a_file_reaches_the_terminal_raw(campaign: Command) -> None:  # noqa: F811
+    journal = f"a{ESCAPE}.campaign"
+    assert campaign(*RUN, "--journal", journal, "--problems", f"p{ESCAPE}.csv").code in (0, 1)
+    commands = [
+        (*RUN, "--journal", journal, "--problems", f"q{ESCAPE}.csv"),
+        ("status", journal),
+        ("report", journal, "--csv", f"r{ESCAPE}.csv"),
+        ("report", journal, "--failed", "--csv", f"f{ESCAPE}.csv"),
+        ("status", f"none{ESCAPE}"),
+        ("plan", f"none{ESCAPE}.csv", "--text", "Hi", "--country", "AU"),
+        ("plan", "guests.csv", "--text-file", f"none{ESCAPE}", "--country", "AU"),
+    ]
+    for command in commands:
+        said = campaign(*command)
+        assert "\x1b" not in said.out + said.err
+        assert "\nFORGED" not in said.out + said.err
+
+
+def test_a_report_replaces_none_of_the_files_of_its_campaign(campaign: Command) -> None:  # noqa: F811
+    Path("stop.csv").write_text("0499999999\n")
+    Path("text.txt").write_text("Hi {name|friend}")
+    options = ("--text-file", "text.txt", "--country", "AU", "--opt-out", "stop.csv", "--yes")
+    assert campaign("run", "guests.csv", *options).code == 0
+    names = ("guests.csv", "stop.csv", "text.txt", "guests.campaign", "guests.campaign-wal")
+    for name in names:
+        for how in ([], ["--failed"]):
+            said = campaign("report", "guests.campaign", *how, "--csv", name)
+            assert (said.code, "one of the files" in said.err) == (4, True), name
+    assert Path("stop.csv").read_text() == "0499999999\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_a_pipe_or_a_device_is_not_read_as_a_file(campaign: Command, target: str) -> None:  # noqa: F811
+    """Each would block forever, or have no end."""
+    if target == "pipe":
+        os.mkfifo("pipe")
+    commands = [
+        ("plan", target, "--text", "Hi", "--country", "AU"),
+        ("plan", "guests.csv", "--text-file", target, "--country", "AU"),
+        ("plan", "guests.csv", "--text", "Hi", "--country", "AU", "--opt-out", target),
+    ]
+    for command in commands:
+        said = campaign(*command)
+        assert (said.code, "no regular file" in said.err) == (4, True), said.err

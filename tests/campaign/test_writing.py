@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -30,6 +31,20 @@ from aioclicksend.campaign.writing import harmless, table_file
 )
 def test_what_a_spreadsheet_would_run_is_quoted(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("Ann;=1+1", "Ann;'=1+1"),
+        ("Ann\t@SUM(A1)", "Ann\t'@SUM(A1)"),
+        (";  -1|cmd", ";  '-1|cmd"),
+        ("a;b", "a;b"),
+        ("=1;=2", "'=1;'=2"),
+    ],
+)
+def test_a_formula_behind_another_separator_is_quoted(cell: str, written: str) -> None:
+    assert harmless(cell) == written
 
 
 @pytest.mark.parametrize("cell", ["+61412345678", "-0.5", "+61 (0) 412", "Ann", "", "a=b", 5, None])
@@ -64,10 +79,13 @@ def test_a_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_an_input_is_never_replaced(tmp_path: Path) -> None:
-    path, link = tmp_path / "list.csv", tmp_path / "link.csv"
+    path, link, hard = (tmp_path / f"{it}.csv" for it in ("list", "link", "hard"))
     path.write_text("to\n+61412345678\n")
     link.symlink_to(path)
-    for target in (path, link, tmp_path / "x" / ".." / "list.csv"):
+    os.link(path, hard)
+    around = tmp_path / "x" / ".." / "list.csv"
+    parts_of_a_journal = [tmp_path / f"list.csv{it}" for it in ("-wal", "-shm", "-journal")]
+    for target in (path, link, hard, around, *parts_of_a_journal):
         (tmp_path / "x").mkdir(exist_ok=True)
         with (
             pytest.raises(CampaignError, match="one of the files"),

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -152,6 +153,28 @@ async def test_plain_http_never_goes_through_a_proxy() -> None:
     assert (len(proxy.arrivals), len(server.arrivals)) == (0, 1)
 
 
+async def test_of_a_lent_session_neither_netrc_nor_a_proxy_for_plain_http_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("default login jo password secret\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with Hostile(refuse) as proxy, Hostile(lambda line, _: line.ok({})) as server:
+        async with Hostile(lambda line, _: line.reply(200, b"file")) as storage:
+            for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+                monkeypatch.setenv(name, proxy.url)
+            async with aiohttp.ClientSession(trust_env=True, proxy=proxy.url) as http:
+                async with client_of(server.url, http=http) as client:
+                    await client.account.get()
+                    await client.download(f"{storage.url}/export.csv", tmp_path / "export.csv")
+            async with aiohttp.ClientSession(trust_env=True) as http:
+                async with client_of(API, http=http) as client:
+                    await failure_of(client.account.get())
+    assert {it.method for it in proxy.arrivals} == {"CONNECT"}
+    assert len(server.arrivals) == 1
+    assert "authorization" not in storage.arrivals[0].headers
+
+
 @pytest.mark.parametrize(
     ("url", "no_proxy", "bypassed"),
     [
@@ -164,6 +187,10 @@ async def test_plain_http_never_goes_through_a_proxy() -> None:
         ("https://rest.clicksend.com/v3/account", "other, CLICKSEND.com ", True),
         ("https://rest.clicksend.com/v3/account", "*", True),
         ("https://rest.clicksend.com/v3/account", "send.com", False),
+        ("https://rest.clicksend.com/v3/account", "*.clicksend.com", True),
+        ("https://rest.clicksend.com/v3/account", "other clicksend.com.", True),
+        ("https://rest.clicksend.com/v3/account", "*send.com", False),
+        ("https://[2001:db8::1]/v3/account", "[2001:db8::1]", True),
         ("https://127.0.0.1:8443/v3/account", "", True),
         ("https://localhost/v3/account", "", True),
         ("http://localhost/v3/account", "", True),
