@@ -7,7 +7,6 @@ journal knows which of its messages left.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import ConfigurationError
+from ..files import make_private
 from .limits import Limits
 
 _SCHEMA = 1
@@ -81,7 +81,7 @@ class Previews:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # It holds numbers and texts: only its owner may read it.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private(path)
             with self._transaction() as db:
                 (version,) = db.execute("pragma user_version").fetchone()
                 if version not in (0, _SCHEMA):

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import queue
 import sqlite3
 import threading
@@ -35,6 +34,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import msgspec
 
 from ..errors import ConfigurationError
+from ..files import make_private
 from ..models.messages import REF_PREFIX
 from . import ledger
 from .events import DeliveryReceipt, InboundMessage, dedupe_key
@@ -408,8 +408,7 @@ def inbox_of(store: str | PathLike[str] | Inbox) -> Inbox:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    make_private(path)
     deadline = time.monotonic() + _PATIENCE
     while True:
         db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import sys
@@ -264,6 +265,14 @@ async def test_a_journal_of_another_channel_is_refused(path: Path) -> None:
         with pytest.raises(ac.ConfigurationError, match="journal of sms messages, not voice"):
             async with api.voice.bulk(journal=path):
                 pass
+
+
+async def test_a_pipe_or_device_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o644)
+    with pytest.raises(ac.ConfigurationError, match="it is no regular file"):
+        await ac.Journal(path).start("sms")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 async def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -257,3 +258,11 @@ def test_pushes_do_not_show_what_they_hold() -> None:
         Console(file=shown).print(thing)
     assert "61411" not in shown.getvalue()
     assert "61411" not in repr(arrival(inbound(), opt_out="+61411111111"))
+
+
+async def test_a_pipe_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o644)
+    with pytest.raises(ConfigurationError, match="it is no regular file"):
+        await SqliteInbox(path).open()
+    assert path.stat().st_mode & 0o777 == 0o644

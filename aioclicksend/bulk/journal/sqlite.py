@@ -35,6 +35,7 @@ import anyio
 import msgspec
 
 from ...errors import ConfigurationError
+from ...files import make_private
 from ...models.messages import REF_PREFIX, request_body
 from ..encode import Encoded, bodies_of
 from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
@@ -347,10 +348,7 @@ class Journal:
     def _start(self, channel: str) -> None:
         try:
             # It holds numbers and texts: others on the machine need not read them.
-            handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
-            # An older file may be readable for others.
-            os.fchmod(handle, 0o600)
-            os.close(handle)
+            make_private(self.path)
             # IMMEDIATE: a transaction that begins by reading fails at its first write, without
             # waiting, if another connection (a follower of receipts) is just writing.
             self._db = sqlite3.connect(
