@@ -121,13 +121,21 @@ async def test_a_distant_database_grants_moments_too(
 async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
     pace = cluster.pace(RateLimit(10, 1))
     turns = [asyncio.create_task(pace.turn("any")) for _ in range(20)]
-    await asyncio.sleep(0.05)
-    assert sum(it.done() for it in turns) == 4
-    await pace.at_wire()
-    await asyncio.sleep(0.05)
-    assert sum(it.done() for it in turns) == 5
-    for it in turns:
-        it.cancel()
+
+    async def until_done(count: int) -> None:
+        while sum(it.done() for it in turns) < count:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)  # for one too many
+        assert sum(it.done() for it in turns) == count
+
+    try:
+        await until_done(4)
+        await pace.at_wire()
+        await until_done(5)
+    finally:
+        for it in turns:
+            it.cancel()
+        await asyncio.wait(turns)
 
 
 async def test_without_its_database_nothing_starts(
