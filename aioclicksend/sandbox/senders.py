@@ -121,7 +121,7 @@ def _country_row(state: State, iso: str) -> dict[str, Any]:
         "block_leads": False,
         "trial_from_address": "",
         "restricted_sending": is_restricted(state, iso),
-        "trial_sending": trial or 0,
+        "trial_sending": int(trial is not None),
         "trial_sending_description": f"Trial accounts send up to {trial} messages a day."
         if trial is not None
         else "",
@@ -165,7 +165,7 @@ def summary(state: State, records: Iterable[Record], senders: Mapping[str, str])
                         "country_user_id": _COUNTRY_IDS[iso],
                         "sms_registration_type": 0,
                         "restricted_sending": is_restricted(state, iso),
-                        "trial_sending": state.settings.trial or 0,
+                        "trial_sending": state.settings.trial is not None,
                         "regulation_requirements_description": "",
                         "created_at": stamp,
                         "updated_at": stamp,

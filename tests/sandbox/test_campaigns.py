@@ -45,6 +45,22 @@ async def test_the_list_of_mms_campaigns_has_no_envelope(call: Caller) -> None:
     assert (await call("GET", "/v3/mms-campaigns"))[1]["data"] == [made]
 
 
+@pytest.mark.parametrize(("strict", "status"), [(False, 200), (True, 400)])
+async def test_an_update_of_an_mms_campaign_may_leave_its_media_out(
+    http: aiohttp.ClientSession, *, strict: bool, status: int
+) -> None:
+    async with Sandbox(strict=strict, clock=Clock()) as sandbox:
+        call = Caller(sandbox, http)
+        later = fields("mms", await call.a_list(ANN), schedule=NOW + 9)
+        made = await call.data("POST", "/v3/mms-campaigns/send", later)
+        path = f"/v3/mms-campaigns/{made['mms_campaign_id']}"
+        bare = fields("sms", later["list_id"], schedule=NOW + 9, body="Bye")
+        assert (await call("PUT", path, bare))[0] == status
+        now = await call.data("GET", path)
+        assert (now["subject"], now["_media_file_url"]) == ("hi", "http://x/a.jpg")
+        assert now["body"] == ("Hi" if strict else "Bye")
+
+
 async def test_sms_campaigns_are_searched(call: Caller) -> None:
     list_id = await call.a_list(ANN)
     for name in ("spring", "autumn"):

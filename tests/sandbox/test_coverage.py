@@ -144,16 +144,7 @@ class Account:
 
     async def __call__(self, method: str, path: str) -> tuple[int, Any, Any]:
         """Call an operation on what there is; make what there is not yet."""
-        body: Any = self.bodies.get((method, path))
-        values = self.values
-        await self._provide(path)
-        if (method, path) == ("POST", "/v3/subaccounts"):
-            body = {**body, "api_username": "another"}
-        if path.endswith("/verify/{activation_token}"):
-            address = f"/v3/email/address-verify/{values['email_address_id']}"
-            await self.call.data("PUT", f"{address}/send")
-        if path.endswith("/import"):
-            body = await self._an_import()
+        body = await self.prepare(method, path)
         concrete = self._filled(path)
         async with self.call.http.request(
             method,
@@ -163,6 +154,18 @@ class Account:
         ) as reply:
             content = await reply.read()
             return reply.status, reply.headers, json.loads(content) if content else None
+
+    async def prepare(self, method: str, path: str) -> Any:
+        """Make what an operation needs and return its body."""
+        await self._provide(path)
+        if (method, path) == ("POST", "/v3/subaccounts"):
+            return {**self.bodies[method, path], "api_username": "another"}
+        if path.endswith("/verify/{activation_token}"):
+            address = f"/v3/email/address-verify/{self.values['email_address_id']}"
+            await self.call.data("PUT", f"{address}/send")
+        if path.endswith("/import"):
+            return await self._an_import()
+        return self.bodies.get((method, path))
 
     def _filled(self, path: str) -> str:
         return re.sub(r"\{(\w+)\}", lambda name: str(self.values.get(name[1], 1)), path)
