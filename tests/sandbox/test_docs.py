@@ -17,6 +17,7 @@ from aioclicksend.sandbox.configuring import read_settings
 from .conftest import Caller, sms
 
 ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 PAGE = (ROOT / "docs" / "testing.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8080"
 
@@ -60,7 +61,7 @@ async def test_the_shell_blocks_run(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("language", "program", "arguments"),
-    [("js", "node", ("--input-type=module",)), ("php", "php", ())],
+    [("py", sys.executable, ()), ("js", "node", ("--input-type=module",)), ("php", "php", ())],
 )
 async def test_the_other_blocks_read_the_code(
     sandbox: Sandbox, call: Caller, language: str, program: str, arguments: tuple[str, ...]
@@ -70,6 +71,30 @@ async def test_the_other_blocks_read_the_code(
     (block,) = blocks(language)
     out = await run(path, *arguments, sandbox=sandbox, stdin=block.replace(ADDRESS, sandbox.url))
     assert out.strip() == "482913"
+
+
+@pytest.mark.parametrize(
+    ("language", "program", "text"),
+    [
+        ("curl", "sh", "url='{url}'; {line}"),
+        ("JavaScript", "node", "(async () => {{ const url = '{url}'; console.log({line}) }})()"),
+        ("PHP", "php", "<?php $url = '{url}'; echo {line};"),
+        (
+            "Python",
+            sys.executable,
+            "import json; from urllib.request import urlopen; url = '{url}'; print({line})",
+        ),
+    ],
+)
+async def test_each_line_of_the_readme_reads_the_code(
+    sandbox: Sandbox, call: Caller, language: str, program: str, text: str
+) -> None:
+    path = tool(program)
+    await call.send(sms(to="+61412345678", body="Your code is 482913"))
+    (url,) = re.findall(rf"^`({ADDRESS}/_sandbox/messages\S+)`:$", README, re.MULTILINE)
+    (line,) = re.findall(rf"^\| {language} \| `([^`]+)`", README, re.MULTILINE)
+    program_text = text.format(url=url.replace(ADDRESS, sandbox.url), line=line)
+    assert "482913" in await run(path, sandbox=sandbox, stdin=program_text)
 
 
 @pytest.mark.parametrize(
