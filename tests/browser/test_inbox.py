@@ -45,7 +45,7 @@ async def test_a_message_is_seen_at_once(page: Any, call: Caller) -> None:
     facts = await page.text_content("#messages .facts")
     assert "1 part, GSM-7" in facts
     assert "price 0.0770" in facts
-    await page.wait_for_selector("#balance:has-text('999.6150')")
+    await page.wait_for_selector("#balance:text-is('balance 999.615')")
 
 
 async def _delay(page: Any, call: Caller, count: int) -> float:
@@ -147,6 +147,33 @@ async def test_search_finds_numbers_and_texts(page: Any, call: Caller) -> None:
     await until(page, "document.querySelectorAll('#conversations button').length === 1")
     await page.click("#conversations button")
     assert await bubbles(page) == ["body of 42"]
+
+
+async def test_a_message_is_kept_that_comes_while_others_are_read(page: Any, call: Caller) -> None:
+    await call.send(sms(1, body="before"))
+    await page.wait_for_selector("#messages .bubble")
+
+    async def hold(route: Any) -> None:
+        answer = await route.fetch()
+        await call.send(sms(1, body="meanwhile"))
+        await until(page, "document.querySelectorAll('#messages .bubble').length === 2")
+        await route.fulfill(response=answer)
+
+    await page.route("**/_sandbox/messages?*", hold, times=1)
+    # Fetched by the page before the other one was sent, and shown by it afterwards.
+    call.sandbox.events.reload()
+    await page.wait_for_event("response", lambda one: "/_sandbox/pushes" in one.url)
+    await until(page, "!drawing")
+    assert await bubbles(page) == ["before", "meanwhile"]
+
+
+async def test_an_open_conversation_is_read_as_a_whole(page: Any, call: Caller) -> None:
+    await call.send(sms(1, body="the first"), *[sms(2) for _ in range(600)])
+    await call.send(sms(1, body="the last"))
+    await page.reload()
+    await page.wait_for_selector("#bounded:not([hidden])")
+    await page.wait_for_selector("#messages .bubble:has-text('the first')")
+    assert await bubbles(page) == ["the first", "the last"]
 
 
 async def test_faults_are_armed_and_requests_are_listed(page: Any, call: Caller) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import aiohttp
@@ -16,7 +16,9 @@ import pytest_asyncio
 from aioclicksend.sandbox import Sandbox
 from aioclicksend.sandbox.control import OPERATIONS
 from aioclicksend.sandbox.openapi import document
+from aioclicksend.sandbox.records import Record
 from aioclicksend.sandbox.requests import RequestLog
+from aioclicksend.sandbox.selection import Selection
 
 from .conftest import NOW, Caller, Clock, basic, sms
 
@@ -111,6 +113,28 @@ async def test_waiting_ends_with_the_message(call: Caller, control: Control) -> 
     await call.send(sms(2, body="Your code: 98-76"), sms(2, body="Code 445566"))
     messages = (await waiting)["messages"]
     assert [row["code"] for row in messages] == [None, "445566"]
+
+
+async def test_a_waiting_test_looks_at_each_message_once(
+    call: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    select = Selection.of
+
+    def counted(self: Selection, rows: Sequence[Record], number: str = "to") -> list[Record]:
+        looked.append(len(rows))
+        return select(self, rows, number)
+
+    monkeypatch.setattr(Selection, "of", counted)
+    await call.send(*[sms(n) for n in range(50)])
+    waiting = asyncio.create_task(sandbox.wait_for(to="+61400000099", timeout=30))
+    for n in range(50, 60):
+        await call.send(sms(n))
+    assert sum(looked) == 60
+    # What is left after forgetting is another list, and is looked at as a whole.
+    sandbox.delete(to="+61400000001")
+    await call.send(sms(99, body="found"))
+    assert (await waiting).body == "found"
 
 
 async def test_an_expired_wait_is_an_empty_list(control: Control) -> None:

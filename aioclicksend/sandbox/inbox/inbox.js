@@ -2,10 +2,12 @@
 // The inbox: one conversation for each number, kept live by server-sent events. Whatever a message
 // holds reaches the page as text only. At most SHOWN messages of a conversation are drawn, and the
 // newest KNOWN are read when the page opens, so that a hundred thousand cost no more than a thousand.
-const KNOWN = 1000, SHOWN = 200, PEOPLE = 300, API = "/_sandbox";
+const KNOWN = 500, SHOWN = 200, PEOPLE = 300, API = "/_sandbox";
 const $ = (id) => document.getElementById(id);
 const people = new Map();   // number -> {number, messages: Map(id -> message), last}
 let chosen = null, total = 0, drawing = false, requests = [], pushes = new Map();
+let reading = 0, meanwhile = [];   // messages that came while older ones were being read
+const whole = new Set();           // numbers whose older messages were asked for
 
 function make(tag, text, name) {
   const made = document.createElement(tag);
@@ -43,16 +45,27 @@ function keep(message) {
 }
 
 const read = attempt(async () => {
-  const [answer, settings, faults, log, calls] = await Promise.all([
-    call("GET", `/messages?direction=all&limit=${KNOWN}`), call("GET", "/settings"),
-    call("GET", "/faults"), call("GET", "/requests?limit=100"), call("GET", "/pushes"),
+  reading += 1;
+  try {
+    // First and alone: what a person looks at must not wait for what is behind the other tabs.
+    const answer = await call("GET", `/messages?direction=all&limit=${KNOWN}`);
+    people.clear();
+    whole.clear();
+    total = 0;
+    answer.messages.forEach(keep);
+    // The answer may be older than these, and it has just replaced them.
+    meanwhile.forEach(keep);
+    $("bounded").hidden = answer.total <= answer.messages.length;
+    $("bounded").textContent = `The last ${answer.messages.length} of ${answer.total} messages are read. ` +
+      "Search and an open conversation find the others.";
+  } finally {
+    reading -= 1;
+    if (!reading) meanwhile = [];
+  }
+  draw();
+  const [settings, faults, log, calls] = await Promise.all([
+    call("GET", "/settings"), call("GET", "/faults"), call("GET", "/requests?limit=100"), call("GET", "/pushes"),
   ]);
-  people.clear();
-  total = 0;
-  answer.messages.forEach(keep);
-  $("bounded").hidden = answer.total <= answer.messages.length;
-  $("bounded").textContent =
-    `The last ${answer.messages.length} of ${answer.total} messages are shown. Search finds the others.`;
   showSettings(settings);
   showFaults(faults.faults);
   requests = log.requests.reverse();
@@ -61,6 +74,14 @@ const read = attempt(async () => {
   pushes = new Map(calls.pushes.map((push) => [push.id, push]));
   draw();
 });
+
+// Older messages than those read at first.
+async function readMore(part, value) {
+  const answer = await call("GET", `/messages?direction=all&limit=${SHOWN}&${part}=${encodeURIComponent(value)}`);
+  answer.messages.filter((one) => !people.get(one.direction === "in" ? one.from : one.to)?.messages.has(one.message_id))
+    .forEach(keep);
+  draw();
+}
 
 // Drawing, at most once a frame
 
@@ -134,6 +155,10 @@ function drawConversation() {
   while (list.children.length > lines.length) list.lastChild.remove();
   list.dataset.number = person?.number ?? "";
   if (atEnd || changed) list.scrollTop = list.scrollHeight;
+  if (person && !whole.has(person.number) && !$("bounded").hidden) {
+    whole.add(person.number);
+    attempt(readMore)("to", person.number);
+  }
 }
 
 function bubble(message, state) {
@@ -157,7 +182,13 @@ function bubble(message, state) {
     facts.append(make("span", `from ${message.from || "shared number"}`), make("span", message.channel),
       make("span", `${count}, ${message.encoding}`), make("span", `price ${message.price}`),
       make("span", message.status + (message.error_code ? ` (${message.error_code})` : ""), message.status));
-    if (message.status === "Sent") facts.append(receipt(message, 201, "Deliver"), receipt(message, 301, "Fail"));
+    if (message.schedule) facts.append(make("span", `for ${new Date(message.schedule * 1000).toLocaleString()}`));
+    if (message.media) facts.append(make("span", `media ${message.media}`));
+    if (message.status === "Sent") {
+      const acts = make("span", undefined, "acts");
+      acts.append(receipt(message, 201, "Deliver"), receipt(message, 301, "Fail"));
+      facts.append(acts);
+    }
   }
   line.append(facts);
   return line;
@@ -201,7 +232,7 @@ function showFaults(faults) {
 }
 
 function showSettings(settings) {
-  $("balance").textContent = `balance ${settings.balance.replace(/00$/, "")}`;
+  $("balance").textContent = `balance ${settings.balance.replace(/(\.\d\d\d*?)0+$/, "$1")}`;
 }
 
 function clock(seconds) {
@@ -221,6 +252,7 @@ function listen() {
   events.onopen = () => { live(true); read(); };
   events.onerror = () => live(false);
   on("message", (message) => {
+    if (reading) meanwhile.push(message);
     keep(message);
     if (total > 5 * KNOWN) read(); else draw();
     balanceSoon();
@@ -269,11 +301,9 @@ $("search").addEventListener("input", () => {
   searching = setTimeout(attempt(async () => {
     const wanted = $("search").value.trim();
     if (wanted.length < 2) return;
-    const part = /^[+\d ]+$/.test(wanted) ? "to" : "body";
-    const answer = await call("GET", `/messages?direction=all&limit=200&${part}=${encodeURIComponent(wanted)}`);
-    answer.messages.filter((one) => !people.get(one.direction === "in" ? one.from : one.to)?.messages.has(one.message_id))
-      .forEach(keep);
-    draw();
+    // Digits may be a number, or a code in a text.
+    if (/^[+\d ]+$/.test(wanted)) await readMore("to", wanted);
+    await readMore("body", wanted);
   }), 250);
 });
 $("reply").addEventListener("submit", (event) => {
