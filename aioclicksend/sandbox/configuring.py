@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from . import prices
 from .calls import as_object
 from .countries import NAMES
+from .faults import is_seconds
 from .history import HistoryBehaviour
+from .phones import e164
 from .pushes import PushBehaviour
 from .senders import SENDER_TYPES
 
@@ -57,7 +59,7 @@ def change_settings(sandbox: Sandbox, given: Mapping[str, Any]) -> None:
 
 
 def _seconds(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+    if not is_seconds(value):
         raise ValueError(f"{name} must be seconds, 0 or more")
     return float(value)
 
@@ -87,7 +89,7 @@ def _rate_limit(sandbox: Sandbox, name: str, value: Any) -> Apply:
     if value is None:
         return lambda: setattr(sandbox, name, None)
     pair = value if isinstance(value, list) else []
-    numbers = [one for one in pair if isinstance(one, int | float) and one > 0]
+    numbers = [one for one in pair if is_seconds(one) and one > 0]
     if len(numbers) != 2 or len(pair) != 2 or int(numbers[0]) != numbers[0]:
         raise ValueError(f"{name} must be [requests, seconds] or null")
     limit = int(numbers[0]), float(numbers[1])
@@ -114,7 +116,7 @@ def _same_kind(value: Any, example: Any) -> bool:
     if isinstance(value, bool) or isinstance(example, bool):
         return isinstance(value, bool) and isinstance(example, bool)
     if isinstance(example, float):
-        return isinstance(value, int | float)
+        return is_seconds(value)
     return isinstance(value, type(example))
 
 
@@ -149,7 +151,7 @@ def _country(code: str) -> str:
 
 
 def _reject(sandbox: Sandbox, name: str, value: Any) -> Apply:
-    numbers = {number: str(status) for number, status in _mapping(name, value).items()}
+    numbers = {e164(number): str(status) for number, status in _mapping(name, value).items()}
     return lambda: setattr(sandbox.settings, name, numbers)
 
 

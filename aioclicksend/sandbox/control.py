@@ -101,7 +101,7 @@ def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = as_object(json.loads(body))
+        found = as_object(json.loads(body, parse_constant=_refuse_constant))
     except RecursionError:
         raise Refused(400, "the body is nested too deeply") from None
     except ValueError:
@@ -109,6 +109,11 @@ def _object(body: bytes) -> dict[str, Any]:
     if found is None:
         raise Refused(400, "the body must be a JSON object")
     return found
+
+
+def _refuse_constant(name: str) -> None:
+    # Python reads NaN and Infinity, which JSON does not have, and would answer with them.
+    raise ValueError(name)
 
 
 def _json(status: int, content: Any) -> web.Response:
@@ -128,7 +133,10 @@ def _number(query: Mapping[str, str], name: str, default: float, most: float) ->
     return value
 
 
-def _selection(query: Mapping[str, str]) -> Selection:
+def _selection(query: Mapping[str, str], *beside: str) -> Selection:
+    # A misspelt filter would select everything: a test that waits would read another's message,
+    # and one that deletes would delete them all.
+    _known(query, "to", "body", "channel", "since", *beside, what="parameter")
     since: float | str | None = query.get("since") or None
     if since is not None:
         try:
@@ -159,10 +167,10 @@ def _text(body: Mapping[str, Any], name: str, *, needed: bool = False) -> str | 
     return value
 
 
-def _known(body: Mapping[str, Any], *names: str) -> None:
-    for name in body:
+def _known(given: Mapping[str, Any], *names: str, what: str = "field") -> None:
+    for name in given:
         if name not in names:
-            raise Refused(400, f"unknown field: {name}; known are {', '.join(names)}")
+            raise Refused(400, f"unknown {what}: {name}; known are {', '.join(names)}")
 
 
 def _whole(body: Mapping[str, Any], name: str, default: int | None) -> int | None:
@@ -191,7 +199,7 @@ async def _health(_ask: Ask) -> dict[str, str]:
 
 async def _messages(ask: Ask) -> dict[str, Any]:
     """Answer the sent messages selected, the last of very many."""
-    selection = _selection(ask.query)
+    selection = _selection(ask.query, "wait", "limit", "direction")
     direction = ask.query.get("direction", "out")
     if direction not in {"out", "in", "all"}:
         raise Refused(400, "direction must be out, in or all")

@@ -59,6 +59,38 @@ _OPTIONS: dict[Fault, dict[str, Any]] = {
     Fault.STATUS: {"status": 500, "body": None, "headers": None},
 }
 
+
+def is_seconds(value: Any) -> bool:
+    """Tell whether a value is a time that can be waited."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+def _is_header(value: Any) -> bool:
+    # What aiohttp puts into a header line: it refuses line breaks, and closes the connection.
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+#: What the options take, by name.
+_TAKES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "retry_after": (is_seconds, "seconds, 0 or more, or null"),
+    "delay": (is_seconds, "seconds, 0 or more"),
+    "status": (lambda value: _is_whole(value) and 200 <= value <= 599, "from 200 to 599"),
+    "word": (lambda value: isinstance(value, str), "a text"),
+    "html": (lambda value: isinstance(value, bool), "true or false"),
+    "location": (_is_header, "an address or null"),
+    "row": (_is_whole, "the place of a row, from 0"),
+    "price": (lambda _value: True, "anything"),
+    "body": (lambda value: isinstance(value, str | bytes | dict | list), "text or JSON"),
+    "headers": (
+        lambda value: isinstance(value, dict) and all(map(_is_header, (*value, *value.values()))),
+        "an object of texts",
+    ),
+}
+
 #: Faults that answer in place of the API: the request has no effect.
 UNPROCESSED = frozenset(
     {
@@ -163,10 +195,21 @@ class FaultPlan:
 
 def _options(fault: Fault, given: Mapping[str, Any]) -> dict[str, Any]:
     known = _OPTIONS.get(fault, {})
-    for name in given:
+    for name, value in given.items():
         if name not in known:
             raise TypeError(f"fault {fault.value!r} has no option {name!r}")
+        # Said to the one who arms it: later it would break the answer to another request.
+        _check(fault, name, value, may_be_none=known[name] is None or name == "retry_after")
     return {**known, **given}
+
+
+def _check(fault: Fault, name: str, value: Any, *, may_be_none: bool) -> None:
+    if value is None and may_be_none:
+        return
+    # A word on a row, not an HTTP status.
+    takes, what = _TAKES["word" if fault is Fault.ROW_STATUS and name == "status" else name]
+    if not takes(value):
+        raise ValueError(f"{name} of {fault.value!r} must be {what}")
 
 
 def reply_instead(failure: Failure, arrival: Arrival) -> Reply:

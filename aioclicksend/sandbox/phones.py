@@ -99,6 +99,12 @@ def parse(raw: str, country: str = "", default_country: str = "AU") -> Phone | N
     return as_international or as_local
 
 
+def e164(raw: str) -> str:
+    """Return a number in E.164 form; what is none, such as a short code or a name, as it is."""
+    phone = parse(raw) if raw.strip() else None
+    return phone.number if phone else raw
+
+
 def national(number: str) -> str:
     """Return an E.164 number as people of its country write it, as far as a zero goes."""
     digits = number.removeprefix("+")

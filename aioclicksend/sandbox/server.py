@@ -46,6 +46,7 @@ from .events import Events, drain
 from .faults import Arrival, Chooser, Failure, Fault, monotonic
 from .front import Front
 from .history import DOCUMENTED, HistoryBehaviour
+from .phones import e164
 from .pushes import DEFAULT, PushBehaviour, Pusher
 from .records import Record
 from .routes import Coverage
@@ -126,7 +127,7 @@ class Sandbox:
             history_lag=history_lag,
             history=history,
             currency=currency,
-            reject=dict(reject or {}),
+            reject={e164(number): status for number, status in (reject or {}).items()},
             barred_senders={iso: frozenset(kinds) for iso, kinds in (barred_senders or {}).items()},
             trial=trial,
             alpha_tags=None if alpha_tags is None else dict(alpha_tags),

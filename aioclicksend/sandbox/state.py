@@ -14,6 +14,7 @@ from .countries import ENABLED
 from .events import Events
 from .firing import firing
 from .history import DOCUMENTED, HistoryBehaviour, Log
+from .phones import e164
 from .records import Record, new_id
 from .views import inbound_view, message_view
 
@@ -320,6 +321,7 @@ class State:
         original_message_id: str | None,
     ) -> Record:
         """Take in a message from a handset; it answers the last one sent there."""
+        from_ = e164(from_)
         original = (
             self.by_id.get(original_message_id) if original_message_id else self._last_to.get(from_)
         )

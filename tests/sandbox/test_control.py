@@ -161,9 +161,12 @@ async def test_a_reply_answers_the_last_message(call: Caller, control: Control) 
         "POST", "/inbound", {"from": "+61400000001", "body": "Hi", "to": "+61400000099"}
     )
     assert heard["to"] == "+61400000099"
+    # As a person would write the number.
+    heard = await control.ok("POST", "/inbound", {"from": "0400 000 001", "body": "local"})
+    assert (heard["from"], heard["to"]) == ("+61400000001", "Shop")
     answer = await control.ok("GET", "/messages", direction="all", to="+61400000001")
-    assert [row["body"] for row in answer["messages"]] == ["hello", "STOP", "Hi"]
-    assert (await call.data("GET", "/v3/sms/inbound"))["total"] == 2
+    assert [row["body"] for row in answer["messages"]] == ["hello", "STOP", "Hi", "local"]
+    assert (await call.data("GET", "/v3/sms/inbound"))["total"] == 3
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ async def test_settings_are_changed_all_or_none(call: Caller, control: Control) 
         "history": {"refs": "lower"},
         "push": {"attempts": 2, "backoff": 0},
         "prices": {"sms": {"AU": "0.05"}},
-        "reject": {"+61400000009": "INVALID_RECIPIENT"},
+        "reject": {"0400000009": "INVALID_RECIPIENT"},
         "disabled_countries": ["US"],
         "barred_senders": {"GB": ["alpha_tag"]},
         "trial": 3,
@@ -255,10 +258,11 @@ async def test_settings_are_changed_all_or_none(call: Caller, control: Control) 
     assert after["history"] == before["history"] | {"refs": "lower"}
     assert after["push"] == before["push"] | {"attempts": 2, "backoff": 0}
     assert after["prices"] == {"sms": {"AU": "0.0500"}}
+    assert after["reject"] == {"+61400000009": "INVALID_RECIPIENT"}
     assert after == after | {
         name: changes[name]
         for name in changes
-        if name not in {"history", "push", "prices", "balance"}
+        if name not in {"history", "push", "prices", "balance", "reject"}
     }
     assert (await call.send(sms()))["total_price"] == 0.05
     assert (await control.ok("GET", "/settings"))["balance"] == "4.950000"
@@ -289,6 +293,20 @@ async def test_settings_are_changed_all_or_none(call: Caller, control: Control) 
         ("POST", "/faults", {"fault": "no-such"}, 400, "no-such"),
         ("POST", "/faults", {"fault": "empty", "times": 0}, 400, "times"),
         ("POST", "/faults", {"fault": "empty", "delay": 1}, 400, "delay"),
+        ("POST", "/faults", {"fault": "slow", "delay": "1"}, 400, "delay"),
+        ("POST", "/faults", {"fault": "error-before", "status": 42}, 400, "status"),
+        ("POST", "/faults", {"fault": "row-status", "status": 1}, 400, "status"),
+        ("POST", "/faults", {"fault": "error-after", "html": 1}, 400, "html"),
+        ("POST", "/faults", {"fault": "missing-row", "row": None}, 400, "row"),
+        ("POST", "/faults", {"fault": "refuse-429", "retry_after": "7"}, 400, "retry_after"),
+        ("POST", "/faults", {"fault": "redirect", "location": "/\r\nx: y"}, 400, "location"),
+        ("POST", "/faults", {"fault": "status", "headers": {"x": 1}}, 400, "headers"),
+        ("POST", "/faults", {"fault": "status", "body": 5}, 400, "body"),
+        ("GET", "/messages?too=1", None, 400, "too"),
+        ("DELETE", "/messages?too=1", None, 400, "too"),
+        ("PUT", "/settings", {"latency": float("nan")}, 400, "JSON"),
+        ("PUT", "/settings", {"push": {"delay": 1e12}}, 400, "push.delay"),
+        ("PUT", "/settings", {"rate_limit": [True, 1]}, 400, "rate_limit"),
         ("PUT", "/settings", {"lag": 1}, 400, "lag"),
         ("PUT", "/settings", {"latency": -1}, 400, "latency"),
         ("PUT", "/settings", {"latency": "1"}, 400, "latency"),
