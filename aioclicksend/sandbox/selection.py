@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .codes import find_code
 from .phones import parse
 from .records import Record
-from .views import find_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from aiohttp import web
 
 from . import control, prices, routes, storage
 from .access import GATEWAY, is_loopback, may_ask_for
+from .codes import find_code
 from .configuring import check_sender_types
 from .countries import ENABLED
 from .events import Events, drain
@@ -53,7 +54,6 @@ from .routes import Coverage
 from .selection import Selection
 from .senders import add_alpha_tag
 from .state import Settings, State
-from .views import find_code
 
 _TICK = 0.05
 _SAVE_EVERY = 2.0

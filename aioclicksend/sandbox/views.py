@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from .codes import find_code
 from .records import Record
 from .segments import is_gsm
-
-# The digits of a one-time code, possibly written in two groups: 123456, 123-456, G-123456. Parts of
-# numbers, amounts, times and addresses are none.
-_CODE = re.compile(
-    r"(?<![\w./+$€£])(?<!\d[:,-])(?:[A-Z]-)?"
-    r"(\d{3}[ -]\d{3,4}|\d{4}[ -]\d{4}|\d{4,8})(?![\w/]|[.,:-]\d)"
-)
-_HINT = re.compile(
-    r"code\b|\botp\b|\bpin\b|passcode|passwor|token|verif|c[oó]digo|kod\b|код|codice|contraseña"
-    r"|パスワード|验证码",
-    re.IGNORECASE,
-)
-
-
-def find_code(body: str) -> str | None:
-    """Return the one-time code in a text: the digits nearest to a word such as "code".
-
-    Without such a word the first 4 to 8 digits that stand alone count; None if there are none.
-    """
-    found = list(_CODE.finditer(body))
-    if not found:
-        return None
-    hints = [hint.start() for hint in _HINT.finditer(body)] if len(found) > 1 else []
-    nearest = min(
-        found,
-        key=lambda match: min((abs(match.start() - hint) for hint in hints), default=match.start()),
-    )
-    return re.sub(r"\D", "", nearest[1])
 
 
 def message_view(record: Record) -> dict[str, Any]:
