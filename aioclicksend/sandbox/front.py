@@ -148,6 +148,8 @@ class Front:
         # What has become due before this request must be visible to it.
         self.state.settle()
         finish_imports(self.state)
+        if request.method != "GET":
+            self.state.version += 1
         try:
             reply = self._dispatch(request, arrival, call)
         except (ApiError, GatewayError) as error:

@@ -69,4 +69,5 @@ def finish_imports(state: State) -> None:
         if due <= now and list_id in state.contacts:
             for row in rows:
                 add_contact(state, list_id, {name: value or None for name, value in row.items()})
+            state.version += 1
     state.imports = [pending for pending in state.imports if pending[0] > now]

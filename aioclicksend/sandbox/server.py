@@ -56,7 +56,9 @@ from .senders import add_alpha_tag
 from .state import Settings, State
 
 _TICK = 0.05
-_SAVE_EVERY = 2.0
+# Of the time, a fiftieth goes into saving: a small account is on disk at once, and a large one does
+# not hold up its own requests.
+_REST = 50
 
 
 class Sandbox:
@@ -231,13 +233,17 @@ class Sandbox:
             self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
     async def _tick(self) -> None:
-        saved, at = self._state.version, monotonic()
+        state, saved, due = self._state, self._state.version, 0.0
         while True:
             await asyncio.sleep(_TICK)
             self._state.settle()
-            if self._state.version != saved and monotonic() - at >= _SAVE_EVERY:
+            # A reset makes another state, which counts from 0 again.
+            changed = self._state is not state or self._state.version != saved
+            started = monotonic()
+            if changed and self._path is not None and started >= due:
                 self._save()
-                saved, at = self._state.version, monotonic()
+                state, saved = self._state, self._state.version
+                due = started + _REST * (monotonic() - started)
 
     def _save(self) -> None:
         if self._path is not None:
@@ -363,6 +369,7 @@ class Sandbox:
     @balance.setter
     def balance(self, amount: Decimal | str) -> None:
         self._state.balance = prices.from_decimal(amount)
+        self._state.version += 1
 
     @property
     def spent(self) -> Decimal:

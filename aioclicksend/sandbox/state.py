@@ -123,6 +123,7 @@ class State:
     forgotten: int = 0
     """How many messages were forgotten because of `keep`."""
     version: int = 0
+    """Grows with every change: searches of the history and the file of the account go by it."""
     accepted: list[Record] = field(default_factory=list[Record])
     rejected: list[Record] = field(default_factory=list[Record])
     heard: list[Record] = field(default_factory=list[Record])

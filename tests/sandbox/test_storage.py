@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +77,29 @@ async def test_the_next_run_continues_where_the_last_one_ended(
     assert [one.name for one in tmp_path.iterdir()] == ["account.json"]
 
 
-async def test_changes_are_written_while_it_runs(
-    tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_every_change_is_written_while_it_runs(
+    tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    monkeypatch.setattr("aioclicksend.sandbox.server._SAVE_EVERY", 0.0)
     path = tmp_path / "account.json"
-    async with Sandbox(state=path) as sandbox:
-        await Caller(sandbox, http).send(sms())
-        while not path.exists() or b"ref-1" not in path.read_bytes():
+
+    async def written(text: str, *, gone: bool = False) -> None:
+        while not path.exists() or (text in path.read_text()) is gone:
             await asyncio.sleep(0.01)
+
+    async with Sandbox(state=path) as sandbox:
+        call = Caller(sandbox, http)
+        await call.send(sms())
+        await written("ref-1")
+        # What is no message is an account's, too.
+        template = {"template_name": "t", "body": "of spring"}
+        made = await call.data("POST", "/v3/sms/templates", template)
+        await written("of spring")
+        await call.data("DELETE", f"/v3/sms/templates/{made['template_id']}")
+        await written("of spring", gone=True)
+        sandbox.balance = Decimal("7.5")
+        await written('"balance": 75000')
+        sandbox.reset()
+        await written("ref-1", gone=True)
 
 
 @pytest.mark.parametrize(
