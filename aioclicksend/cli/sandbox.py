@@ -205,17 +205,16 @@ def messages(
     """List the messages a sandbox received; exit code 1 if there is none."""
     query = {"to": to, "body": body, "channel": channel, "since": since}
     asked = {name: value for name, value in query.items() if value is not None}
-    answer = _call("GET", "/messages", url, query={**asked, "wait": f"{wait:g}"}, wait=wait)
-    rows = answer["messages"]
+    asked |= {"wait": f"{wait:g}", "code": "true" if code else "false"}
+    rows = _call("GET", "/messages", url, query=asked, wait=wait)["messages"]
     if not code:
         shown = [SimpleNamespace(**row, from_=row["from"]) for row in rows]
         out.rows(rows if out.json else shown, _MESSAGES)
         return 0 if rows else 1
-    found = next((row["code"] for row in reversed(rows) if row["code"]), None)
-    if found is None:
+    if not rows:
         out.note("no message with a code")
         return 1
-    out.done(found, code=found)
+    out.done(rows[-1]["code"], code=rows[-1]["code"])
     return 0
 
 
@@ -250,11 +249,12 @@ def deliver(
         int, Parameter(help="200 queued, 201 delivered, 300 retried, 301 failed.")
     ] = 201,
     error_code: Annotated[int | None, Parameter(help="Why it failed.")] = None,
+    digits: Annotated[str, Parameter(help="Keys pressed during a voice call.")] = "",
     url: Url = None,
     out: Output = PLAIN,
 ) -> None:
     """Make the delivery receipt of a message."""
-    body = {"status_code": status_code, "error_code": error_code}
+    body = {"status_code": status_code, "error_code": error_code, "digits": digits}
     row = _call("POST", f"/messages/{message_id}/deliver", url, body)
     out.done(f"{message_id}: {row['status_text']}", **row)
 

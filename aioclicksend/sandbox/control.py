@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiohttp import web
@@ -199,7 +200,11 @@ async def _health(_ask: Ask) -> dict[str, str]:
 
 async def _messages(ask: Ask) -> dict[str, Any]:
     """Answer the sent messages selected, the last of very many."""
-    selection = _selection(ask.query, "wait", "limit", "direction")
+    selection = _selection(ask.query, "code", "wait", "limit", "direction")
+    code = ask.query.get("code", "false")
+    if code not in {"true", "false"}:
+        raise Refused(400, "code must be true or false")
+    selection = replace(selection, has_code=code == "true")
     direction = ask.query.get("direction", "out")
     if direction not in {"out", "in", "all"}:
         raise Refused(400, "direction must be out, in or all")

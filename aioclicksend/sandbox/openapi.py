@@ -158,6 +158,7 @@ def document() -> dict[str, Any]:
                 parameters=[
                     *_SELECTION,
                     _query("wait", "Seconds; none by then is an empty list.", _NUMBER),
+                    _query("code", "Only those with a one-time code.", {"enum": ["true", "false"]}),
                     _query("direction", "out by default.", {"enum": ["out", "in", "all"]}),
                     _LIMIT,
                 ],

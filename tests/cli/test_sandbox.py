@@ -28,6 +28,9 @@ def test_messages_replies_and_receipts(cli: Cli, sandbox: Sandbox) -> None:
     )
     assert (receipt["status_code"], receipt["error_code"]) == (301, 12)
     assert sandbox.messages[0].status == "Failed"
+    # What came after the code does not hide it.
+    cli.made("sms", "send", "+61412345678", "Welcome back", "--yes")
+    assert cli("sandbox", "messages", "--code").out == "123456\n"
 
 
 def test_no_code_is_exit_code_1(cli: Cli) -> None:

@@ -115,6 +115,17 @@ async def test_waiting_ends_with_the_message(call: Caller, control: Control) -> 
     assert [row["code"] for row in messages] == [None, "445566"]
 
 
+async def test_waiting_for_a_code_passes_over_what_has_none(call: Caller, control: Control) -> None:
+    await call.send(sms(1, body="Welcome!"))
+    query = {"to": "+61400000001", "code": "true", "wait": "30"}
+    waiting = asyncio.create_task(control.ok("GET", "/messages", **query))
+    while not call.sandbox.events._subscriptions:
+        await asyncio.sleep(0.005)
+    await call.send(sms(1, body="Almost there"), sms(1, body="Your code is 4711"))
+    (message,) = (await waiting)["messages"]
+    assert message["code"] == "4711"
+
+
 async def test_a_waiting_test_looks_at_each_message_once(
     call: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +292,7 @@ async def test_settings_are_changed_all_or_none(call: Caller, control: Control) 
         ("GET", "/messages?wait=x", None, 400, "wait"),
         ("GET", "/messages?wait=1e9", None, 400, "wait"),
         ("GET", "/messages?limit=-1", None, 400, "limit"),
+        ("GET", "/messages?code=1", None, 400, "code"),
         ("GET", "/messages?direction=up", None, 400, "direction"),
         ("POST", "/inbound", {}, 400, "from"),
         ("POST", "/inbound", {"from": "+61400000001"}, 400, "body"),
