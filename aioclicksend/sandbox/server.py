@@ -119,7 +119,9 @@ class Sandbox:
     ) -> None:
         # Anyone who reaches it can read every message and code: loopback unless asked otherwise.
         if not allow_remote and not is_loopback(host):
-            raise ValueError(f"the sandbox serves loopback only, not {host!r}: see allow_remote, --allow-remote")
+            raise ValueError(
+                f"the sandbox serves loopback only, not {host!r}: see allow_remote, --allow-remote"
+            )
         self._settings = Settings(
             username=username,
             api_key=api_key,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from aioclicksend.sandbox import Sandbox
 
 from .conftest import Cli, start
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_messages_replies_and_receipts(cli: Cli, sandbox: Sandbox) -> None:
@@ -85,6 +91,28 @@ def test_the_banner_points_an_application_at_it() -> None:
         f"export MATON_CONTROL_URL={url}",
     ):
         assert line + "\n" in text
+
+
+@pytest.mark.slow
+def test_the_container_starts_a_sandbox_that_is_healthy() -> None:
+    text = (ROOT / "examples" / "testing" / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
+    assert all((ROOT / name).exists() for line in copied for name in line.split())
+    (entry,) = re.findall(r"^ENTRYPOINT (.+)$", text, re.MULTILINE)
+    (check,) = re.findall(r"^HEALTHCHECK CMD (.+)$", text, re.MULTILINE)
+    program, *arguments = json.loads(entry)
+    assert program == "aioclicksend"
+    process = start(*arguments, "--port", "0")
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[3]
+    _, flag, code = json.loads(check)
+    healthy = subprocess.run(  # noqa: S603
+        [sys.executable, flag, code.replace("http://127.0.0.1:8080", url)], check=False
+    )
+    # As `docker stop` ends it.
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert (healthy.returncode, process.returncode) == (0, 0)
 
 
 @pytest.mark.parametrize(
