@@ -20,6 +20,7 @@ class Subaccount(Model):
     first_name: str | None = None
     last_name: str | None = None
     api_key: str | None = None
+    # The API writes flags as 0 and 1.
     access_smpp: bool | None = None
     access_users: bool | None = None
     access_billing: bool | None = None
@@ -92,6 +93,7 @@ class Account(Model):
     trial_expiry: str | None = None
     currency: Currency | None = field(name="_currency", default=None)
     subaccount: Subaccount | None = field(name="_subaccount", default=None)
+    # Not documented, seen in live replies.
     ai_enabled: bool | None = None
     referrer_chosen: Referrer | None = field(name="_referrer_chosen", default=None)
 
@@ -155,6 +157,7 @@ class Referral(Model):
     """An account that came by our referral."""
 
     referral_rule_id: int | None = None
+    # Spelled as the API spells it.
     refered_user_id: int | None = None
     date_referred: datetime | None = None
     percentage_referral: Decimal | None = None

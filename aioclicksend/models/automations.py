@@ -26,6 +26,7 @@ class ReceiptRule(Model):
 class InboundRule(Model):
     """What is done with messages received."""
 
+    # Documented under both names, by example.
     also_known_as: ClassVar[Mapping[str, str]] = {"sms_inbound_rule_id": "inbound_rule_id"}
 
     inbound_rule_id: int | None = None
@@ -71,6 +72,7 @@ class EmailToSmsAddress(Model):
 class StrippedString(Model):
     """A text that is cut out of mails before they are sent as SMS."""
 
+    # Documented under both names.
     also_known_as: ClassVar[Mapping[str, str]] = {"stripped_string": "strip_string"}
 
     rule_id: int | None = None

@@ -113,6 +113,7 @@ def read(kind: type[M], value: Any) -> M:
     else:
         for nested in plan.nested:
             if nested.wire in given:
+                # Read again one by one: only `read` keeps the `raw` of what is nested.
                 setattr(model, nested.name, _nested(nested, given[nested.wire]))
     return _keep(model, value)
 
@@ -130,6 +131,7 @@ def rows_of(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
+        # A pager where a list is documented, and the other way round.
         inner = value.get("data")
         return inner if isinstance(inner, list) else list(value.values())
     return []
@@ -181,6 +183,7 @@ def moment(value: Any) -> datetime | None:
     try:
         if seconds is not None:
             return datetime.fromtimestamp(float(seconds), UTC)
+        # Old documents show ISO text without a zone; the API's clock is UTC.
         time = datetime.fromisoformat(value)
         return time if time.tzinfo else time.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError, OSError):
@@ -250,9 +253,11 @@ def _tidied(plan: _Plan, value: dict[str, Any]) -> dict[str, Any]:
     """Return the object under the names we know, its times aware where they are text."""
     given = value
     for name in plan.times:
+        # msgspec reads unix seconds, but takes 0 for 1970 and digits as text for nothing.
         if name in given and (given[name] == 0 or isinstance(given[name], str)):
             given = {**given, name: moment(given[name])}
     for other, name in plan.aliases.items():
+        # The present name wins where both are sent.
         if other in given and name not in given:
             given = {**given, name: given[other]}
     return given

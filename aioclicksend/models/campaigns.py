@@ -20,6 +20,7 @@ class Campaign(Model):
     body: str | None = None
     status: str = ""
     """``Queued``, ``Sent``, ``Scheduled`` or ``Cancelled``; an open set."""
+    # Documented as a number and as text.
     schedule: datetime | None = None
     date_added: datetime | None = None
     custom_string: str | None = None
@@ -63,6 +64,7 @@ class MmsCampaign(Campaign):
 class CampaignPrice(Model):
     """What a campaign would cost."""
 
+    # Documented with and without the underscore.
     also_known_as: ClassVar[Mapping[str, str]] = {"currency": "_currency"}
 
     total_price: Decimal | None = None
@@ -73,6 +75,7 @@ class CampaignPrice(Model):
 class SmsCampaignPrice(CampaignPrice):
     """What an SMS campaign would cost."""
 
+    # A price answers what it would send in a second `data`.
     campaign: SmsCampaign | None = field(name="data", default=None)
 
 

@@ -32,6 +32,7 @@ class Contact(Model):
     custom_2: str | None = None
     custom_3: str | None = None
     custom_4: str | None = None
+    # A number in the current documents, text in the older ones.
     date_added: datetime | None = None
     date_updated: datetime | None = None
     fax_number: str | None = None
@@ -68,5 +69,6 @@ class ContactImport(Model):
     """An import that was started."""
 
     msg: str | None = None
+    # The id twice, and as text.
     ids: list[str] = []  # noqa: RUF012 - msgspec copies it
     id: str | None = None

@@ -24,6 +24,7 @@ class EmailRecipient(Input):
 class EmailSender(Input):
     """Who a mail is from: one of `client.email.addresses`, which must be verified."""
 
+    # Documented as a number and as text.
     email_address_id: int | str
     name: str | None = None
 
@@ -107,6 +108,7 @@ class EmailPrice(Model):
     price: Decimal | None = None
     subject: str | None = None
     body: str | None = None
+    # Named so in older documents only; the current ones show a pager here, by mistake.
     to_array: list[EmailPerson] = []  # noqa: RUF012 - msgspec copies it
     cc_array: list[EmailPerson] = []  # noqa: RUF012 - msgspec copies it
     bcc_array: list[EmailPerson] = []  # noqa: RUF012 - msgspec copies it
@@ -201,6 +203,7 @@ class MasterTemplate(Model):
 class TemplateCategory(Model):
     """A kind of master templates."""
 
+    # A list says category_name, a single category says name.
     also_known_as: ClassVar[Mapping[str, str]] = {"name": "category_name"}
 
     category_id: int | None = None

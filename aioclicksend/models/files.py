@@ -18,6 +18,7 @@ class Upload(Model):
     url: str | None = field(name="_url", default=None)
     """Where it can be read, for ``media_file`` and ``file_url``."""
     date_added: datetime | None = None
+    # A week ahead, though the text beside it says ten minutes: trust neither.
     date_delete: datetime | None = None
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from .base import unix_seconds
 
+# Plausible is enough: the server knows the numbering plans, and says so in the row.
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _LOCAL = re.compile(r"\+?[0-9][0-9 ().-]{2,24}").fullmatch
 _COUNTRY = re.compile(r"[A-Za-z]{2}").fullmatch
@@ -58,6 +59,7 @@ class SmsMessage(Message, kw_only=True):
     from_email: str | None = None
     """Where replies are mailed to."""
     contact_id: int | None = None
+    # An old page has it beside the messages, the current documents inside each.
     exclude_no_sender_id_recipients: bool | None = None
     show_summary: bool | None = None
     """For prices only: ask for a summary by country."""
@@ -117,6 +119,7 @@ def check(message: Message, *, single: bool = False) -> None:
         _check_list(message, single=single)
     elif not isinstance(to, str) or _E164(to) is None:
         _check_local(message)
+    # Only what the API certainly refuses; what it might refuse is its own to judge.
     if not isinstance(body, str) or not body or body.isspace():
         raise ValueError("body: is empty")
     if message.schedule is not None:
@@ -134,6 +137,7 @@ def freeze(message: Message) -> bytes:
         ValueError: a text holds a lone surrogate, which no encoding can carry.
 
     """
+    # An empty ref would be sent as a ref, and found again by every other empty one.
     if message.schedule.__class__ is datetime or message.custom_string == "":
         message = msgspec.structs.replace(
             message, schedule=_unix(message.schedule), custom_string=message.custom_string or None

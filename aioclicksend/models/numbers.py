@@ -34,6 +34,7 @@ class DedicatedNumber(Model):
     number_category: str | None = None
     number_guid: str | None = None
     form_submission_id: str | None = None
+    # An enum, written as an object.
     status: NumberStatus | None = None
 
 
@@ -85,6 +86,7 @@ class OwnNumber(Model):
     label: str | None = None
     status: str | None = None
     """``PENDING``, ``APPROVED`` or ``REJECTED``."""
+    # ISO text, unlike the unix seconds of all older resources.
     verified_timestamp: datetime | None = None
     notified_timestamp: datetime | None = None
     is_nearing_expiration: bool | None = None
@@ -209,6 +211,7 @@ class DefaultSender(Model):
 class AllowedCountries(Model):
     """Where senders of a type may come from."""
 
+    # A keyword in Python.
     global_: bool | None = field(name="global", default=None)
     country_codes: list[str] = []  # noqa: RUF012 - msgspec copies it
 

@@ -62,6 +62,7 @@ class PostRow(Address):
     priority_post: bool | None = None
     priority: int | None = None
     post_pages: int | None = None
+    # Seen as 11 and as "1.710000".
     post_price: Decimal | None = None
     post_price_supplier: Decimal | None = None
     message_id_supplier: str | None = None

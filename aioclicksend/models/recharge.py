@@ -64,6 +64,7 @@ class Package(Model):
 class Packages(Model):
     """All packages, and the money they are sold in."""
 
+    # Documented with and without the underscore.
     also_known_as: ClassVar[Mapping[str, str]] = {"currency": "_currency"}
 
     packages: list[Package] = []  # noqa: RUF012 - msgspec copies it

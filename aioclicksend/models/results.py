@@ -24,6 +24,7 @@ class Row(Model):
     to: str | None = None
     body: str | None = None
     from_: str | None = field(name="from", default=None)
+    # Empty where a row has none: such a row must not count as accepted.
     status: str = ""
     """``SUCCESS``, or why it was refused; in a history a state such as ``Sent``. An open set."""
     direction: str | None = None
@@ -127,8 +128,11 @@ class SendResult(Struct, Generic[R], kw_only=True):
 def send_result(kind: type[R], data: Any, refs: Sequence[str] = ()) -> SendResult[R]:
     """Return the result of a send or price reply of any shape, and which refs it leaves out."""
     known = data if isinstance(data, dict) else {}
+    # A row that is no object says nothing: its message stays among the unknown.
     rows = [read(kind, row) for row in rows_of(known.get("messages")) if isinstance(row, dict)]
+    # By ref: the server may order the rows as it likes.
     seen = {row.custom_string for row in rows}
+    # Older documents write it without the underscore.
     money = known.get("_currency", known.get("currency"))
     return SendResult(
         messages=rows,
@@ -145,6 +149,7 @@ def send_result(kind: type[R], data: Any, refs: Sequence[str] = ()) -> SendResul
 class Receipt(Model):
     """What became of one message, as far as it is known now."""
 
+    # An older name.
     also_known_as: ClassVar[Mapping[str, str]] = {"_message_type": "message_type"}
 
     message_id: str | None = None
@@ -165,6 +170,7 @@ class Receipt(Model):
 class InboundSms(Model):
     """One SMS received."""
 
+    # The schema says timestamp, the example of the same operation timestamp_send.
     also_known_as: ClassVar[Mapping[str, str]] = {"timestamp_send": "timestamp"}
 
     message_id: str | None = None

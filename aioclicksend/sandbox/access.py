@@ -42,6 +42,7 @@ def may_ask_for(header: str | None, allowed: Collection[str], *, remote: bool) -
         host = urlsplit(f"//{header or ''}").hostname or ""
     except ValueError:
         return False
+    # Any port: a container maps its own to another.
     if is_loopback(host) or host in allowed:
         return True
     try:
@@ -58,6 +59,8 @@ def is_control_plane(path: str) -> bool:
 
 def authenticate(state: State, method: str, path: str, headers: Mapping[str, str]) -> str:
     """Return the login a request acts for, empty where none is needed, or refuse."""
+    # An export or an upload is fetched without a login, as from the pre-signed addresses of the
+    # live API: the random address is the secret.
     if path.startswith(files.PREFIX):
         return ""
     if is_control_plane(path):
@@ -74,6 +77,7 @@ def authenticate(state: State, method: str, path: str, headers: Mapping[str, str
 def _basic(state: State, header: str) -> str:
     """Return the login, or refuse: with the same words for every method and path."""
     login, key = basic_login(header)
+    # Before the real login: what they answer must not depend on how the sandbox was set up.
     if key == TEST_KEY and login in _TEST_LOGINS:
         if login == "notactive":
             raise ApiError(403, "ACCOUNT_NOT_ACTIVATED", "The account is not activated.")

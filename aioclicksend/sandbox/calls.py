@@ -27,6 +27,7 @@ class Call:
     def number(self, name: str) -> int:
         """Return an id from the path; text there finds nothing."""
         value = self.path[name]
+        # isdigit alone takes superscripts, which int refuses.
         return int(value) if value.isascii() and value.isdigit() else -1
 
     def fields(self, known: Collection[str], *, optional: bool = False) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def parse(body: bytes) -> Any:
         return None
     try:
         return json.loads(body)
+    # A few kilobytes of "[" exhaust the stack of the parser: an error of the caller, no 500.
     except RecursionError:
         raise bad_request("The body is nested too deeply.") from None
     except ValueError:
@@ -79,6 +81,7 @@ def text(fields: Mapping[str, Any], name: str, default: str = "") -> str:
         raise ApiError(
             400, 400, f"trim(): Argument #1 ({name}) must be of type string, array given"
         )
+    # As PHP writes them: trim(true) is "1", trim(false) is empty.
     if isinstance(value, bool):
         return "1" if value else ""
     return str(value)
@@ -95,5 +98,6 @@ def whole(value: Any, default: int) -> int:
 def need(fields: Mapping[str, Any], *names: str) -> None:
     """Refuse a body without one of the fields; zero and false are values, nothing is not."""
     for name in names:
+        # Not falsehood: 0 is a schedule and a match_type.
         if fields.get(name) in (None, "", [], {}):
             raise bad_request(f"The {name} field is required.")

@@ -49,6 +49,7 @@ def read_settings(sandbox: Sandbox) -> dict[str, Any]:
 
 def change_settings(sandbox: Sandbox, given: Mapping[str, Any]) -> None:
     """Change the settings named; TypeError or ValueError, and none is changed, if one is wrong."""
+    # Two passes: a test that mistypes its last setting must not run on the first ones.
     changes: list[Apply] = []
     for name, value in given.items():
         if name not in _CHANGES:
@@ -113,6 +114,7 @@ def _behaviour(kind: type[B]) -> Callable[[Sandbox, str, Any], Apply]:
 
 
 def _same_kind(value: Any, example: Any) -> bool:
+    # True is an int in Python, and no number of attempts.
     if isinstance(value, bool) or isinstance(example, bool):
         return isinstance(value, bool) and isinstance(example, bool)
     if isinstance(example, float):
@@ -130,6 +132,7 @@ def _mapping(name: str, value: Any) -> dict[str, Any]:
 def _balance(sandbox: Sandbox, name: str, value: Any) -> Apply:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise TypeError(f"{name} must be an amount, as text")
+    # Through text: a float such as 0.1 has no exact amount.
     amount = prices.to_decimal(prices.from_decimal(str(value)))
     return lambda: setattr(sandbox, name, amount)
 

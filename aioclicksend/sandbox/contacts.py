@@ -96,6 +96,7 @@ def remove_duplicates(call: Call) -> dict[str, int]:
     members = call.state.contacts[find_list(call)["list_id"]]
     # An object in the current documentation, a list of names in the older one: its keys count.
     given: Any = call.fields({"fields"}, optional=True).get("fields")
+    # Iterating over either gives the names.
     if not isinstance(given, dict | list | None):
         raise bad_request("The fields field must be an object or a list of names.")
     named = [str(name) for name in cast("list[object]", given or [])]
@@ -147,6 +148,8 @@ def _written(call: Call) -> dict[str, Any]:
     for name in WRITABLE:
         if name in fields:
             value = text(fields, name)
+            # Emptied: null for a way to reach somebody, as in a new contact, and empty text
+            # elsewhere.
             written[name] = value or (None if name in REACHABLE else "")
     return written
 
@@ -217,6 +220,7 @@ def copy_contact(call: Call) -> dict[str, Any]:
     original = _contact(call, "from_list_id")
     target = find_list(call, "to_list_id")["list_id"]
     now = call.state.now()
+    # Two rows, as the API has it: deleting one leaves the other.
     copied = original | {
         "contact_id": call.state.serial(),
         "list_id": target,

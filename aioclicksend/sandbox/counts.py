@@ -36,6 +36,7 @@ def statistics(channel: Channel) -> Handler:
 def _records(call: Call, channel: Channel) -> list[Record]:
     state = call.state
     sent = [row for row in state.accepted if row["channel"] == channel]
+    # History alone would leave out the messages of campaigns.
     return sent + [row for row in state.log[channel].rows if row["direction"] == "in"]
 
 
@@ -50,6 +51,7 @@ class _Counts:
         if record["status"] in {"Cancelled", "Scheduled"}:
             return
         kind = "inbound" if record["direction"] == "in" else "outbound"
+        # What bounced was sent and paid for as well.
         kinds = [kind, "bounced"] if record["status"] == "Failed" else [kind]
         for name in kinds:
             self._counts[name] += 1

@@ -68,6 +68,7 @@ class Table:
     def update(self, call: Call) -> Mapping[str, Any]:
         """Change one."""
         found = self.find(call)
+        # Read in full before anything is set: a refused update changes nothing.
         found.update(self.read(call, found))
         return self.shape(call, found)
 

@@ -178,6 +178,7 @@ def update(call: Call) -> dict[str, Any]:
         raise bad_request("Only a scheduled campaign can be changed.")
     before = call.state.campaigns[row["email_campaign_id"]]
     records = _drafts(call, fields, row["custom_string"])
+    # What the present version reserved pays for the next one.
     check_credit(call, _cost(records), refund=_cost(before))
     call.state.retract(before)
     row.update(_row(call, fields))

@@ -66,6 +66,7 @@ def _category(call: Call) -> int:
 def get_category(call: Call) -> dict[str, Any]:
     """Return one category, whose name is called otherwise than in the list."""
     number = _category(call)
+    # [docs] ClickSend API v3: `category_name` in the list, `name` here.
     return {"category_id": number, "name": _CATEGORIES[number]}
 
 

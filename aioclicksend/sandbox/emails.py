@@ -41,6 +41,7 @@ def _asked(call: Call) -> dict[int, Record]:
 def verify(call: Call) -> dict[str, Any]:
     """Verify an address; any token will do once one was asked for."""
     found = find_address(call)
+    # A token is used once. Which one it is nobody can read: no mail is sent.
     if _asked(call).pop(found["email_address_id"], None) is None:
         raise not_found("Activation token not found.")
     found["verified"] = 1
@@ -90,6 +91,7 @@ def _draft(call: Call) -> tuple[dict[str, Any], Record]:
         schedule=schedule,
         count=sum(map(len, groups.values())),
     )
+    # History shows the groups apart; a message has one `to`.
     record["people"] = groups
     return fields, record
 
@@ -180,6 +182,7 @@ def _attachments(call: Call, fields: Mapping[str, Any]) -> list[dict[str, str]]:
         disposition = text(attachment, "disposition", "attachment")
         if disposition not in _DISPOSITIONS:
             raise bad_request(f"{at}.disposition must be attachment or inline.")
+        # The name becomes a part of an address.
         name, kind = text(attachment, "filename").replace("/", "_"), text(attachment, "type")
         content = decode(text(attachment, "content"), f"{at}.content")
         kept.append(
@@ -197,6 +200,7 @@ def _attachments(call: Call, fields: Mapping[str, Any]) -> list[dict[str, str]]:
 def send(call: Call) -> dict[str, Any]:
     """Send one email to all it names."""
     fields, record = _draft(call)
+    # Before the attachments are kept: a refused email leaves no files.
     check_credit(call, record["cost"])
     attachments = _attachments(call, fields)
     call.state.accept(record)

@@ -44,7 +44,9 @@ class Events:
 
     def publish(self, kind: str, data: Callable[[], Any]) -> None:
         """Let subscribers know; without any, `data` is never made."""
+        # Nobody listens in most tests, and a view costs more than the message.
         if self._loop is not None and self._subscriptions:
+            # From any thread, and never in the middle of a handler.
             self._loop.call_soon_threadsafe(self._spread, Event(kind, data()))
 
     def reload(self) -> None:
@@ -54,6 +56,7 @@ class Events:
     def _spread(self, event: Event) -> None:
         for subscription in self._subscriptions:
             if subscription.full():
+                # Bounded: a page in a background tab may not be read for hours.
                 drain(subscription)
                 subscription.put_nowait(RELOAD)
             else:

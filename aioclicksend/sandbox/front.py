@@ -103,6 +103,7 @@ class Front:
             return self._respond(arrival, refused)
         call = _Accepted(login, body, base)
         failure = self.faults.choose(arrival)
+        # The page counts down what is left of a fault.
         if failure is not None:
             self.publish_faults()
         if failure is not None and failure.fault is Fault.SLOW:
@@ -117,6 +118,7 @@ class Front:
         fault = failure.fault
         # Before the effect where the fault says so, else after it.
         reply = None if fault in UNPROCESSED else self._process(request, arrival, call)
+        # Told to the page now: this request never ends by itself.
         if fault in HANGS:
             self._publish(arrival)
             # Until the client gives up or the sandbox stops, which cancels this task.
@@ -167,6 +169,7 @@ class Front:
         if path.startswith(GATEWAY + "/"):
             check_connection(state, request.headers)
             path = path.removeprefix(GATEWAY)
+        # Not the parsed one: a wrong header is the application's, and handlers judge it.
         content_type = request.headers.get("Content-Type", "")
         call = Call(state, accepted.login, {}, arrival.query, None, accepted.base, content_type)
         return routes.answer(method, path, call, accepted.body)

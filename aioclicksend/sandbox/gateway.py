@@ -20,6 +20,7 @@ def check_connection(state: State, headers: Mapping[str, str]) -> None:
     """Refuse a request no ACTIVE connection can carry; unnamed, the oldest one does."""
     wanted = headers.get("Maton-Connection")
     chosen = state.connections.values()
+    # All of them are this account, so which one carries a request makes no difference.
     if not any(
         row["status"] == "ACTIVE" and wanted in {None, "", row["connection_id"]} for row in chosen
     ):
@@ -41,6 +42,7 @@ def control(state: State, method: str, path: str, query: Mapping[str, str], body
 
 
 def _filtered(state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    # Other parameters have no effect, as on every list of the API.
     asked = {name: query[name] for name in ("app", "status") if query.get(name)}
     return [
         row

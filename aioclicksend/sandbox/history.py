@@ -93,6 +93,7 @@ class HistoryBehaviour:
                 row[name] = _write_number(row[name], self.numbers)
         if self.dates != "unix":
             for name in _DATE_FIELDS:
+                # A schedule is empty in some rows, and stays so.
                 if row.get(name):
                     row[name] = _write_date(int(row[name]), self.dates)
         return row
@@ -161,6 +162,8 @@ class Log:
 
     def select(self, query: Query, visible: int) -> list[Record]:
         """Return the visible rows a query asks for, in order of acceptance."""
+        # By number where the query names one: a client in doubt asks for a few among a hundred
+        # thousand.
         places = query.recipients()
         rows: Sequence[Record]
         if places is not None:
@@ -192,6 +195,7 @@ class Query:
             return False
         if not self.terms:
             return True
+        # [docs] ClickSend API v3: operator joins the terms, AND by default.
         met = any if self.either else all
         return met(self._meets(row, name, wanted) for name, wanted in self.terms)
 
@@ -303,6 +307,7 @@ def _in_order(
         # The rows of others are only ever asked for by date; here they follow.
         own.sort(key=lambda row: str(row.get(field, "")), reverse=descending)
         return Merged(own, foreign, [*range(len(own))], backwards=False)
+    # Stable: messages of one second stay in the order of their acceptance.
     own.sort(key=lambda row: row["date"])
     places = [n + foreign.count_until(row["date"]) for n, row in enumerate(own)] if foreign else []
     if not foreign:

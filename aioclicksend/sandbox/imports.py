@@ -66,6 +66,7 @@ def finish_imports(state: State) -> None:
         return
     now = state.clock()
     for due, list_id, rows in state.imports:
+        # The list may have been deleted meanwhile.
         if due <= now and list_id in state.contacts:
             for row in rows:
                 add_contact(state, list_id, {name: value or None for name, value in row.items()})

@@ -16,6 +16,7 @@ def parse(content_type: str, body: bytes) -> dict[str, Any]:
     if not isinstance(boundary, str) or not boundary:
         raise bad_request("The multipart body has no boundary.")
     fields: dict[str, Any] = {}
+    # The first boundary has no line break before it.
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:]:
         if part.startswith(b"--"):
             return fields
@@ -34,10 +35,12 @@ def parse(content_type: str, body: bytes) -> dict[str, Any]:
             fields[str(name)] = (filename, named.get("content-type", ""), content)
         else:
             fields[str(name)] = content.decode("utf-8", "replace")
+    # Without the last boundary the end of the file is missing: refused, not kept short.
     raise bad_request("The multipart body is cut off.")
 
 
 def _header(value: str) -> Message:
+    # The standard library has no reader of its own for the parameters of a header.
     message = Message()
     message["Content-Type"] = value
     return message

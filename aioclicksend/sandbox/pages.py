@@ -22,10 +22,12 @@ def paginate(
     linked: bool = False,
 ) -> dict[str, Any]:
     """Return one page of rows, shaped, inside the pager of the API."""
+    # A smaller limit is raised, not refused: documented examples use 10. [docs] ClickSend API v3
     low = call.state.settings.min_limit
     limit = min(max(whole(call.query.get("limit"), _DEFAULT_LIMIT), low), _MAX_LIMIT)
     page = max(whole(call.query.get("page"), 1), 1)
     total = len(rows)
+    # 0 for an empty list. [live notes] github.com/prayantr/clicksend
     last = -(-total // limit)
     start = (page - 1) * limit
     chosen = rows[start : start + limit]

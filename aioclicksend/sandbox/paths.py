@@ -12,6 +12,7 @@ class PathTable(Generic[T]):
     """Paths with places for values, the first added found first."""
 
     def __init__(self) -> None:
+        # By length, so that a request is compared with a few routes and not with all.
         self._entries: dict[tuple[str, int], list[tuple[list[str], T]]] = {}
 
     def add(self, method: str, path: str, entry: T) -> None:
@@ -26,8 +27,11 @@ class PathTable(Generic[T]):
             values: dict[str, str] = {}
             for expected, piece in zip(template, pieces, strict=True):
                 if expected.startswith("{"):
+                    # `/v3/lists/` is no list without an id: the live API answers that the endpoint
+                    # is invalid.
                     if not piece:
                         break
+                    # Decoded after the split: %2F in an id is no separator.
                     values[expected[1:-1]] = unquote(piece)
                 elif expected != piece:
                     break

@@ -69,6 +69,7 @@ def from_decimal(amount: str | Decimal) -> int:
         whole = int(scaled)
     except (ArithmeticError, ValueError):
         raise ValueError(f"not an amount of money: {amount!r}") from None
+    # Rounded money would make the sum of the rows differ from the balance.
     if whole != scaled:
         raise ValueError(f"an amount has at most four decimals, not {amount!r}")
     return whole
@@ -86,6 +87,7 @@ def four_decimals(amount: int) -> str:
 
 def six_decimals(amount: int) -> str:
     """Write a balance as the account carries it."""
+    # // rounds down: -0.5 would become -1.5 without it.
     sign = "-" if amount < 0 else ""
     return f"{sign}{abs(amount) // SCALE}.{abs(amount) % SCALE:04d}00"
 

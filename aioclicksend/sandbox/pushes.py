@@ -114,6 +114,7 @@ class Pusher:
     async def start(self) -> None:
         """Begin to send."""
         self._loop = asyncio.get_running_loop()
+        # Without trust_env: a proxy of the environment has nothing to do with loopback.
         self._http = aiohttp.ClientSession()
 
     async def stop(self) -> None:
@@ -144,10 +145,12 @@ class Pusher:
             fields = inbound_fields(row, as_json=form == "json")
         push = Push(next(self._ids), kind, url, form, fields, _left=self.behaviour.repeat)
         self.pushes.append(push)
+        # Decided when it is made: pushes are shown with their reason, and a rule may be mended.
         if not may_call(url, anywhere=self._anywhere):
             push.state = "refused"
             push.attempts.append("the address is not loopback: see --push-anywhere")
         elif self._loop is not None:
+            # Tests deliver from the thread of a synchronous client.
             self._loop.call_soon_threadsafe(self._enqueue, push)
         self._changed(push)
 
@@ -166,7 +169,9 @@ class Pusher:
             push = lane.take(latest_first=self.behaviour.disorder)
             status = await self._post(push)
             push.attempts.append(status)
+            # Counted from the answer: an application that hangs is not called at once again.
             again = asyncio.get_running_loop().time()
+            # [docs] help.clicksend.com: whatever is not answered with 200 is sent again.
             if status != 200:
                 push.state = "failed"
                 if len(push.attempts) < self.behaviour.attempts:
@@ -227,6 +232,7 @@ class _Lane:
         """Take out the push that is due first, or the latest of all."""
         if not latest_first:
             return heapq.heappop(self.waiting)[2]
+        # By due time and place: no two are equal, so a push is never compared.
         last = max(self.waiting)
         self.waiting.remove(last)
         heapq.heapify(self.waiting)
@@ -242,9 +248,11 @@ def may_call(url: str, *, anywhere: bool) -> bool:
         return False
     if parts.scheme not in {"http", "https"} or not host:
         return False
+    # A name could be made to point into the network the sandbox stands in.
     if anywhere or host == "localhost":
         return True
     try:
+        # An address only: 127.0.0.1.example.com is a name.
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
@@ -254,6 +262,7 @@ def encode(push: Push) -> tuple[str, bytes | None, dict[str, str]]:
     """Return the address, the body and the headers of one push."""
     if push.format == "json":
         return push.url, json.dumps(push.fields).encode(), {"Content-Type": "application/json"}
+    # A form has no null.
     text = urlencode({name: "" if v is None else v for name, v in push.fields.items()})
     if push.format == "query":
         return push.url + ("&" if "?" in push.url else "?") + text, None, {}

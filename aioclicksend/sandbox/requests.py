@@ -25,6 +25,7 @@ class RequestLog:
         """Remember one more."""
         self.arrivals.append(arrival)
         self._bytes += len(arrival.body)
+        # A quarter at once: forgetting one by one would move the list at every request.
         while len(self.arrivals) > self._most or self._bytes > self._most_bytes:
             gone = max(len(self.arrivals) // 4, 1)
             self._bytes -= sum(len(one.body) for one in self.arrivals[:gone])

@@ -236,6 +236,7 @@ Coverage = Literal["modelled", "example", "not served"]
 
 def answer(method: str, raw_path: str, call: Call, body: bytes) -> Reply:
     """Let what stands under a method and a path answer a request."""
+    # The raw path: an id may hold a slash or a # that was escaped.
     found = _table.find(method, raw_path)
     if found is not None:
         (handler, message), call.path = found
@@ -247,6 +248,7 @@ def answer(method: str, raw_path: str, call: Call, body: bytes) -> Reply:
 
     example = shapes.find(method, raw_path)
     if example is None:
+        # Also for a known path and a wrong method: no live answer is a 405.
         raise invalid_endpoint()
     shape, call.path = example
     call.body = read_body(call.content_type, body)

@@ -30,6 +30,8 @@ class Selection:
         text = None if self.body is None else self.body.lower()
         since = self.since
         if isinstance(since, str):
+            # An id that was forgotten selects everything: what it stood before is not known any
+            # more.
             place = next((n for n, row in enumerate(rows) if row["message_id"] == since), -1)
             rows, since = rows[place + 1 :], None
         if since is not None:

@@ -111,12 +111,14 @@ def _record(call: Call, kind: Kind, top: Mapping[str, Any], draft: _Draft) -> Re
     country = phone.country if phone else ""
     cost = state.price(kind.name, country) * parts
     date = int(now)
+    # A time that has passed means now.
     later = schedule is not None and schedule > now
     record = Record(
         channel=kind.name,
         direction="out",
         message_id=new_id(),
         to=phone.number if phone else draft.to,
+        # What does not fit into eight parts is cut off silently. [docs] ClickSend API v3
         body=segments.cut(body) if kind.name == "sms" else body,
         custom_string=text(message, "custom_string"),
         schedule=schedule if later else date,
@@ -172,6 +174,7 @@ def _refusal(
         return "NOT_ENOUGH_PERMISSION_TO_LIST_ID"
     if phone is None:
         return "INVALID_RECIPIENT"
+    # Before everything a message could do about it: the test that lists a number wants this status.
     if phone.number in state.settings.reject:
         return state.settings.reject[phone.number]
     if phone.country not in state.settings.countries:

@@ -180,6 +180,8 @@ class Sandbox:
         """Listen. `async with` does this."""
         if self._runner is not None:
             raise RuntimeError("the sandbox is running already")
+        # One catch-all route: aiohttp would answer unknown paths and methods itself, unlike the
+        # API.
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
         # A short grace: requests that hang on purpose would hold up every test's end.
@@ -210,6 +212,7 @@ class Sandbox:
         for task in busy:
             task.cancel()
         if busy:
+            # Bounded: a handler that swallows its cancellation must not hold up the end of a test.
             await asyncio.wait(busy, timeout=0.2)
         await self._pusher.stop()
         await runner.cleanup()
@@ -256,6 +259,7 @@ class Sandbox:
         """Everything before `/v3`."""
         if self._port is None:
             raise RuntimeError("the sandbox is not running")
+        # Where it listens is not where it can be reached.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 

@@ -360,6 +360,7 @@ class State:
         message["status_code"] = str(status_code)
         message["status_text"] = _STATUS_TEXT.get(status_code, "")
         message["error_code"] = None if error_code is None else str(error_code)
+        # The last one wins: tests make receipts late, twice and in any order.
         message["status"] = _FINAL.get(status_code, message["status"])
         self.version += 1
         row = receipt_row(

@@ -48,11 +48,13 @@ def load(path: Path, state: State) -> None:
         if stored["sandbox"] != _VERSION:
             raise ValueError("another version")
         _fill(state, stored)
+    # Whatever somebody else's file holds, one clear line: it is never overwritten.
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise ValueError(f"{path} is not the state of a sandbox: name another file") from None
 
 
 def _dump(state: State) -> dict[str, Any]:
+    # By place, so that a message that changes later changes everywhere it stands.
     places = {record["message_id"]: n for n, record in enumerate(state.accepted)}
     return {
         "sandbox": _VERSION,
@@ -120,6 +122,7 @@ def _fill(state: State, stored: dict[str, Any]) -> None:
         key: File(name, base64.b64decode(content), kind)
         for key, (name, content, kind) in stored["files"].items()
     }
+    # Not stored: it follows from the messages, and an older file may lack it.
     state.index()
 
 

@@ -26,6 +26,8 @@ def reset(request: web.Request) -> web.Response:
     if transport is not None:
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
+            # Linger 0 makes close send a reset instead of a FIN: what a client sees when a proxy
+            # dies.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET_WITH_RST)
         transport.abort()
     # Never read: the connection is closed.
@@ -36,6 +38,7 @@ async def half(request: web.Request, arrival: Arrival, reply: Reply) -> web.Stre
     """Promise a whole body, send half of it and hang up."""
     body = reply.encode()
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
+    # The whole length: a client must not take the half for all there is.
     response.content_length = len(body)
     await response.prepare(request)
     await response.write(body[: len(body) // 2])
