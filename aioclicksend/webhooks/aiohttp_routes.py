@@ -42,6 +42,7 @@ def routes(hook: Webhook, prefix: str, limit: int) -> list[web.AbstractRouteDef]
         )
         return _answer(status)
 
+    # Whatever slashes the prefix has: one between its parts.
     path = "/".join(("", *filter(None, prefix.split("/")), "{secret}"))
     # All methods, so that a wrong secret is 404 for each of them.
     return [web.route("*", path, take)]

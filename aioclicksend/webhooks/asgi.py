@@ -57,6 +57,7 @@ async def _take(hook: Webhook, limit: int, scope: Scope, receive: Receive) -> in
         if len(body) > limit:
             return 413
         is_whole = not event.get("more_body", False)
+    # ASGI asks servers for lower case; not all of them comply.
     headers = {name.lower(): value for name, value in scope["headers"]}
     content_type = headers.get(b"content-type")
     return await hook.receive(
@@ -81,6 +82,7 @@ async def _live(hook: Webhook, receive: Receive, send: Send) -> None:
     try:
         await hook.__aenter__()
     except Exception as error:
+        # The text names the file or the argument, and nothing of a push.
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     try:

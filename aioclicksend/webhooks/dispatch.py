@@ -81,6 +81,7 @@ class Dispatcher:
                         await self._claim(slots, send)
                 with anyio.move_on_after(self._grace):
                     for _ in range(self._concurrency):
+                        # All of them: no handler runs any more.
                         await slots.acquire()
                 group.cancel_scope.cancel()
 
@@ -106,6 +107,7 @@ class Dispatcher:
             slots.acquire_nowait()
             self._leased.add(event.id)
             send.send_nowait(event)
+        # Otherwise more is due: the next look comes at once.
         if len(claimed) < room:
             await self._store.wait(_IDLE)
 
@@ -124,6 +126,8 @@ class Dispatcher:
         try:
             await self._handler(event.push)
         except BaseException as failure:
+            # Kept for the `finally` below: the event must be settled even while this task is
+            # cancelled.
             error = failure
             # A CancelledError that a handler leaks is an ordinary error: no cancellation of ours.
             if not isinstance(failure, Exception | asyncio.CancelledError) or _is_cancelled():
@@ -137,6 +141,7 @@ class Dispatcher:
             if error is None:
                 await self._store.finish([event.id])
             elif _is_cancelled():
+                # Due at once, for the process that takes over from this one.
                 await self._store.fail(event.id, "stopped", 0.0)
             else:
                 await self._fail(event, error)
@@ -148,6 +153,7 @@ class Dispatcher:
         name, is_last = type(error).__name__, event.attempt >= self._retry.attempts
         what = "it is a dead letter now" if is_last else "it runs again later"
         log.warning("a webhook handler failed (attempt %d, %s): %s", event.attempt, name, what)
+        # At DEBUG only: a traceback may show the number and the text of the message.
         log.debug("the error of the handler", exc_info=error)
         retry_in = None if is_last else delay(event.attempt, self._retry, random.random)
         await self._store.fail(event.id, name, retry_in)

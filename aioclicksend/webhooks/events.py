@@ -81,8 +81,10 @@ class DeliveryReceipt(Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> DeliveryState:
         """What the receipt says of the delivery; `PENDING` where it is not understood."""
+        # The code before the words: they are free text, whose wording has changed.
         if self.status_code is not None:
             return _BY_STATUS_CODE.get(self.status_code, DeliveryState.PENDING)
+        # Polled rows of some channels have a word in place of the status code, and a number here.
         if self.error_code is not None:
             return _BY_ERROR_CODE.get(self.error_code, DeliveryState.PENDING)
         words = (self.status, self.status_text)
@@ -140,6 +142,7 @@ def dedupe_key(event: Event) -> str | None:
         # Hashed: it is an index key, and a body can be long.
         body = hashlib.sha256(event.body.encode()).hexdigest()
         return f"inbound {event.message_id} {body}"
+    # Pending and final receipts of one message differ in these: each is an event.
     status, error = _code(event, "status_code"), _code(event, "error_code")
     return f"receipt {event.message_id} {status} {error} {event.digits or ''}"
 

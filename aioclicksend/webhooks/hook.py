@@ -172,12 +172,14 @@ class Webhook:
         """
         if not self.knows(secret):
             return 404
+        # The frameworks check while they read; other callers hand in the whole body.
         if len(body) + len(query or "") > MAX_BODY:
             return 413
         # Kept as it came: a later version may read what this one cannot.
         push = Push(body=body, content_type=content_type, query=query)
         try:
             await self._run()
+            # Nothing is acknowledged before this returns: the store has it on the disk.
             await self.store.add([self._arrival(push)])
         except Exception as error:
             log.error("a push was not stored: %s", type(error).__name__)  # noqa: TRY400
@@ -199,6 +201,7 @@ class Webhook:
         failed = [it.id for it in letters if it.reason != UNREADABLE]
         count = await self.store.replay(failed) if failed else 0
         for letter in letters:
+            # It came as bytes: a newer version of this program may read it.
             if letter.reason == UNREADABLE:
                 arrival = self._arrival(letter.push)
                 if arrival.event is not None:
@@ -260,6 +263,7 @@ class Webhook:
             self._ready = loop.create_future()
             self._task = loop.create_task(self._serve(self._ready), name="aioclicksend webhook")
         assert self._ready is not None
+        # Shielded: a client that leaves must not cancel what all pushes wait for.
         await asyncio.shield(self._ready)
 
     async def _serve(self, ready: asyncio.Future[None]) -> None:
@@ -286,6 +290,7 @@ class Webhook:
         """Return the number of who opts out by an event."""
         if self._opt_out is None or not isinstance(event, InboundMessage):
             return None
+        # Without a sender there is nobody to put on a list.
         return event.from_ if event.from_ and self._opt_out.matches(event.body) else None
 
     async def _handle(self, push: Push) -> None:
@@ -324,6 +329,7 @@ class Webhook:
         if self._client is not None and event.original_message_id:
             pages = self._client.sms.history(q=f"message_id:{event.original_message_id}", limit=15)
             page = await pages.page(1)
+            # Whether the API filters by this field exactly is unverified.
             rows = [it for it in page.items if it.message_id == event.original_message_id]
             row = rows[0] if rows else None
         elif self._client is not None and event.custom_string:

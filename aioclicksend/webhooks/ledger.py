@@ -71,9 +71,11 @@ def note_polled(db: sqlite3.Connection, receipts: Iterable[DeliveryReceipt], loo
     new = 0
     for receipt in receipts:
         key = dedupe_key(receipt)
+        # Without an id it cannot be recognized at the next look, and would count as new for ever.
         if key is None:
             continue
         made = int(receipt.timestamp.timestamp()) if receipt.timestamp else 0
+        # Both looks at first; only the last one moves.
         names = (key, receipt.message_id, receipt.custom_string, made, look, look)
         new += db.execute(
             "insert or ignore into polled_receipt values (?, ?, ?, ?, ?, ?)", names
@@ -114,6 +116,8 @@ def markable(
             {**names, "look": look},
         ).fetchone()
         before = before if oldest is None else min(before, oldest - 1)
+    # Without one of this look there is nothing to mark, and each call could take receipts from
+    # others.
     (some,) = db.execute(
         "select exists (select 1 from polled_receipt where last_seen = ? and made < ?)",
         (look, before),

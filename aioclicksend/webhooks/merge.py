@@ -108,6 +108,7 @@ def combine(one: MessageDelivery | None, other: MessageDelivery) -> MessageDeliv
     lower, higher = sorted((one, other), key=_rank)
     return replace(
         higher,
+        # Receipts differ in which fields they carry; what one of them knew stays known.
         custom_string=higher.custom_string or lower.custom_string,
         message_type=higher.message_type or lower.message_type,
     )
@@ -115,6 +116,7 @@ def combine(one: MessageDelivery | None, other: MessageDelivery) -> MessageDeliv
 
 def is_change(before: MessageDelivery | None, after: MessageDelivery) -> bool:
     """Whether a reader of changes is to see the step from `before` to `after`."""
+    # Not the time: a receipt that says the same an hour later is no step.
     return before is None or (before.state, before.status_code, before.error_code) != (
         after.state,
         after.status_code,

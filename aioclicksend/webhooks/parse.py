@@ -79,11 +79,13 @@ def _read_json(body: bytes) -> Mapping[str, Any]:
         fields = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError):
         return {}
+    # A list or a bare value: another format may still be readable.
     return fields if isinstance(fields, dict) else {}
 
 
 def _read_form(body: bytes) -> Mapping[str, Any]:
     fields = {}
+    # Not parse_qs: of another charset it would keep replacement characters only.
     for pair in body.split(b"&", _FIELDS)[:_FIELDS]:
         name, equals, value = pair.replace(b"+", b" ").partition(b"=")
         if equals:
@@ -102,8 +104,11 @@ def _decoded(quoted: bytes) -> str:
 
 def event_of(fields: Mapping[str, Any]) -> Event | None:
     """Return the event of a push, or of a polled row, by its fields; None if it is none."""
+    # A receipt first: the documented fields of an inbound message include no status, while a
+    # receipt might one day carry the body.
     if any(_text(fields, name) for name in _STATUS):
         return _receipt(fields)
+    # An empty text is a message too: somebody sent nothing, or only a picture.
     if any(fields.get(name) is not None for name in _BODY):
         return _inbound(fields)
     return None
@@ -118,6 +123,7 @@ def _receipt(fields: Mapping[str, Any]) -> DeliveryReceipt:
         error_code=_number(fields, "error_code"),
         error_text=_text(fields, "error_text"),
         custom_string=_text(fields, "custom_string"),
+        # The underscore is the older name.
         message_type=_text(fields, "message_type") or _text(fields, "_message_type"),
         digits=_text(fields, "digits"),
         timestamp=moment(fields.get("timestamp")),
@@ -147,6 +153,7 @@ def _inbound(fields: Mapping[str, Any]) -> InboundMessage:
 
 def _number(fields: Mapping[str, Any], name: str) -> int | None:
     value = fields.get(name)
+    # True would be read as 1, the code of a message that is queued.
     return None if isinstance(value, bool) else number(value)
 
 

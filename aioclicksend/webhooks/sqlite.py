@@ -131,6 +131,7 @@ class SqliteInbox:
             ConfigurationError: it cannot be opened, or is no inbox.
 
         """
+        # Counted: a hook and `delivery.follow` share one inbox, and the last to leave closes it.
         self._users += 1
         if self._users > 1:
             return
@@ -148,6 +149,7 @@ class SqliteInbox:
         if self._users == 0 and self._thread is not None:
             thread, self._thread = self._thread, None
             self._queue.put(None)
+            # Off the loop: the thread may still be committing to a slow disk.
             await asyncio.to_thread(thread.join)
 
     async def add(self, arrivals: Sequence[Arrival]) -> list[bool]:
@@ -196,6 +198,7 @@ class SqliteInbox:
             return [
                 Claimed(id=row[0], push=Push(body=row[1], content_type=row[2], query=row[3]),
                         attempt=row[4])
+                # `returning` promises no order; the oldest event is handled first.
                 for row in sorted(rows)
             ]  # fmt: skip
 
@@ -267,6 +270,7 @@ class SqliteInbox:
 
         count = await self._do(work)
         self._wake()
+        # sqlite3 counts -1 for no rows at all.
         return max(count, 0)
 
     async def changes(self, after: int, limit: int) -> list[Change]:
@@ -339,6 +343,7 @@ class SqliteInbox:
             (key, now, push.body, push.content_type, push.query, None if dead else _AT_ONCE, dead,
              UNREADABLE if dead else None, sender, answers, ref),
         ).rowcount  # fmt: skip
+        # A repetition changes nothing: neither the delivery nor the list.
         if not new:
             return False
         if isinstance(event, DeliveryReceipt) and event.message_id:
@@ -369,7 +374,8 @@ class SqliteInbox:
 
     def _wake(self) -> None:
         # Only a hint: a reader that misses it looks again by itself within half a second.
-        for future in self._waiting:
+        # A copy: loops of other threads add to it and take from it.
+        for future in tuple(self._waiting):
             if not future.done():
                 future.get_loop().call_soon_threadsafe(_settle, future, None, None)
 

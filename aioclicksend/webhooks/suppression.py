@@ -35,6 +35,7 @@ class OptOutWords:
 
     def matches(self, body: str) -> bool:
         """Whether a message received is an opt-out."""
+        # Bounded: normalizing a long text costs time, and no opt-out is one.
         return len(body) <= 256 and _normalized(body) in self._words
 
     def __repr__(self) -> str:
@@ -70,6 +71,7 @@ def asked_keys(number: str) -> set[str]:
 
 def number_key(number: str) -> str:
     """Return the digits of a number in ASCII, without an international prefix ``00``."""
+    # Digits of any script: phones of some regions write them so.
     return "".join(str(int(char)) for char in number if char.isdecimal()).removeprefix("00")
 
 
