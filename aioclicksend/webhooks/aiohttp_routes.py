@@ -44,6 +44,8 @@ def routes(hook: Webhook, prefix: str, limit: int) -> list[web.AbstractRouteDef]
 
     # Whatever slashes the prefix has: one between its parts.
     path = "/".join(("", *filter(None, prefix.split("/")), "{secret}"))
+    # A slash behind the secret as well, as in ASGI: a person may have typed it into a rule.
+    path += "{slash:/?}"
     # All methods, so that a wrong secret is 404 for each of them.
     return [web.route("*", path, take)]
 

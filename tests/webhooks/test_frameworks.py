@@ -101,6 +101,15 @@ async def test_pushes_reach_the_handlers_of_an_app(
         assert await anyio.to_thread.run_sync(process.wait) in (0, -signal.SIGTERM)
 
 
+async def test_a_slash_behind_the_secret_does_no_harm(
+    http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    with serving("plain_aiohttp", tmp_path / "inbox.db") as (url, _process):
+        for path, status in ((SECRET, 200), (f"{SECRET}/", 200), (f"{SECRET}/x", 404), ("", 404)):
+            async with http.post(f"{url}/clicksend/{path}", data=b"body=Hi") as reply:
+                assert reply.status == status, path
+
+
 async def test_a_body_of_wrong_encoding_is_kept_as_unreadable(
     http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
