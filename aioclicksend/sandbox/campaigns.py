@@ -173,7 +173,7 @@ class Campaigns:
                 accept(call.state, record, logged=False)
                 taken.append(record)
             else:
-                call.state.rejected.append(record)
+                call.state.reject(record)
         call.state.campaigns[campaign_id] = taken
 
     # Handlers

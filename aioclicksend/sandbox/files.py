@@ -36,7 +36,7 @@ _BODY_LENGTH = 160
 def save(call: Call, name: str, content: bytes, content_type: str) -> str:
     """Keep a file and return the address it is served at."""
     key = f"{secrets.token_hex(16)}/{name}"
-    call.state.files[key] = File(name, content, content_type)
+    call.state.keep_file(key, File(name, content, content_type))
     return f"{call.base}{PREFIX}{quote(key)}"
 
 
@@ -53,7 +53,9 @@ def serve(state: State, method: str, path: str) -> Reply:
     found = find(state, path)
     if found is None or method not in {"GET", "HEAD"}:
         raise invalid_endpoint()
-    return Reply(200, found.content, found.content_type)
+    # An application may upload any page, and a browser would run it as this sandbox's own.
+    headers = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+    return Reply(200, found.content, found.content_type, headers)
 
 
 def decode(value: str, name: str) -> bytes:

@@ -215,7 +215,7 @@ def _answer(
             # fixtures
             blocked += record["status"] == "COUNTRY_NOT_ENABLED"
             if not price_only:
-                call.state.rejected.append(record)
+                call.state.reject(record)
     data: dict[str, Any] = {
         "total_price": prices.as_number(total),
         "total_count": len(rows),

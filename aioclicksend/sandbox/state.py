@@ -26,6 +26,9 @@ PushTo = Callable[[PushKind, str, str | None, Record], None]
 #: What receipts may be about.
 RECEIPTS = ("sms", "mms", "voice", "email", "fax")
 
+_MOST_FILES = 1000
+_MOST_FILE_BYTES = 64 * 1024 * 1024
+
 SHARED_NUMBER = "+61488800000"
 USER_ID = 104_729
 SUBACCOUNT_ID = 119_083
@@ -205,10 +208,34 @@ class State:
             self._expect_receipt(record)
         self.version += 1
         self.events.publish("message", lambda: message_view(record))
+        if self._are_too_many(self.accepted):
+            self.forgotten += self.forget(self.accepted[: -self._kept])
+
+    def reject(self, record: Record) -> None:
+        """Remember a message that was refused."""
+        self.rejected.append(record)
+        if self._are_too_many(self.rejected):
+            del self.rejected[: -self._kept]
+
+    def keep_file(self, key: str, file: File) -> None:
+        """Remember a file; the oldest make room for it where memory is bounded."""
+        self.files[key] = file
+        while self.settings.keep is not None and len(self.files) > 1 and self._files_are_too_many():
+            del self.files[next(iter(self.files))]
+
+    def _files_are_too_many(self) -> bool:
+        size = sum(len(file.content) for file in self.files.values())
+        return len(self.files) > _MOST_FILES or size > _MOST_FILE_BYTES
+
+    @property
+    def _kept(self) -> int:
+        assert self.settings.keep is not None
+        return self.settings.keep
+
+    def _are_too_many(self, rows: list[Record]) -> bool:
         keep = self.settings.keep
-        if keep is not None and len(self.accepted) > keep + keep // 8:
-            # An eighth at once: to forget one message costs as much as to forget many.
-            self.forgotten += self.forget(self.accepted[:-keep])
+        # An eighth at once: to forget one message costs as much as to forget many.
+        return keep is not None and len(rows) > keep + keep // 8
 
     def forget(self, sent: Collection[Record], heard: Collection[Record] = ()) -> int:
         """Forget messages, as if they had never been; what they cost stays paid."""
@@ -225,6 +252,8 @@ class State:
                     kept.add(row)
         for inbox in (self.inbound, *self.receipts.values()):
             inbox.forget(gone)
+        for number, rows in self.campaigns.items():
+            self.campaigns[number] = [row for row in rows if row["message_id"] not in gone]
         self.index()
         self.version += 1
         self.events.reload()
@@ -347,6 +376,8 @@ class State:
         heard = _heard(row, now)
         self.heard.append(heard)
         self.log["sms"].add(heard)
+        if self._are_too_many(self.heard):
+            self.forgotten += self.forget((), self.heard[: -self._kept])
         self.version += 1
         self.events.publish("message", lambda: inbound_view(heard))
         return row

@@ -40,6 +40,16 @@ async def test_a_campaign_sends_to_its_list_and_history_does_not_show_it(
     assert await call.data("GET", f"{path}/{made[f'{kind}_campaign_id']}") == made
 
 
+async def test_a_campaign_forgets_its_messages(http: aiohttp.ClientSession) -> None:
+    async with Sandbox(keep=8) as sandbox:
+        call = Caller(sandbox, http)
+        body = fields("sms", await call.a_list(ANN, BEE))
+        for _ in range(10):
+            await call.data("POST", "/v3/sms-campaigns/send", body)
+        held = sum(map(len, sandbox._state.campaigns.values()))
+        assert 8 <= held <= len(sandbox.messages) <= 9
+
+
 async def test_the_list_of_mms_campaigns_has_no_envelope(call: Caller) -> None:
     made = await call.data("POST", "/v3/mms-campaigns/send", fields("mms", await call.a_list(ANN)))
     assert (await call("GET", "/v3/mms-campaigns"))[1]["data"] == [made]

@@ -462,6 +462,16 @@ async def test_the_oldest_messages_are_forgotten_on_request(http: aiohttp.Client
         assert 20 <= len(sandbox.messages) <= 23
         assert sandbox.messages[-1].custom_string == "ref-99"
         assert sandbox.duplicates() == {}
+        # What was refused and what came in are bounded as well.
+        await call.send(*[sms(n, to="+0") for n in range(100)])
+        for n in range(100):
+            sandbox.receive("+61400000001", f"reply {n}")
+        assert 20 <= len(sandbox.rejected) <= 23
+        assert sandbox.rejected[-1].custom_string == "ref-99"
+        assert 20 <= len(sandbox.inbound) <= 23
+        assert sandbox.inbound[-1].body == "reply 99"
+        assert len(sandbox._state.inbound.all) <= 23
+        assert len(sandbox.messages) >= 20
 
 
 # Events

@@ -34,6 +34,27 @@ async def test_an_upload_is_served_without_login(
     assert (await call.fetch(made["_url"] + "x"))[0] == 404
 
 
+async def test_an_uploaded_page_runs_nothing(call: Caller) -> None:
+    url = (await uploaded(call, "<script>alert(1)</script>"))["_url"]
+    async with call.http.get(url) as reply:
+        assert reply.headers["Content-Security-Policy"] == "sandbox"
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_the_oldest_files_are_forgotten(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aioclicksend.sandbox.state._MOST_FILE_BYTES", 1000)
+    async with Sandbox(keep=20) as sandbox:
+        call = Caller(sandbox, http)
+        urls = [(await uploaded(call, "x" * 300))["_url"] for _ in range(5)]
+        assert [(await call.fetch(url))[0] for url in urls] == [404, 404, 200, 200, 200]
+        # The last one stays, however large it is.
+        large = (await uploaded(call, "x" * 2000))["_url"]
+        assert (await call.fetch(large))[0] == 200
+        assert len(sandbox._state.files) == 1
+
+
 @pytest.mark.parametrize(("content", "convert"), [("?", "csv"), ("", "csv"), ("eA==", "gif")])
 async def test_an_upload_must_be_base64_of_a_known_kind(
     call: Caller, content: str, convert: str
