@@ -64,6 +64,11 @@ def refuse_host() -> web.Response:
     return _json(403, {"error": "this Host is not served: see --allow-host"})
 
 
+def refuse_page() -> web.Response:
+    """Refuse a web page of another origin."""
+    return _json(403, {"error": "a web page of another origin may not use this sandbox"})
+
+
 async def answer(sandbox: Sandbox, request: web.Request) -> web.StreamResponse:
     """Answer one request for the control API or the page."""
     method = "GET" if request.method == "HEAD" else request.method

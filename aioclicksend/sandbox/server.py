@@ -39,7 +39,7 @@ from typing import Any, Self, cast
 from aiohttp import web
 
 from . import control, prices, routes, storage
-from .access import GATEWAY, is_loopback, may_ask_for
+from .access import GATEWAY, is_foreign_page, is_loopback, may_ask_for
 from .codes import find_code
 from .configuring import check_sender_types
 from .countries import ENABLED
@@ -582,6 +582,8 @@ class Sandbox:
                 return control.refuse_host()
             if control.serves(request.path):
                 return await control.answer(self, request)
+            if is_foreign_page(request.headers.get("Origin"), request.headers.get("Host")):
+                return control.refuse_page()
             return await self._front.answer(request, self.url)
         finally:
             self._busy.discard(task)

@@ -395,6 +395,25 @@ async def test_more_hosts_are_allowed_by_name(http: aiohttp.ClientSession) -> No
                 assert reply.status == status
 
 
+async def test_a_web_page_sends_nothing_even_with_the_login(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    # As a form whose action is http://sandbox:sandbox@127.0.0.1/… and whose type is text/plain.
+    login = basic("sandbox", "sandbox") | {"Content-Type": "text/plain"}
+    body = json.dumps({"messages": [sms()]})
+    for origin, status in (
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": sandbox.url}, 200),
+        ({}, 200),
+    ):
+        url = sandbox.url + "/v3/sms/send"
+        async with http.post(url, data=body, headers=login | origin) as reply:
+            assert reply.status == status, origin
+    assert len(sandbox.messages) == len(sandbox.requests) == 2
+
+
 async def test_remote_hosts_need_leave(http: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="allow_remote"):
         Sandbox(host="0.0.0.0")  # noqa: S104
