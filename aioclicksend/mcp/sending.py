@@ -18,8 +18,10 @@ from pathlib import Path
 import anyio
 from anyio.to_thread import run_sync
 
+from ..bulk.budget import charged, quoted
 from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from ..bulk.reconcile import Reconcile
+from ..bulk.replies import judge
 from ..client import ClickSend
 from ..models.messages import SmsMessage
 from ..models.results import ACCEPTED, SmsRow
@@ -136,14 +138,10 @@ class Sending:
                 "sending this token began earlier, and the journal that knows how it ended is "
                 f"gone. {_UNKNOWN}"
             )
-        answer = _answer(preview, await self._outcomes(preview))
-        at_most = answer.cost + sum(
-            planned.price
-            for planned, sent in zip(preview.messages, answer.messages, strict=True)
-            if sent.outcome == "unknown"
-        )
+        outcomes = await self._outcomes(preview)
+        answer = _answer(preview, outcomes)
         result = answer.model_dump_json().encode()
-        await run_sync(self.previews.finish, token, at_most, result)
+        await run_sync(self.previews.finish, token, _at_most(preview, outcomes), result)
         return answer
 
     async def refs(self, token: str) -> tuple[list[str], float]:
@@ -199,6 +197,18 @@ class Sending:
                 f"the server named no price for {len(missing)} of {len(messages)} messages; "
                 "nothing was sent"
             )
+        # Without a price to rely on a budget would be passed unnoticed.
+        if self.limits.budget is not None and (
+            places := [
+                str(place)
+                for place, it in enumerate(messages, 1)
+                if quoted(judge(it, it.custom_string or "", rows[it.custom_string])) is None
+            ]
+        ):
+            raise Refused(
+                f"message {', '.join(places[:5])}: the server quotes no price to rely on, or would "
+                "refuse it, and there is a --budget; nothing was sent"
+            )
         return rows, result.currency.name_short if result.currency else ""
 
     async def _sent_recently(self, drafts: Sequence[Draft]) -> set[tuple[str | None, str | None]]:
@@ -223,6 +233,15 @@ class Sending:
 
 def _message(to: str, body: str, sender: str | None, ref: str | None = None) -> SmsMessage:
     return SmsMessage(to=to, body=body, from_=sender, custom_string=ref)
+
+
+def _at_most(preview: Preview, outcomes: Sequence[Outcome]) -> Decimal:
+    """Return what a send cost, or may have cost; an odd price counts as it was quoted."""
+    amounts = (
+        (charged(outcome, planned.price), planned.price)
+        for planned, outcome in zip(preview.messages, outcomes, strict=True)
+    )
+    return sum((price if cost < 0 else cost for cost, price in amounts), Decimal(0))
 
 
 def _price_of(row: SmsRow) -> Decimal:

@@ -63,6 +63,7 @@ _SENDS = ToolAnnotations(
 )
 
 Limit = Annotated[int, Field(ge=1, le=100, description="Return at most this many.")]
+_Ref = Annotated[str, Field(max_length=100)]
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -177,7 +178,9 @@ class Tools:
     async def message_status(
         self,
         token: Annotated[str | None, Field(description="Of a send: all its messages.")] = None,
-        refs: Annotated[list[str], Field(description="Or some refs of a send.")] = [],  # noqa: B006
+        refs: Annotated[
+            list[_Ref], Field(description="Or some refs of a send.", max_length=1000)
+        ] = [],  # noqa: B006
     ) -> StatusAnswer:
         """Look sent messages up in the history of the account, e.g. those that were unknown.
 
