@@ -1,9 +1,10 @@
-"""What OpenTelemetry costs a client: CPU of a bulk run and of single calls, with and without.
+"""What OpenTelemetry costs a client: CPU with and without, for each setting and kind of work.
 
 ``python benchmarks/telemetry.py [ROUNDS]``
 
-Both run in one process against a server in another, in turns; shown is the median of the ratios.
-Spans go through a batch processor to an exporter that drops them, metrics to a reader in memory.
+All settings run in one process against a server in another, in turns; shown are the medians of the
+ratios. Spans go through a batch processor to an exporter that drops them, metrics to a reader in
+memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,13 +27,18 @@ from opentelemetry.sdk.trace.export import (
     SpanExporter,
     SpanExportResult,
 )
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.trace import NoOpTracerProvider
 
-from aioclicksend import BasicAuth, ClickSend, SmsMessage
+from aioclicksend import BasicAuth, ClickSend, RateLimit, SmsMessage
 from aioclicksend.sandbox import Sandbox
 from aioclicksend.telemetry import instrument
 
 MESSAGES = 20_000
 CALLS = 200
+SECONDS = 3
+PER_SECOND = 200
+"""Messages a second of the web application."""
 RATE = 10
 """Requests a second, the default pace."""
 
@@ -69,35 +77,66 @@ async def single_calls(client: ClickSend) -> None:
         await client.sms.send(SmsMessage(to="+61491570006", body=f"Hello {number}"))
 
 
+async def web_app(client: ClickSend) -> None:
+    """Send what requests of a web application bring, at the default pace; look things up."""
+    async with client.sms.bulk() as bulk:
+        for second in range(SECONDS):
+            for number in range(PER_SECOND):
+                await bulk.send(SmsMessage(to=f"+6149{second:03}{number:04}", body="Your code: 1"))
+                await asyncio.sleep(1 / PER_SECOND)
+            await client.account.get()
+
+
+def settings() -> dict[str, tuple[TracerProvider, MeterProvider]]:
+    """Return the providers of each setting."""
+
+    def tracers(ratio: float) -> TracerProvider:
+        made = TracerProvider(sampler=ParentBasedTraceIdRatio(ratio))
+        made.add_span_processor(BatchSpanProcessor(Dropping()))
+        return made
+
+    meters = MeterProvider([InMemoryMetricReader()])
+    no_tracer: Any = NoOpTracerProvider()
+    no_meter: Any = NoOpMeterProvider()
+    return {
+        "spans and metrics": (tracers(1), meters),
+        "1 of 10 spans, metrics": (tracers(0.1), meters),
+        "spans only": (tracers(1), no_meter),
+        "metrics only": (no_tracer, meters),
+    }
+
+
+WORKS: dict[str, tuple[Callable[[ClickSend], Awaitable[None]], RateLimit | None]] = {
+    f"bulk.run of {MESSAGES} messages": (bulk_run, None),
+    f"{PER_SECOND} bulk.send a second, paced": (web_app, RateLimit(RATE)),
+    f"{CALLS} sms.send one after another": (single_calls, None),
+}
+
+
 async def main(rounds: int, account: tuple[str, str, str]) -> None:
-    """Print a line for each kind of work."""
+    """Print a line for each kind of work and setting."""
     url, username, key = account
     auth = BasicAuth(username, key)
-    tracers = TracerProvider()
-    tracers.add_span_processor(BatchSpanProcessor(Dropping()))
-    meters = MeterProvider([InMemoryMetricReader()])
-    works: dict[str, tuple[Callable[[ClickSend], Awaitable[None]], int]] = {
-        f"bulk.run of {MESSAGES} messages": (bulk_run, MESSAGES // 1000),
-        f"{CALLS} sms.send one after another": (single_calls, CALLS),
-    }
-    for name, (work, requests) in works.items():
-        ratios, costs = [], []
+    providers = settings()
+
+    async def cost(name: str, setting: str | None) -> float:
+        work, pace = WORKS[name]
+        async with ClickSend(auth=auth, base_url=url, rate_limit=pace) as client:
+            if setting is not None:
+                tracers, meters = providers[setting]
+                instrument(client, tracer_provider=tracers, meter_provider=meters)
+            before = time.process_time()
+            await work(client)
+            return time.process_time() - before
+
+    for name in WORKS:
+        ratios: dict[str, list[float]] = {setting: [] for setting in providers}
         for _ in range(rounds):
-            spent = []
-            for instrumented in (False, True):
-                async with ClickSend(auth=auth, base_url=url, rate_limit=None) as client:
-                    if instrumented:
-                        instrument(client, tracer_provider=tracers, meter_provider=meters)
-                    before = time.process_time()
-                    await work(client)
-                    spent.append(time.process_time() - before)
-            ratios.append(spent[1] / spent[0] - 1)
-            costs.append((spent[1] - spent[0]) / requests)
-        cost = statistics.median(costs)
-        print(
-            f"{name:36} {statistics.median(ratios):+.1%} CPU, unpaced; {cost * 1e6:.0f} µs a "
-            f"request, {cost * RATE:.2%} of a core at {RATE} requests a second"
-        )
+            plain = await cost(name, None)
+            for setting, found in ratios.items():
+                found.append(await cost(name, setting) / plain - 1)
+        for setting, found in ratios.items():
+            print(f"{name:34} {setting:24} {statistics.median(found):+.1%} CPU", flush=True)
 
 
 if __name__ == "__main__":

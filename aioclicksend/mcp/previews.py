@@ -88,6 +88,7 @@ class Previews:
                     raise ConfigurationError(f"{path} was written by a newer version")
                 db.execute(_CREATE)
                 db.execute(f"pragma user_version = {_SCHEMA}")
+            path.chmod(0o600)  # an older file may be readable for others
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"{path} cannot be used for previews: {error}") from None
 

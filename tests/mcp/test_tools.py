@@ -388,9 +388,12 @@ async def test_fields_that_are_not_there_are_refused(connect: Connect) -> None:
 
 
 async def test_files_are_private(connect: Connect, tmp_path: Path) -> None:
+    for name in ("agent.db", "agent.db.previews"):
+        (tmp_path / name).touch(0o666)
+        (tmp_path / name).chmod(0o666)
     async with connect(allow_send=True) as agent:
         await agent.call("send_messages", token=await agent.token("Hello"))
-    assert stat.S_IMODE((tmp_path / "agent.db.previews").stat().st_mode) == 0o600
+    assert {stat.S_IMODE(it.stat().st_mode) for it in tmp_path.glob("agent.db*")} == {0o600}
 
 
 async def test_two_calls_at_once_send_once(connect: Connect, clicksend_sandbox: Sandbox) -> None:
