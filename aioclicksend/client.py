@@ -42,7 +42,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 class ClickSend(Groups):
     """A client of one account; share one among all tasks of a program.
 
-    It belongs to the event loop of its first call. ::
+    It belongs to the event loop of its first call:
 
         async with ClickSend() as client:
             result = await client.sms.send(SmsMessage(to="+61411111111", body="Hello"))
