@@ -113,12 +113,12 @@ class Output:
                 table.add_row(column.title, Text(value))
         show(table)
 
-    def done(self, text: str, **facts: object) -> None:
+    def done(self, *lines: str, **facts: object) -> None:
         """Print that something was done; `facts` are its JSON."""
         if self.json:
             self.document(facts)
         else:
-            write(one_line(text))
+            write("\n".join(map(one_line, lines)))
 
     def note(self, text: str) -> None:
         """Print a remark on stderr."""
