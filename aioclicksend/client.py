@@ -85,6 +85,7 @@ class ClickSend(Groups):
     ) -> None:
         if auth is None:
             auth = auth_from_environment(os.environ)
+        # A tuple of name and key, as other libraries take it, would fail only at the first call.
         if not isinstance(auth, BasicAuth | MatonAuth):
             raise ConfigurationError("auth must be BasicAuth(...) or MatonAuth(...)")
         base_url = base_url or base_url_from_environment(os.environ, auth) or auth.base_url
@@ -188,6 +189,7 @@ class ClickSend(Groups):
         await self.aclose()
 
     def __del__(self) -> None:
+        # `__init__` may have raised before there was one.
         if session := getattr(self, "_session", None):
             session.warn_if_open()
 

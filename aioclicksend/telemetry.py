@@ -154,6 +154,7 @@ class Telemetry:
         try:
             yield
         finally:
+            # A counter must not fall when a sender is gone.
             self._spent_before += float(bulk.statistics().cost)
             self._watched.remove(bulk)
 
@@ -211,6 +212,7 @@ class Telemetry:
         yield Observation(self._spent_before + now)
 
     def _before_request(self, event: RequestEvent) -> None:
+        # Zeros would bury the waits that matter: an unpaced client has nothing else.
         if event.waited > _AT_ONCE:
             self._wait.record(event.waited)
 
@@ -228,6 +230,7 @@ class Telemetry:
 
     def _on_retry(self, event: RetryEvent) -> None:
         self._retries.add(1, {"url.template": event.operation.partition(" ")[2]})
+        # Kept until the call ends: its span is made then, and takes its events along.
         self._note(event.id, "retry", {"attempt": event.attempt, "delay": event.delay})
 
     def _on_hold(self, event: HoldEvent) -> None:
@@ -263,6 +266,7 @@ class Telemetry:
         )
         for name, at, more in self._pending.pop(event.id, ()):
             span.add_event(name, more, at)
+        # Also what the server refused: the conventions call a 4xx an error of a client.
         if event.outcome != "ok":
             span.set_status(StatusCode.ERROR)
         span.end(end)
@@ -285,6 +289,7 @@ class Telemetry:
             "not_sent": event.not_sent,
             "unknown": event.unknown,
         }
+        # A batch that went well has one attribute in place of four.
         counts = {outcome: count for outcome, count in counts.items() if count}
         for outcome, count in counts.items():
             self._messages.add(count, {"clicksend.outcome": outcome})

@@ -74,6 +74,8 @@ class Sending:
 
         """
         self.limits.check_recipients([it.to for it in drafts])
+        # Drawn before the price is asked: the keys made of it are the refs of the price request, by
+        # which its rows are matched.
         token = new_token()
         keys = [f"mcp-{token}-{place}" for place in range(1, len(drafts) + 1)]
         rows, currency = await self._price(
@@ -127,9 +129,12 @@ class Sending:
         if preview.result is not None:
             first = SendAnswer.model_validate_json(preview.result)
             return first.model_copy(update={"repeated": True})
+        # Again: the server may have been started anew with narrower limits since the preview.
         self.limits.check_recipients([it.to for it in preview.messages])
         if not self.limits.allow_send:
             return _dry_run(preview)
+        # Only before the first attempt. Once it has begun, some of it may be out, and what is left
+        # belongs to the same agreement.
         if preview.begun is None:
             await self._check_price(preview)
             await run_sync(self.previews.begin, preview, self.limits, self._now())
@@ -179,6 +184,7 @@ class Sending:
         return [await handle for handle in handles]
 
     async def _check_price(self, preview: Preview) -> None:
+        # Not within a tolerance: the person agreed to one amount.
         rows, currency = await self._price(
             [_message(it.to, it.body, it.sender, it.key) for it in preview.messages]
         )
@@ -225,6 +231,8 @@ class Sending:
                 if row.direction != "in":
                     sent.add((row.to, row.body))
 
+        # By number, as the history of a busy account is long; the client's pace spaces the
+        # requests.
         async with anyio.create_task_group() as tasks:
             for number in {it.to for it in drafts}:
                 tasks.start_soon(search, number)
@@ -256,6 +264,7 @@ def _previewed(
 ) -> PreviewedMessage:
     split = segments(draft.body)
     warnings = []
+    # Warned of, not refused: the price request's word is no verdict on the send.
     if row.status != ACCEPTED:
         warnings.append(f"the server would refuse it: {row.status}")
     if (draft.to, draft.body) in recent:

@@ -412,7 +412,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
         try:
             _set_up(db, path)
-            path.chmod(0o600)  # an older file may be readable for others
         except BaseException as error:
             db.close()
             # SQLite does not wait for its turn to switch a new file to WAL.
