@@ -2,9 +2,10 @@
 
 ``python benchmarks/telemetry.py [ROUNDS]``
 
-All settings run in one process against a server in another, in turns; shown are the medians of the
-ratios. Spans go through a batch processor to an exporter that drops them, metrics to a reader in
-memory.
+All settings run in one process against a server in another, in turns, each with a client of its
+own that stays open. Shown are medians: of the ratios, of the microseconds a request costs more,
+and what that is of a core at the default pace. Spans go through a batch processor to an exporter
+that drops them, metrics to a reader in memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,15 +32,13 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import NoOpTracerProvider
 
-from aioclicksend import BasicAuth, ClickSend, RateLimit, SmsMessage
+from aioclicksend import BasicAuth, ClickSend, SmsMessage
 from aioclicksend.sandbox import Sandbox
 from aioclicksend.telemetry import instrument
 
 MESSAGES = 20_000
-CALLS = 200
-SECONDS = 3
-PER_SECOND = 200
-"""Messages a second of the web application."""
+CALLS = 40
+TURNS = 20
 RATE = 10
 """Requests a second, the default pace."""
 
@@ -78,13 +78,16 @@ async def single_calls(client: ClickSend) -> None:
 
 
 async def web_app(client: ClickSend) -> None:
-    """Send what requests of a web application bring, at the default pace; look things up."""
+    """Send what requests of a web application bring, twenty at a time; look things up."""
     async with client.sms.bulk() as bulk:
-        for second in range(SECONDS):
-            for number in range(PER_SECOND):
-                await bulk.send(SmsMessage(to=f"+6149{second:03}{number:04}", body="Your code: 1"))
-                await asyncio.sleep(1 / PER_SECOND)
-            await client.account.get()
+        for _ in range(TURNS):
+            handles = [
+                await bulk.send(SmsMessage(to=f"+61491{number:06}", body="Your code: 1"))
+                for number in range(20)
+            ]
+            for handle in handles:
+                await handle
+        await client.account.get()
 
 
 def settings() -> dict[str, tuple[TracerProvider, MeterProvider]]:
@@ -95,54 +98,61 @@ def settings() -> dict[str, tuple[TracerProvider, MeterProvider]]:
         made.add_span_processor(BatchSpanProcessor(Dropping()))
         return made
 
-    meters = MeterProvider([InMemoryMetricReader()])
+    def meters() -> MeterProvider:
+        return MeterProvider([InMemoryMetricReader()])
+
     no_tracer: Any = NoOpTracerProvider()
     no_meter: Any = NoOpMeterProvider()
     return {
-        "spans and metrics": (tracers(1), meters),
-        "1 of 10 spans, metrics": (tracers(0.1), meters),
+        "spans and metrics": (tracers(1), meters()),
+        "1 of 10 spans, metrics": (tracers(0.1), meters()),
         "spans only": (tracers(1), no_meter),
-        "metrics only": (no_tracer, meters),
+        "metrics only": (no_tracer, meters()),
     }
 
 
-WORKS: dict[str, tuple[Callable[[ClickSend], Awaitable[None]], RateLimit | None]] = {
-    f"bulk.run of {MESSAGES} messages": (bulk_run, None),
-    f"{PER_SECOND} bulk.send a second, paced": (web_app, RateLimit(RATE)),
-    f"{CALLS} sms.send one after another": (single_calls, None),
+WORKS: dict[str, tuple[Callable[[ClickSend], Awaitable[None]], int]] = {
+    f"bulk.run of {MESSAGES} messages": (bulk_run, MESSAGES // 1000),
+    "bulk.send, 20 a request": (web_app, TURNS + 1),
+    "sms.send one after another": (single_calls, CALLS),
 }
+"""Kinds of work, and the requests of each."""
 
 
 async def main(rounds: int, account: tuple[str, str, str]) -> None:
     """Print a line for each kind of work and setting."""
     url, username, key = account
-    auth = BasicAuth(username, key)
-    providers = settings()
-
-    async def cost(name: str, setting: str | None) -> float:
-        work, pace = WORKS[name]
-        async with ClickSend(auth=auth, base_url=url, rate_limit=pace) as client:
-            if setting is not None:
+    async with AsyncExitStack() as stack:
+        clients: dict[str, ClickSend] = {}
+        for setting in ("off", *(providers := settings())):
+            client = ClickSend(auth=BasicAuth(username, key), base_url=url, rate_limit=None)
+            clients[setting] = await stack.enter_async_context(client)
+            if setting in providers:
                 tracers, meters = providers[setting]
                 instrument(client, tracer_provider=tracers, meter_provider=meters)
-            before = time.process_time()
-            await work(client)
-            return time.process_time() - before
-
-    for name in WORKS:
-        ratios: dict[str, list[float]] = {setting: [] for setting in providers}
-        for _ in range(rounds):
-            plain = await cost(name, None)
-            for setting, found in ratios.items():
-                found.append(await cost(name, setting) / plain - 1)
-        for setting, found in ratios.items():
-            print(f"{name:34} {setting:24} {statistics.median(found):+.1%} CPU", flush=True)
+        for name, (work, requests) in WORKS.items():
+            spent: dict[str, list[float]] = {setting: [] for setting in clients}
+            for _ in range(rounds + 1):
+                for setting, client in clients.items():
+                    before = time.process_time()
+                    await work(client)
+                    spent[setting].append((time.process_time() - before) / requests)
+            plain = spent.pop("off")[1:]  # without the first round, in which things are set up
+            for setting, found in spent.items():
+                pairs = list(zip(found[1:], plain, strict=True))
+                ratio = statistics.median(it / off - 1 for it, off in pairs)
+                more = statistics.median(it - off for it, off in pairs)
+                print(
+                    f"{name:28} {setting:24} {ratio:+6.1%} CPU, {more * 1e6:4.0f} µs a request, "
+                    f"{more * RATE:.2%} of a core at {RATE} a second",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     server.start()
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 9, ours.recv()))
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 25, ours.recv()))
     ours.send("end")
     server.join()

@@ -173,7 +173,7 @@ def grid() -> Table:
 class _Guarded(Console):
     """A console whose tables and lines may quote files, their names, and servers."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Return a cell or a line, which has no line breaks of its own."""
         return super().render_str(one_line(text), **options)
 

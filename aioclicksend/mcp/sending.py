@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -203,18 +203,8 @@ class Sending:
                 f"the server named no price for {len(missing)} of {len(messages)} messages; "
                 "nothing was sent"
             )
-        # Without a price to rely on a budget would be passed unnoticed.
-        if self.limits.budget is not None and (
-            places := [
-                str(place)
-                for place, it in enumerate(messages, 1)
-                if quoted(judge(it, it.custom_string or "", rows[it.custom_string])) is None
-            ]
-        ):
-            raise Refused(
-                f"message {', '.join(places[:5])}: the server quotes no price to rely on, or would "
-                "refuse it, and there is a --budget; nothing was sent"
-            )
+        if self.limits.budget is not None:
+            _check_quotes(messages, rows)
         return rows, result.currency.name_short if result.currency else ""
 
     async def _sent_recently(self, drafts: Sequence[Draft]) -> set[tuple[str | None, str | None]]:
@@ -241,6 +231,23 @@ class Sending:
 
 def _message(to: str, body: str, sender: str | None, ref: str | None = None) -> SmsMessage:
     return SmsMessage(to=to, body=body, from_=sender, custom_string=ref)
+
+
+def _check_quotes(messages: Sequence[SmsMessage], rows: Mapping[str, SmsRow]) -> None:
+    """Check that each message has a price: without one a budget would be passed unnoticed.
+
+    Raises:
+        Refused: one has none to rely on, or would be refused.
+
+    """
+    refs = [it.custom_string or "" for it in messages]
+    outcomes = [judge(it, ref, rows[ref]) for it, ref in zip(messages, refs, strict=True)]
+    places = [str(place) for place, it in enumerate(outcomes, 1) if quoted(it) is None]
+    if places:
+        raise Refused(
+            f"message {', '.join(places[:5])}: the server quotes no price to rely on, or would "
+            "refuse it, and there is a --budget; nothing was sent"
+        )
 
 
 def _at_most(preview: Preview, outcomes: Sequence[Outcome]) -> Decimal:

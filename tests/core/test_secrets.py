@@ -358,9 +358,10 @@ async def test_a_currency_in_an_error_is_a_code_of_three_letters() -> None:
 
 def test_a_logged_exception_is_a_place_and_a_class(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("aioclicksend")
+    nothing: dict[str, int] = {}
     try:
         try:
-            {}[NUMBER]
+            nothing[NUMBER]
         except KeyError as error:
             raise ValueError(BODY) from error
     except ValueError:

@@ -9,6 +9,7 @@ import stat
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -187,7 +188,7 @@ async def test_the_budget_is_for_all_sends_of_the_journal(
     ],
 )
 async def test_under_a_budget_nothing_is_sent_without_a_price(
-    connect: Connect, clicksend_sandbox: Sandbox, fault: str, options: dict[str, str | None]
+    connect: Connect, clicksend_sandbox: Sandbox, fault: str, options: dict[str, Any]
 ) -> None:
     async with connect(allow_send=True, budget=Decimal(5)) as agent:
         token = await agent.token("Hello")
