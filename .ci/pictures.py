@@ -32,7 +32,7 @@ SVG = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTAL
 
 def main() -> None:
     """Take all pictures."""
-    terminal("demo", "demo", "demo", "--rows", "2000")
+    terminal("demo", "demo --rows 2000", "demo", "--rows", "2000")
     terminal(
         "plan",
         "campaign plan people.csv --country AU --text 'Hi {name|friend}, see you at 9.'",

@@ -42,7 +42,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 class ClickSend(Groups):
     """A client of one account; share one among all tasks of a program.
 
-    It belongs to the event loop of its first call. ::
+    It belongs to the event loop of its first call:
 
         async with ClickSend() as client:
             result = await client.sms.send(SmsMessage(to="+61411111111", body="Hello"))
@@ -85,6 +85,7 @@ class ClickSend(Groups):
     ) -> None:
         if auth is None:
             auth = auth_from_environment(os.environ)
+        # A tuple of name and key, as other libraries take it, would fail only at the first call.
         if not isinstance(auth, BasicAuth | MatonAuth):
             raise ConfigurationError("auth must be BasicAuth(...) or MatonAuth(...)")
         base_url = base_url or base_url_from_environment(os.environ, auth) or auth.base_url
@@ -188,6 +189,7 @@ class ClickSend(Groups):
         await self.aclose()
 
     def __del__(self) -> None:
+        # `__init__` may have raised before there was one.
         if session := getattr(self, "_session", None):
             session.warn_if_open()
 

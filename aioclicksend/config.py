@@ -41,6 +41,7 @@ class BasicAuth(Struct, frozen=True):
     def __post_init__(self) -> None:
         _header_safe("username", self.username)
         _header_safe("api_key", self.api_key)
+        # RFC 7617: the first colon ends the user name, so the rest would become part of the key.
         if ":" in self.username:
             raise ConfigurationError("BasicAuth: username must not hold a colon")
 
@@ -167,6 +168,7 @@ def auth_from_environment(environ: Mapping[str, str]) -> Auth:
     names = ("CLICKSEND_USERNAME", "CLICKSEND_API_KEY")
     username, api_key = (environ.get(name, "") for name in names)
     maton_key = environ.get("MATON_API_KEY", "")
+    # Either may be left over from another project; the wrong one sends from another account.
     if maton_key and (username or api_key):
         raise ConfigurationError(
             "both MATON_API_KEY and CLICKSEND_USERNAME/CLICKSEND_API_KEY are set: unset one kind, "
@@ -213,6 +215,7 @@ def checked_url(url: str, what: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise shape from None
+    # Letters of other alphabets can pass for ASCII ones; such names are given in punycode.
     clean = url.isascii() and url.isprintable() and " " not in url
     if not host or not clean or parts.scheme not in ("http", "https"):
         raise shape
@@ -225,6 +228,7 @@ def checked_url(url: str, what: str) -> str:
             f"{what} is plain http to another machine, which would send the credentials in clear: "
             "use https"
         )
+    # People paste the address with its version, which every path here begins with.
     path = parts.path.rstrip("/").removesuffix("/v3").rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
 

@@ -1,7 +1,5 @@
 """From sent to delivered: pushes and polls merged into one delivery per message.
 
-::
-
     pushes ─► Webhook ──► Inbox ──changes──► follow ─► one Change per step, final once
     polls  ─► look ─────►   │
                             └──counts──► report
@@ -160,8 +158,6 @@ async def follow(
     It yields what the store knows already, then new changes without an end. Each message is final
     in one change, see `Change.is_final`. A poll that fails for the network or the server is logged
     and the next one reads what it missed.
-
-    ::
 
         async for change in delivery.follow(client, "inbox.db"):
             if change.is_final:

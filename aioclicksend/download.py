@@ -24,11 +24,14 @@ async def download(session: Session, url: str, path: Path) -> Path:
 
     """
     address = _checked(url, loopback=loopback_origin(session.base_url) is not None)
+    # Beside its target, so that the last step is a rename within one file system. The name is
+    # random: two downloads to one path must not write into each other.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     file = _created(part, path)
     try:
         request = Request("GET file", "GET", str(address), repeatable=True, sink=_Writer(file))
         await session.exchange(request, lambda _reply: None)
+        # The disk may be slow, and a whole export is written at once.
         await asyncio.to_thread(_stored, file)
         part.replace(path)
     finally:
@@ -56,6 +59,7 @@ def _checked(url: str, *, loopback: bool) -> URL:
     here = loopback and address.scheme == "http" and is_loopback(address.host or "")
     if not address.host or not (address.scheme == "https" or here):
         raise ValueError("the address of a file must begin with https://")
+    # They would be sent to whatever host the server named.
     if address.user is not None or address.password is not None:
         raise ValueError("the address of a file must not hold credentials")
     return address
@@ -86,6 +90,7 @@ class _Writer:
         self._file = file
 
     async def begin(self) -> None:
+        # A second attempt begins at the first byte: the reply of the first one may have been cut.
         self._file.seek(0)
         self._file.truncate()
 

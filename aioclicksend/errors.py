@@ -1,7 +1,5 @@
 """Everything this package raises.
 
-::
-
     ClickSendError
     ├── ConfigurationError            nothing was sent
     ├── NotSentError                  provably nothing reached the server

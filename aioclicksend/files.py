@@ -17,7 +17,8 @@ def open_regular(path: Path) -> BinaryIO:
             no end.
 
     """
-    return os.fdopen(_open(path, os.O_RDONLY), "rb")
+    # By `open`, so that the file knows its name.
+    return open(path, "rb", opener=_open)
 
 
 def make_private(path: Path) -> None:
@@ -35,7 +36,7 @@ def make_private(path: Path) -> None:
         os.close(descriptor)
 
 
-def _open(path: Path, flags: int) -> int:
+def _open(path: str | Path, flags: int) -> int:
     # Without waiting: to open a pipe waits until something opens its other end.
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
     mode = os.fstat(descriptor).st_mode

@@ -37,6 +37,7 @@ class Groups:
 
     _session: Session
 
+    # Cached on the client: a group is an object per client, made when it is first asked for.
     @cached_property
     def account(self) -> AccountGroup:
         """The account behind the credentials."""

@@ -65,6 +65,7 @@ class Pacer:
         while True:
             if self._queue is not None:
                 await self._queue.acquire()
+            # Looked at after the token: a pause that began while this call waited holds it as well.
             pause = self.held_for(operation)
             if pause <= 0:
                 return
@@ -79,6 +80,8 @@ class Pacer:
         """Hold one operation, or everything, for the next `seconds`."""
         until = _now() + seconds + _AFTER_HOLD
         if operation is None:
+            # The longest wins: replies of calls that were in flight name the rest of one and the
+            # same window.
             self._all_until = max(self._all_until, until)
         else:
             self._until[operation] = max(self._until.get(operation, 0.0), until)

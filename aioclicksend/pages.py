@@ -167,6 +167,8 @@ class _Chain(Generic[T]):
     async def __call__(self, number: int) -> Page[T]:
         async with self._turn:  # asyncio's locks are fair: pages are fetched in their order
             if number > 1 and not self._link:
+                # An earlier page had no link: the tasks that were started ahead end here without a
+                # request.
                 return Page(items=[], number=number, total=None, last=number - 1, raw=[])
             page, self._link = await self._ask(number, self._link)
         if page.last is None and not self._link:
@@ -234,12 +236,16 @@ class Walk(Generic[T]):
             await asyncio.wait(ahead)
 
     def __del__(self) -> None:
+        # Dropped without `aclose`, as by a `break`: what is under way would read on for nobody.
         for task in self._ahead:
             if not task.done() and not task.get_loop().is_closed():
                 task.cancel()
 
     async def _following(self) -> Page[T] | None:
         """Return the next page with something new, None at the end."""
+        # Rows that arrive during a walk push others to the next page, so a page can come twice; a
+        # server that ignores `page` sends the first one for ever. Both look alike: pages without
+        # news are skipped, a few in a row end the walk.
         for _ in range(_REPEATS):
             page = await self._next_page()
             if page is None or not page.items:
@@ -262,6 +268,7 @@ class Walk(Generic[T]):
         try:
             page = await asyncio.shield(task)  # cancelled with the walk, not with one wait
         except asyncio.CancelledError:
+            # Our own task was not asked to stop, so the page's was: by the end of its session.
             if task.cancelled() and not _is_cancelled():
                 raise RuntimeError("the client was closed during this walk") from None
             raise
@@ -269,6 +276,7 @@ class Walk(Generic[T]):
         return page
 
     def _is_new(self, page: Page[T]) -> bool:
+        # By content: not every row has an id, and a walk of a million rows cannot keep them all.
         digest = hash(msgspec.json.encode(page.raw))
         known = digest in self._digests
         self._digests.add(digest)
@@ -279,6 +287,7 @@ class Walk(Generic[T]):
         if page.last is not None:
             last = page.last
         elif page.total is not None:
+            # Rounded up; by what is left, as the size of a page is the server's to choose.
             last = page.number + -(-(page.total - self._seen) // len(page.items))
         while len(self._ahead) < self._prefetch and (self._next <= last or not self._ahead):
             self._ahead.append(self._start(_fetched(self._fetch, self._next)))

@@ -29,14 +29,15 @@ def guard_log() -> None:
 class _LogGuard(logging.Filter):
     """Makes each record of a logger one printable line, and leaves out the text of exceptions.
 
-    An exception that is logged is a defect: where it was raised matters. Its text may quote a
-    number or a message, such as the key of a `KeyError`.
+    An exception that is logged above DEBUG is a defect: where it was raised matters. Its text may
+    quote a number or a message, such as the key of a `KeyError`.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change a record before any handler or formatter sees it."""
         record.msg, record.args = printable(record.getMessage()), None
-        if record.exc_info and record.exc_info[1] is not None:
+        is_shown = record.levelno > logging.DEBUG
+        if is_shown and record.exc_info and record.exc_info[1] is not None:
             # Formatters print `exc_text` as it is, where they would format `exc_info` themselves.
             record.exc_text = "".join(_frames(record.exc_info[1]))
             record.exc_info = None

@@ -34,6 +34,7 @@ class Proxies:
             ConfigurationError: it is no address, or that of another kind of proxy.
 
         """
+        # A CGI server sets HTTP_PROXY from a header of the client (httpoxy); these two it cannot.
         proxy = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
         if not proxy:
             return cls()
@@ -46,12 +47,14 @@ class Proxies:
             return None
         parts = urlsplit(url)
         host = parts.hostname or ""
+        # A proxy is another machine: its "localhost" is not ours.
         if parts.scheme != "https" or is_loopback(host):
             return None
         return None if self._is_direct(host, parts.port or 443) else self._proxy
 
     def _is_direct(self, host: str, port: int) -> bool:
         """Whether ``NO_PROXY`` names a host or a domain it is in, with its port or without one."""
+        # An entry with another port stays as it is, and then equals no host.
         names = (it.removesuffix(f":{port}") for it in self._direct)
         return any(it in ("*", host) or host.endswith(f".{it}") for it in names)
 

@@ -141,6 +141,8 @@ def operation(
         entry = register(method, path, stub, repeatable=repeatable)
         bind = _binder(entry)
 
+        # The stub's own signature stays visible, so that type checkers and editors know every
+        # argument though the stub itself is never run.
         @functools.wraps(stub)
         async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             url_path, query, body = bind(self, args, kwargs)
@@ -207,6 +209,7 @@ def _walk(
 
         @functools.wraps(stub)
         def walk(self: Any, *args: Any, **kwargs: Any) -> Any:
+            # Before the first page: a walk is often made in one place and read in another.
             values = _arguments(entry.stub, (self, *args), kwargs)
             check_walk(values.get("limit", 1), values["prefetch"])
             kind = _item_of(stub)
@@ -243,6 +246,7 @@ def register(
         TypeError: a hole of the path has no parameter, or the operation is declared twice.
 
     """
+    # At import: a hole that nothing fills would be sent as it stands, `{list_id}` and all.
     missing = set(_holes(path)) - set(_parameters(stub))
     if missing:
         raise TypeError(f"{stub.__qualname__}: no parameter for {', '.join(missing)} of {path}")
@@ -330,6 +334,7 @@ def _allows(hint: Any, kind: type) -> bool:
 
 
 def _wire_name(name: str) -> str:
+    # As v6 spells the filters of own numbers and of sender types; no keyword can hold a bracket.
     if name.startswith("filter_"):
         return f"filter[{name.removeprefix('filter_')}]"
     return name.rstrip("_")
@@ -350,6 +355,7 @@ def _reader(stub: Callable[..., Any]) -> Callable[[Any], Any]:
     kind = _hints(stub)["return"]
     if kind is type(None):
         return _nothing
+    # Time zones and the like: bare texts, which no model describes.
     if kind == list[str]:
         return lambda data: [text(item) or "" for item in rows_of(data)]
     if typing.get_origin(kind) is list:

@@ -45,8 +45,10 @@ def fate(*, sent: bool, status: int | None = None) -> Fate:
         return Fate.UNKNOWN if sent else Fate.NOT_SENT
     if 200 <= status < 300:
         return Fate.TAKEN
+    # Refused before it was read: the one status after which even a send may be made again.
     if status == 429:
         return Fate.THROTTLED
+    # A 5xx is not among them: a gateway answers 502 and 504 for requests that were carried out.
     if status in _REDIRECTED_UNREAD or (400 <= status < 500 and status not in _SILENT):
         return Fate.REFUSED
     return Fate.UNKNOWN
@@ -61,6 +63,7 @@ def delay(
     attempt: int, policy: Retry, random: Callable[[], float], asked: float | None = None
 ) -> float:
     """Return the seconds to wait after the n-th attempt (from 1): the server's word first."""
+    # No jitter on the server's word: it is the time at which the window opens, for all alike.
     if asked is not None:
         return min(asked, policy.server_cap)
     # 2**63 overflows no float, and no policy waits for it.
@@ -81,6 +84,7 @@ class Budget:
 
     def spend(self, *, timed_out: bool = False) -> bool:
         """Take the price of one retry; False if there is not enough left."""
+        # A timeout has held a connection for as long as it lasted, so it counts double.
         cost = _TIMEOUT_COST if timed_out else _FAILURE_COST
         if self.left < cost:
             return False

@@ -119,7 +119,11 @@ def proxies_of(lent: ClientSession | None, environ: Mapping[str, str]) -> Proxie
 
 def _session(connector: BaseConnector, **options: Any) -> ClientSession:
     return ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_TIMEOUT, **options
+        # No cookies: the API needs none, and those of one host must not reach another.
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=NO_TIMEOUT,
+        **options,
     )
 
 
@@ -142,6 +146,7 @@ class _Connector(BaseConnector):
             return
         if attempt.is_answered:
             self._answered[attempt.connection] = time.monotonic()
+        # It broke without a reply on a connection that was used again: the server closes idle ones.
         elif not attempt.opened:
             self.may_reuse = False
 
@@ -161,6 +166,8 @@ class _Connector(BaseConnector):
             if attempt.opened or attempt.request.repeatable or (in_bulk and busy):
                 attempt.connection = connection.protocol
                 return connection
+            # Idle for an unknown time; closed rather than kept for a read, which would find it
+            # stale, too.
             connection.close()
 
     async def close(self, *, abort_ssl: bool = False) -> None:

@@ -125,6 +125,7 @@ def checked_path(path: str) -> str:
         ValueError: it is none, or a server or gateway could read it as another.
 
     """
+    # A query in a path would bypass quoting, and two slashes make a host of what follows.
     odd = any(mark in path for mark in ("?", "#", " ", "\\", "//")) or not path.isascii()
     if not path.startswith("/v3/") or odd or _is_unsafe(path):
         raise ValueError(
@@ -148,6 +149,7 @@ def query_for(values: Mapping[str, object]) -> str:
     for name, value in values.items():
         if isinstance(value, list | tuple):
             pairs += [(f"{name}[{index}]", _query_text(it)) for index, it in enumerate(value)]
+        # None means "not given" everywhere in this API; an empty text is a value and is sent.
         elif value is not None:
             pairs.append((name, _query_text(value)))
     try:
@@ -178,6 +180,8 @@ def plain(value: object) -> Any:
     """
     if isinstance(value, datetime):
         return unix_seconds(value)
+    # Times and amounts are kept as they are: msgspec would write ISO text, which this API does not
+    # take.
     if isinstance(value, Struct):
         value = msgspec.to_builtins(value, builtin_types=(datetime, Decimal))
     if isinstance(value, Mapping):
@@ -216,11 +220,13 @@ def data_of(request: Request, reply: Reply) -> Any:
         Unreadable: there is no JSON, or the envelope contradicts the status.
 
     """
+    # 204 is documented for one delete only; where nothing is returned an empty 200 says the same.
     if not reply.body.strip():
         if reply.status == HTTPStatus.NO_CONTENT or request.bare:
             return None
         raise Unreadable("an empty reply")
     document = loads(reply.body)
+    # Own numbers, alpha tags, short links and Maton's control plane answer without an envelope.
     if not isinstance(document, dict) or "http_code" not in document:
         return document
     # Seen on v2 only: HTTP 200 around an error, which does not say whether anything was done.
@@ -267,6 +273,7 @@ def asked_wait(reply: Reply, now: float | None = None) -> float | None:
     """
     retry_after = reply.headers.get("Retry-After", "")
     seconds = _seconds(retry_after)
+    # HTTP allows a date as well. ClickSend sends seconds; a gateway in front of it may not.
     if seconds is None and retry_after and now is not None:
         try:
             seconds = max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
@@ -323,6 +330,7 @@ def _seconds(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
+    # NaN is neither, so it is refused, too.
     return value if 0 <= value < float("inf") else None
 
 

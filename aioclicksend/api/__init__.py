@@ -46,6 +46,7 @@ def operations() -> dict[tuple[str, str], Operation]:
 def matching(method: str, path: str) -> Operation | None:
     """Return the operation that a path, filled and quoted, belongs to; None for an unknown one."""
     segments = path.split("/")
+    # By the number of segments first: of 211 operations a handful are left to compare.
     candidates = _by_length().get((method, len(segments)), ())
     return next((it for template, it in candidates if _fits(template, segments)), None)
 
@@ -56,6 +57,7 @@ def template_of(path: str) -> str:
     Shown are the resource right after ``/v3/`` and segments that some operation has.
     """
     _, version, resource, *rest = path.split("/")
+    # A caller may have put a number or a name there; resources are plain words.
     if _RESOURCE(resource) is None:
         resource = "…"
     shown = [version, resource, *(it if it in _literals() else "…" for it in rest)]

@@ -15,6 +15,8 @@ from ..pages import Pages
 class AccountGroup(rest.Group):
     """The account behind the credentials."""
 
+    # Seen live: the 20 calls are counted by source address, not by account, and a 429 asks for 20
+    # to 39 seconds.
     @rest.get("/v3/account")
     async def get(self) -> Account:
         """Return the account: balance, settings, currency.
@@ -23,6 +25,7 @@ class AccountGroup(rest.Group):
         """
         ...
 
+    # The samples have total_count as "29.00", "10" and 10; the models read all of them.
     @rest.get("/v3/account/usage/{year}/{month}/subaccount")
     async def usage(self, year: int, month: int) -> Usage:
         """Return what each subaccount sent in a month, by channel."""
@@ -216,6 +219,7 @@ class Reseller(rest.Group):
 class Referrals(rest.Group):
     """Accounts that came by our referral."""
 
+    # With the slash as in v6; the SDKs of generation 5 leave it out.
     @rest.pages("/v3/referral/accounts/")
     def walk(self, *, limit: int = 100, prefetch: int = 4) -> Pages[Referral]:
         """Walk the accounts."""

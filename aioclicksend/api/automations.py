@@ -26,6 +26,7 @@ class SmsInboundRules(rest.Group):
         """Return one rule."""
         ...
 
+    # The API has no PATCH for rules: `update` replaces all of it, so both take every field.
     @rest.post("/v3/automations/sms/inbound")
     async def create(
         self,
@@ -75,6 +76,7 @@ class SmsInboundRules(rest.Group):
 class SmsReceiptRules(rest.Group):
     """What is done with receipts of SMS; they are pushed as forms, never as JSON."""
 
+    # `match_type` 1 and 2 are of older documents; v6 names 0 only.
     @rest.pages("/v3/automations/sms/receipts")
     def walk(
         self, *, q: str | None = None, limit: int = 100, prefetch: int = 4

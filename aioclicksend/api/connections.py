@@ -34,6 +34,7 @@ class Connections(rest.Group):
 
 
 _APP = "clicksend"
+# Registered by hand: they live at Maton's control plane, outside of /v3 and its envelope.
 _ALL = rest.register("GET", "/connections", Connections.all)
 _CREATE = rest.register("POST", "/connections", Connections.create)
 _GET = rest.register("GET", "/connections/{connection_id}", Connections.get)

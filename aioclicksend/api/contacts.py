@@ -37,6 +37,7 @@ class Lists(rest.Group):
         """Delete a list and its contacts. This cannot be undone."""
         ...
 
+    # The slash at the end is v6's; older documents have none.
     @rest.put("/v3/lists/{list_id}/remove-duplicates/")
     async def remove_duplicates(
         self, list_id: int, *, fields: dict[str, str] | list[str] | None = None
@@ -52,6 +53,7 @@ class Lists(rest.Group):
         """Delete contacts that are on an opt-out list as well. This cannot be undone."""
         ...
 
+    # field_order is a list in the SDK and older documents, one text in v6's sample.
     @rest.post("/v3/lists/{list_id}/import")
     async def import_contacts(
         self, list_id: int, file_url: str, field_order: Sequence[str]
@@ -82,6 +84,7 @@ class Lists(rest.Group):
 
         """
         while True:
+            # Also before the first look: the import was only just asked for.
             await asyncio.sleep(poll)
             state = await self.get(list_id)
             if progress is not None:
@@ -89,6 +92,7 @@ class Lists(rest.Group):
             if not state.import_in_progress:
                 return state
 
+    # v6 has the operation and no schema for its rows.
     @rest.pages("/v3/search/contacts-lists")
     def search(self, *, q: str | None = None, limit: int = 100, prefetch: int = 4) -> Pages[Found]:
         """Walk the contacts and lists that match; only older documents show the rows."""
@@ -174,6 +178,7 @@ class Contacts(rest.Group):
         """Delete a contact. This cannot be undone."""
         ...
 
+    # Copy and transfer carry no body: the path says everything (v6).
     @rest.put("/v3/lists/{from_list_id}/contacts/{contact_id}/copy/{to_list_id}")
     async def copy(self, from_list_id: int, contact_id: int, to_list_id: int) -> Contact:
         """Copy a contact to another list and return the copy."""

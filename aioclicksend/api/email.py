@@ -69,6 +69,7 @@ class EmailCampaigns(rest.Group):
         """Return one campaign and how it fared so far."""
         ...
 
+    # The reply spells the count `totlal_count` and has its data nested twice (v6).
     @rest.post("/v3/email-campaigns/send")
     async def send(
         self,
@@ -189,6 +190,7 @@ class EmailTemplates(rest.Group):
 class EmailMasterTemplates(rest.Group):
     """ClickSend's own templates. Its lists take `page` and `limit`, and come without a pager."""
 
+    # Takes page and limit and answers a bare list all the same (v6): there is nothing to walk.
     @rest.get("/v3/email/master-templates")
     async def all(
         self, *, page: int | None = None, limit: int | None = None
@@ -231,11 +233,13 @@ class EmailGroup(rest.Group):
         self.templates: EmailTemplates = EmailTemplates(session)
         self.master_templates: EmailMasterTemplates = EmailMasterTemplates(session)
 
+    # One message a request, and its row is the whole of `data`, not a list as for SMS (v6).
     @rest.post("/v3/email/send")
     async def send(self, message: EmailMessage) -> Email:
         """Send one mail, now or at its `schedule`. This spends money."""
         ...
 
+    # v6 documents the reply of a list here by mistake; the model is that of older documents.
     @rest.post("/v3/email/price", repeatable=True)
     async def price(self, message: EmailMessage) -> EmailPrice:
         """Return what a mail would cost; nothing is sent.

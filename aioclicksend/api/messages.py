@@ -102,6 +102,7 @@ class Messages(rest.Group, Generic[M, R]):
         from ..bulk.evidence import Memory  # noqa: PLC0415
         from ..bulk.replies import Priced, decode_priced, decode_reply  # noqa: PLC0415
 
+        # One for all senders of a group: what the server was seen to do holds for the next one.
         if self._memory is None:
             self._memory = Memory()
 
@@ -117,6 +118,8 @@ class Messages(rest.Group, Generic[M, R]):
             request = self._request(self._price, body=body)
 
             def read(reply: Reply) -> Priced:
+                # The quick way reads the types the API mostly keeps to; anything else is read
+                # leniently.
                 if (fast := decode_priced(reply.body)) is not None:
                     return fast
                 result = send_result(self._row, data_of(request, reply))
@@ -190,6 +193,7 @@ class Messages(rest.Group, Generic[M, R]):
     ) -> SendResult[R]:
         batch = cast("Sequence[M]", [messages] if isinstance(messages, Message) else messages)
         refs, body = prepare(batch, self._message, **more)
+        # A list_id stands for many rows, of which none belongs to a message of this request alone.
         one_row_each = all(message.list_id is None for message in batch)
 
         def decode(data: Any) -> SendResult[R]:
@@ -220,6 +224,7 @@ def prepare(
     if encoded.bad:
         bad = encoded.bad[0]
         raise ValueError(f"message {bad.position + 1} of {len(messages)}: {bad.error}")
+    # Mostly nothing has to be added, and the encoded parts are joined without decoding them.
     if not any(more.values()) and encoded.media_files is None:
         return encoded.refs, encoded.whole_body()
     return encoded.refs, request_body(encoded.bodies, media_file_of(messages), **more)

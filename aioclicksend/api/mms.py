@@ -24,6 +24,8 @@ class Mms(Messages[MmsMessage, MmsRow]):
         super().__init__(session)
         self.campaigns: MmsCampaigns = MmsCampaigns(session)
 
+    # media_file stands beside `messages` in v6 and the SDK, inside of each in other documents; one
+    # picture for all satisfies both.
     async def send(self, messages: MmsMessage | Sequence[MmsMessage]) -> SendResult[MmsRow]:
         """Send up to 1000 messages with one picture in one request.
 
@@ -42,6 +44,7 @@ class Mms(Messages[MmsMessage, MmsRow]):
 
     _price = rest.register("POST", "/v3/mms/price", price, repeatable=True)
 
+    # message_parts is "1.00" here, an int in the reply to a send (v6); `date` is absent at times.
     @rest.pages("/v3/mms/history")
     def history(
         self,
@@ -69,6 +72,7 @@ class Mms(Messages[MmsMessage, MmsRow]):
         """Have the history written to a CSV; `client.download` fetches it."""
         ...
 
+    # Only the SDK of generation 5 and older documents have it.
     @rest.pages("/v3/mms/receipts")
     def receipts(self, *, limit: int = 100, prefetch: int = 4) -> Pages[Receipt]:
         """Walk the unread receipts; walking does not mark them read."""

@@ -26,6 +26,7 @@ Direction = Literal["asc", "desc"]
 class Numbers(rest.Group):
     """Dedicated numbers, rented from ClickSend."""
 
+    # exclude_10dlc_campaign is a true boolean, unlike the 0 and 1 of most flags (v6).
     @rest.pages("/v3/numbers")
     def walk(
         self,
@@ -110,6 +111,8 @@ class Numbers(rest.Group):
 class OwnNumbers(rest.Group):
     """Numbers of one's own that may be used as senders once they are verified."""
 
+    # The offset is opaque and holds a "#" (v6): it is taken from the link, never computed. 500 and
+    # 1000 are the largest pages the documents allow.
     @rest.linked_pages("/v3/own-numbers", rows_in="own_numbers", limit="page_size")
     def walk(
         self,
@@ -123,6 +126,7 @@ class OwnNumbers(rest.Group):
         """Walk the numbers; each page names the next, so that none can be skipped."""
         ...
 
+    # Ids of own numbers and alpha tags are texts (v6).
     @rest.get("/v3/own-numbers/{own_number_id}")
     async def get(self, own_number_id: str) -> OwnNumber:
         """Return one number."""
@@ -189,6 +193,7 @@ class AlphaTags(rest.Group):
 class DefaultSenders(rest.Group):
     """Which sender stands for messages to a country that name none."""
 
+    # Its links name another host (v6), so only their query is used.
     @rest.linked_pages("/v3/senders/default-senders", limit="per_page")
     def walk(
         self,
@@ -224,6 +229,7 @@ class DefaultSenders(rest.Group):
         """Replace the senders of a country."""
         ...
 
+    # The one delete that is documented with 204 and no body (v6).
     @rest.delete("/v3/senders/default-senders/{default_sender_id}")
     async def delete(self, default_sender_id: str) -> None:
         """Delete a default. This cannot be undone."""

@@ -30,11 +30,13 @@ class Recharge(rest.Group):
         """
         ...
 
+    # The currency comes as `currency` here, as `_currency` elsewhere; the model knows both (v6).
     @rest.get("/v3/recharge/packages")
     async def packages(self, *, country: str | None = None) -> Packages:
         """Return what credit can be bought, and what it would buy of each channel."""
         ...
 
+    # A PUT that buys: the reason why no method but GET is repeated after bytes left.
     @rest.put("/v3/recharge/purchase/{package_id}")
     async def purchase(self, package_id: int) -> Purchase:
         """Buy credit with the stored card. This spends money and cannot be undone."""

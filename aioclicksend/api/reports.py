@@ -57,6 +57,7 @@ class ShortUrls(rest.Group):
         """Return how often the links of a message, whose id is `source_id`, were opened."""
         ...
 
+    # total, per_page and next stand at the root of the reply, not in `data` (v6).
     @rest.linked_pages("/v3/short-url/tracking/{long_url_id}")
     def tracking(self, long_url_id: str, *, prefetch: int = 4) -> Pages[LinkOpen]:
         """Walk who opened a link; the API has no name for the size of a page here."""

@@ -97,6 +97,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
 
     _price = rest.register("POST", "/v3/sms/price", price, repeatable=True)
 
+    # Accounts that de-identify their data get numbers with masked digits here (help 43125).
     @rest.pages("/v3/sms/history")
     def history(
         self,
@@ -116,6 +117,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    # The dashboard's exports end at 50,000 rows and cut bodies at 160 characters (help).
     @rest.get("/v3/sms/history/export")
     async def export_history(
         self,
@@ -131,6 +133,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """Have the history written to a CSV; `client.download` fetches it."""
         ...
 
+    # Two rules with the action POLL list every reply and receipt twice (seen live).
     @rest.pages("/v3/sms/inbound")
     def inbound(
         self, *, q: str | None = None, limit: int = 100, prefetch: int = 4
@@ -162,6 +165,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    # Answers 1 or [], by sample; both mean that it was done.
     @rest.put("/v3/sms/inbound-read/{message_id}")
     async def mark_inbound_message_read(self, message_id: str) -> None:
         """Mark one reply read, by its own id."""
@@ -175,6 +179,8 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    # A polled receipt has no `status` word, a pushed one has. Its status_code is an int by the
+    # schema and "201" in the examples.
     @rest.get("/v3/sms/receipts/{message_id}")
     async def get_receipt(self, message_id: str) -> Receipt:
         """Return the receipt of a message, read or unread; test numbers never have one."""
@@ -194,6 +200,7 @@ class Sms(Messages[SmsMessage, SmsRow]):
         """
         ...
 
+    # A second cancel is a 404, too (seen live): NotFound does not say that a message went out.
     @rest.put("/v3/sms/{message_id}/cancel")
     async def cancel(self, message_id: str) -> None:
         """Cancel a scheduled SMS.

@@ -93,6 +93,7 @@ async def _content(source: str | PathLike[str] | bytes | AsyncIterable[bytes], l
         content = await asyncio.to_thread(_beginning, Path(source), limit + 1)
     elif isinstance(source, AsyncIterable):
         collected = bytearray()
+        # Read until the limit is passed, not to the end: a stream need not have one.
         async for chunk in source:
             collected += chunk
             if len(collected) > limit:
@@ -133,6 +134,7 @@ def _check(content: bytes, convert: Convert) -> None:
         raise ValueError(f"convert must be one of {', '.join(_TAKES)}")
     if not content:
         raise ValueError("the file is empty")
+    # The name of a file says nothing: people rename pictures. Its first bytes decide.
     kind = _kind(content)
     if kind not in _TAKES[convert]:
         raise ValueError(

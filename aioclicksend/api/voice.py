@@ -19,6 +19,8 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
     _message = VoiceMessage
     _row = VoiceRow
 
+    # v6 calls lang and voice required in its tables, its models do not; both are optional here. If
+    # list_id is set, the API ignores `to`.
     async def send(self, messages: VoiceMessage | Sequence[VoiceMessage]) -> SendResult[VoiceRow]:
         """Make up to 1000 calls in one request.
 
@@ -78,6 +80,7 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
         """Have a receipt made up and pushed to `url`, or listed if that is the word ``poll``."""
         ...
 
+    # Not in v6, which has no way to mark receipts of calls read; the SDK of generation 5 has.
     @rest.put("/v3/voice/receipts-read")
     async def mark_receipts_read(self, *, date_before: datetime | int) -> None:
         """Mark the receipts up to a time read. This cannot be undone.
@@ -87,6 +90,7 @@ class Voice(Messages[VoiceMessage, VoiceRow]):
         """
         ...
 
+    # `gender` is a text for languages with one voice and a list for those with two (v6).
     @rest.get("/v3/voice/lang")
     async def languages(self) -> list[VoiceLanguage]:
         """Return the languages and the voices each has."""

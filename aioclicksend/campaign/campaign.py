@@ -51,8 +51,6 @@ class Campaign:
     Each pass over the rows makes the same messages in the same order, so a run with a journal goes
     on where an earlier one stopped.
 
-    ::
-
         campaign = Campaign("people.csv", "Hi {name|there}, we open at 9.", country="AU")
         plan = await campaign.plan(client)
         async with running(campaign, client, "promo.campaign") as run:

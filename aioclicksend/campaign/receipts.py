@@ -71,8 +71,6 @@ async def follow(
     It never ends by itself: break where `Delivery.is_final`, or when no receipt can come any more,
     72 hours after the last message. A look that fails for the network or the server is logged.
 
-    ::
-
         async for stands in follow(client, "promo.db"):
             print(stands.delivered, stands.failed, stands.pending)
             if stands.is_final:

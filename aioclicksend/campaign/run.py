@@ -252,8 +252,6 @@ async def running(
 ) -> AsyncGenerator[Run]:
     """Open the journal of a campaign, new or begun, for a run.
 
-    ::
-
         async with running(campaign, client, "promo.campaign") as run:
             ending = await run.send()
 

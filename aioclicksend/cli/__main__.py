@@ -22,7 +22,7 @@ except ModuleNotFoundError:
 from ..version import __version__
 
 FAMILIES = {
-    "demo": ("demo:app", "Send 10,000 SMS that go nowhere, over a network that fails."),
+    "demo": ("demo:app", "Send 5,000 SMS that go nowhere, over a network that fails."),
     "sandbox": ("sandbox:app", "Run a stand-in for ClickSend on this machine, and act on it."),
     "account": ("account:app", "Show the account: balance, currency, country."),
     "sms": ("sms:app", "SMS: send, price, history, inbound, receipts, cancel."),

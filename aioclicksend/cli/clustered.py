@@ -6,7 +6,6 @@ of a campaign instead of the path of a journal.
 
 from __future__ import annotations
 
-import csv as csv_module
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -44,7 +43,7 @@ def status(name: str, database: Database, out: Output, *, reasons: bool = False)
 
 def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
     """Show how a campaign went; with `csv`, write a row for each recipient."""
-    from ..campaign.writing import harmless, table_file  # noqa: PLC0415
+    from ..campaign.writing import table_file, table_text  # noqa: PLC0415
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
     heading = campaigns.Line._fields
@@ -55,9 +54,8 @@ def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
                 row(_printable(line))
 
     if csv == Path("-"):
-        rows = csv_module.writer(sys.stdout)
-        rows.writerow(heading)
-        _on(database, lambda it: write(it, lambda row: rows.writerow(map(harmless, row))))
+        with table_text(sys.stdout, heading) as row:
+            _on(database, lambda it: write(it, row))
         return status_code(name, database)
     if csv is not None:
         with table_file(csv, heading) as row:

@@ -113,12 +113,12 @@ class Output:
                 table.add_row(column.title, Text(value))
         show(table)
 
-    def done(self, text: str, **facts: object) -> None:
+    def done(self, *lines: str, **facts: object) -> None:
         """Print that something was done; `facts` are its JSON."""
         if self.json:
             self.document(facts)
         else:
-            write(one_line(text))
+            write("\n".join(map(one_line, lines)))
 
     def note(self, text: str) -> None:
         """Print a remark on stderr."""
@@ -173,7 +173,7 @@ def grid() -> Table:
 class _Guarded(Console):
     """A console whose tables and lines may quote files, their names, and servers."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Return a cell or a line, which has no line breaks of its own."""
         return super().render_str(one_line(text), **options)
 

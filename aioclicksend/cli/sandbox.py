@@ -161,7 +161,8 @@ async def _serve(sandbox: Sandbox, out: Output) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with sandbox:
         out.done(
-            f"{banner(sandbox)}\n# inbox: {sandbox.url}/ - Ctrl-C ends it",
+            *banner(sandbox).split("\n"),
+            f"# inbox: {sandbox.url}/ - Ctrl-C ends it",
             url=sandbox.url,
             username=sandbox.username,
             api_key=sandbox.api_key,

@@ -25,8 +25,6 @@ _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 class Cluster:
     """The journals, the pace and the inbox that processes of one ClickSend account share.
 
-    ::
-
         cluster = Cluster("postgresql://db/app", account="main")
         client = ClickSend(pace=cluster.pace(RateLimit(10, 1)))
         async with cluster, client, client.sms.bulk(journal=cluster.journal("spring")) as bulk:

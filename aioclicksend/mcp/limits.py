@@ -78,6 +78,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     def allows(self, number: str) -> bool:
         """Whether a recipient may get messages."""
+        # The number has passed `_E164` before: it holds ASCII digits only, so no pattern is fooled
+        # by a digit of another script or a blank.
         return not self.allow_to or any(fnmatchcase(number, it) for it in self.allow_to)
 
     def check_price(self, price: Decimal, spent: Decimal) -> None:
@@ -96,6 +98,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 def _places(numbers: Sequence[str], is_wrong: Callable[[str], bool]) -> str:
     """Return which messages are wrong, counted from 1."""
+    # Positions, as this text is shown to the agent and kept in its program's log.
     wrong = [str(place) for place, number in enumerate(numbers, 1) if is_wrong(number)]
     if not wrong:
         return ""

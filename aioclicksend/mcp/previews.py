@@ -65,6 +65,7 @@ class Preview(Struct, kw_only=True):
 
 def new_token() -> str:
     """Return a token that cannot be guessed, in the characters that every API keeps."""
+    # 96 bits: an agent must not reach a preview that another one made by guessing.
     return secrets.token_hex(12)
 
 
@@ -82,6 +83,7 @@ class Previews:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # It holds numbers and texts: only its owner may read it.
             make_private(path)
+            # In one transaction: two servers of one agent program may start at the same time.
             with self._transaction() as db:
                 (version,) = db.execute("pragma user_version").fetchone()
                 if version not in (0, _SCHEMA):
@@ -135,6 +137,8 @@ class Previews:
         with self._transaction() as db:
             limits.check_price(preview.price, _spent(db))
             db.execute(
+                # Never set twice: a later time would move the window in which the history is
+                # searched.
                 "update preview set begun = ? where token = ? and begun is null",
                 (now, preview.token),
             )
@@ -180,5 +184,6 @@ class Previews:
 
 
 def _spent(db: sqlite3.Connection) -> Decimal:
+    # An unfinished send counts with its whole price until its result is known.
     rows = db.execute("select coalesce(cost, price) from preview where begun is not null")
     return sum((Decimal(amount) for (amount,) in rows), Decimal(0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,10 @@ from pathlib import Path
 import anyio
 from anyio.to_thread import run_sync
 
+from ..bulk.budget import charged, quoted
 from ..bulk.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from ..bulk.reconcile import Reconcile
+from ..bulk.replies import judge
 from ..client import ClickSend
 from ..models.messages import SmsMessage
 from ..models.results import ACCEPTED, SmsRow
@@ -72,6 +74,8 @@ class Sending:
 
         """
         self.limits.check_recipients([it.to for it in drafts])
+        # Drawn before the price is asked: the keys made of it are the refs of the price request, by
+        # which its rows are matched.
         token = new_token()
         keys = [f"mcp-{token}-{place}" for place in range(1, len(drafts) + 1)]
         rows, currency = await self._price(
@@ -125,9 +129,12 @@ class Sending:
         if preview.result is not None:
             first = SendAnswer.model_validate_json(preview.result)
             return first.model_copy(update={"repeated": True})
+        # Again: the server may have been started anew with narrower limits since the preview.
         self.limits.check_recipients([it.to for it in preview.messages])
         if not self.limits.allow_send:
             return _dry_run(preview)
+        # Only before the first attempt. Once it has begun, some of it may be out, and what is left
+        # belongs to the same agreement.
         if preview.begun is None:
             await self._check_price(preview)
             await run_sync(self.previews.begin, preview, self.limits, self._now())
@@ -136,14 +143,10 @@ class Sending:
                 "sending this token began earlier, and the journal that knows how it ended is "
                 f"gone. {_UNKNOWN}"
             )
-        answer = _answer(preview, await self._outcomes(preview))
-        at_most = answer.cost + sum(
-            planned.price
-            for planned, sent in zip(preview.messages, answer.messages, strict=True)
-            if sent.outcome == "unknown"
-        )
+        outcomes = await self._outcomes(preview)
+        answer = _answer(preview, outcomes)
         result = answer.model_dump_json().encode()
-        await run_sync(self.previews.finish, token, at_most, result)
+        await run_sync(self.previews.finish, token, _at_most(preview, outcomes), result)
         return answer
 
     async def refs(self, token: str) -> tuple[list[str], float]:
@@ -181,6 +184,7 @@ class Sending:
         return [await handle for handle in handles]
 
     async def _check_price(self, preview: Preview) -> None:
+        # Not within a tolerance: the person agreed to one amount.
         rows, currency = await self._price(
             [_message(it.to, it.body, it.sender, it.key) for it in preview.messages]
         )
@@ -199,6 +203,8 @@ class Sending:
                 f"the server named no price for {len(missing)} of {len(messages)} messages; "
                 "nothing was sent"
             )
+        if self.limits.budget is not None:
+            _check_quotes(messages, rows)
         return rows, result.currency.name_short if result.currency else ""
 
     async def _sent_recently(self, drafts: Sequence[Draft]) -> set[tuple[str | None, str | None]]:
@@ -215,6 +221,8 @@ class Sending:
                 if row.direction != "in":
                     sent.add((row.to, row.body))
 
+        # By number, as the history of a busy account is long; the client's pace spaces the
+        # requests.
         async with anyio.create_task_group() as tasks:
             for number in {it.to for it in drafts}:
                 tasks.start_soon(search, number)
@@ -223,6 +231,32 @@ class Sending:
 
 def _message(to: str, body: str, sender: str | None, ref: str | None = None) -> SmsMessage:
     return SmsMessage(to=to, body=body, from_=sender, custom_string=ref)
+
+
+def _check_quotes(messages: Sequence[SmsMessage], rows: Mapping[str, SmsRow]) -> None:
+    """Check that each message has a price: without one a budget would be passed unnoticed.
+
+    Raises:
+        Refused: one has none to rely on, or would be refused.
+
+    """
+    refs = [it.custom_string or "" for it in messages]
+    outcomes = [judge(it, ref, rows[ref]) for it, ref in zip(messages, refs, strict=True)]
+    places = [str(place) for place, it in enumerate(outcomes, 1) if quoted(it) is None]
+    if places:
+        raise Refused(
+            f"message {', '.join(places[:5])}: the server quotes no price to rely on, or would "
+            "refuse it, and there is a --budget; nothing was sent"
+        )
+
+
+def _at_most(preview: Preview, outcomes: Sequence[Outcome]) -> Decimal:
+    """Return what a send cost, or may have cost; an odd price counts as it was quoted."""
+    amounts = (
+        (charged(outcome, planned.price), planned.price)
+        for planned, outcome in zip(preview.messages, outcomes, strict=True)
+    )
+    return sum((price if cost < 0 else cost for cost, price in amounts), Decimal(0))
 
 
 def _price_of(row: SmsRow) -> Decimal:
@@ -237,6 +271,7 @@ def _previewed(
 ) -> PreviewedMessage:
     split = segments(draft.body)
     warnings = []
+    # Warned of, not refused: the price request's word is no verdict on the send.
     if row.status != ACCEPTED:
         warnings.append(f"the server would refuse it: {row.status}")
     if (draft.to, draft.body) in recent:

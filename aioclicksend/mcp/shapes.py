@@ -28,11 +28,13 @@ class Draft(BaseModel):
     # A field this server does not know, such as a schedule, must not be dropped silently.
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    to: str = Field(description="The recipient in E.164, such as +61411111111.")
-    body: str = Field(description="The text, exactly as it is to be sent.")
+    to: str = Field(description="The recipient in E.164, such as +61411111111.", max_length=50)
+    # Far more than eight parts, beyond which the API cuts; an endless text would block the server.
+    body: str = Field(description="The text, exactly as it is to be sent.", max_length=10_000)
     sender: From = Field(
         default=None,
         description="Sender: a number of the account, or 3 to 11 letters and digits.",
+        max_length=50,
     )
 
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, field
 
-from ..codes import may_be_shown
+from ..codes import may_be_shown, shown_currency
 
 M = TypeVar("M", bound="Model")
 
@@ -81,6 +81,10 @@ class Currency(Model):
     prefix_c: str = field(name="currency_prefix_c", default="")
     min_recharge_amount: Decimal | None = None
     max_recharge_amount: Decimal | None = None
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return its ISO code, if it is one."""
+        return [("name_short", shown_currency(self.name_short))]
 
 
 class _Field(Struct):

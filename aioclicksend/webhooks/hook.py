@@ -62,8 +62,6 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 class Webhook:
     """Receives the pushes of one account.
 
-    ::
-
         hook = Webhook(secrets=["…"], store="inbox.db", on_inbound=answer)
         app.add_routes(hook.routes("/clicksend"))      # aiohttp
         app.mount("/clicksend", hook.asgi)             # Starlette, FastAPI; see docs for others

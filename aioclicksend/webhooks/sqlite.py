@@ -87,8 +87,6 @@ class _Operation(NamedTuple):
 class SqliteInbox:
     """An `Inbox` in a file, created if it is missing; only its owner may read it.
 
-    ::
-
         async with SqliteInbox("inbox.db") as inbox:
             await inbox.suppress(["+61411111111"])
 

@@ -298,3 +298,7 @@ def test_a_pipe_or_a_device_is_not_read_as_a_file(campaign: Command, target: str
     for command in commands:
         said = campaign(*command)
         assert (said.code, "no regular file" in said.err) == (4, True), said.err
+
+
+def test_a_run_names_its_list(campaign: Command) -> None:  # noqa: F811
+    assert campaign(*RUN).out.splitlines()[0] == "guests.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aioclicksend.campaign import CampaignError
-from aioclicksend.campaign.writing import harmless, table_file
+from aioclicksend.campaign.writing import harmless, table_file, table_text
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,19 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         assert not path.exists()
     assert rows(path) == [["a", "b"], ["'=1", ""]]
     assert list(tmp_path.iterdir()) == [path]
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_at_a_terminal_holds_nothing_that_controls_it() -> None:
+    for file, is_clean in ((Screen(), True), (io.StringIO(), False)):
+        with table_text(file, ("name\x1b[2J", "number")) as write:
+            write(("Ann\x1b]0;owned\x07\nINFO", None))
+        assert ("\x1b" not in file.getvalue()) is is_clean
+        assert (file.getvalue().count("\n") == 2) is is_clean
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")

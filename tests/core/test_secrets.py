@@ -33,7 +33,7 @@ from aioclicksend import (
     VoiceMessage,
     api,
 )
-from aioclicksend.models.base import Model, read
+from aioclicksend.models.base import Currency, Model, read
 from aioclicksend.models.results import Receipt, SmsRow, send_result
 from aioclicksend.wire import Reply, Request, Unreadable, data_of, refusal
 
@@ -334,6 +334,8 @@ def test_a_quote_shows_neither_the_servers_currency_nor_its_countries() -> None:
     quote = ac.Quote(currency=NUMBER, by_country={BODY: Decimal(1)}, rejected={NAME: 1})
     assert_tells_nothing(repr(quote), pretty_repr(quote))
     assert "'AUD'" in repr(ac.Quote(currency="AUD"))
+    assert repr(Currency(name_short="AUD", name_long=NAME)) == "Currency(name_short='AUD')"
+    assert_tells_nothing(repr(Currency(name_short=NUMBER)))
 
 
 async def test_a_currency_in_an_error_is_a_code_of_three_letters() -> None:
@@ -356,9 +358,10 @@ async def test_a_currency_in_an_error_is_a_code_of_three_letters() -> None:
 
 def test_a_logged_exception_is_a_place_and_a_class(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("aioclicksend")
+    nothing: dict[str, int] = {}
     try:
         try:
-            {}[NUMBER]
+            nothing[NUMBER]
         except KeyError as error:
             raise ValueError(BODY) from error
     except ValueError:

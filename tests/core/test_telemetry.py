@@ -179,6 +179,32 @@ async def test_a_watched_sender_reports_queue_doubts_and_spend(watch: Watch) -> 
     assert value("clicksend.bulk.spend") == 1.25
 
 
+async def test_clients_of_one_provider_are_counted_together(watch: Watch) -> None:
+    async with Hostile(lambda line, _: line.ok({})) as server:
+        async with client_of(server.url) as one, client_of(server.url) as other:
+            watch.instrument(one)
+            watch.instrument(other)
+            for client in (one, other, other):
+                await client.account.get()
+    points = watch.metrics()
+    (calls,) = points["clicksend.calls"]
+    assert calls["value"] == 3
+    assert calls["attributes"] == {"url.template": "/v3/account", "clicksend.outcome": "ok"}
+    (requests,) = points["http.client.request.duration"]
+    assert requests["count"] == 3
+    assert "clicksend.pace.wait" not in points
+
+
+async def test_values_are_handed_over_also_before_metrics_are_collected(watch: Watch) -> None:
+    client = client_of("http://127.0.0.1:9")
+    telemetry = watch.instrument(client)
+    for _ in range(1100):
+        client._session.emit(ac.ReplyEvent("id", "GET /v3/account", 1, 200, 0.01))
+    assert len(telemetry._metrics._values) < 500
+    (point,) = watch.metrics()["http.client.request.duration"]
+    assert point["count"] == 1100
+
+
 async def test_the_lag_of_receipts_is_reported_by_status(watch: Watch) -> None:
     client = client_of("http://127.0.0.1:9")
     telemetry = watch.instrument(client)

@@ -24,6 +24,13 @@ from aioclicksend.mcp.server import make_server
 
 TO = "+61411111112"
 
+_WITH_PID = """
+import os, pathlib, sys
+from aioclicksend.cli.__main__ import main
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+main(["mcp", *sys.argv[2:]])
+"""
+
 
 class Agent:
     """Calls tools as an agent does."""
@@ -85,9 +92,11 @@ def start(clicksend_sandbox: Sandbox, tmp_path: Path) -> Connect:
 
     @asynccontextmanager
     async def started(*options: str) -> AsyncGenerator[Agent]:
+        journal = str(tmp_path / "agent.db")
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "aioclicksend", "mcp", "--journal", str(tmp_path / "agent.db"), *options],
+            # Its number stands in a file, so that a test can kill it.
+            args=["-c", _WITH_PID, str(tmp_path / "pid"), "--journal", journal, *options],
             env={
                 "CLICKSEND_USERNAME": clicksend_sandbox.username,
                 "CLICKSEND_API_KEY": clicksend_sandbox.api_key,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -67,3 +72,43 @@ async def test_unknown_is_reported_as_unknown(start: Connect, clicksend_sandbox:
     async with start("--allow-send") as agent:
         assert await agent.call("send_messages", token=token) == answer | {"repeated": True}
     assert len(clicksend_sandbox.messages) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
+@pytest.mark.parametrize(
+    ("fault", "arrivals", "outcome"), [("hang-after", 1, "accepted"), ("hang-before", 0, "unknown")]
+)
+async def test_a_server_killed_during_a_send_sends_nothing_again(  # noqa: PLR0917 - parameters
+    start: Connect,
+    clicksend_sandbox: Sandbox,
+    tmp_path: Path,
+    fault: str,
+    arrivals: int,
+    outcome: str,
+) -> None:
+    """The sandbox holds the reply; whether it took the message decides what is found later."""
+    token = ""
+    with suppress(Exception):  # its pipes break
+        async with start("--allow-send", "--settle", "1") as agent:
+            token = await agent.token("Hello")
+            clicksend_sandbox.fail_next(fault, path="/sms/send")
+            sending = asyncio.create_task(agent.call("send_messages", token=token))
+            async with asyncio.timeout(20):
+                while not any(it.path == "/v3/sms/send" for it in clicksend_sandbox.requests):
+                    await asyncio.sleep(0.02)
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+            with suppress(Exception):
+                await sending
+    assert len(clicksend_sandbox.messages) == arrivals
+    async with start("--allow-send", "--settle", "1") as agent:
+        assert Decimal((await agent.call("account"))["spent"]) > 0
+        first = await agent.call("send_messages", token=token)
+        assert first[outcome] == 1
+        again = await agent.call("send_messages", token=token)
+    assert again == first | {"repeated": True}
+    async with start("--allow-send") as agent:
+        assert await agent.call("send_messages", token=token) == again
+    assert len(clicksend_sandbox.messages) == arrivals
+    sends = [it for it in clicksend_sandbox.requests if it.path == "/v3/sms/send"]
+    assert len(sends) == 1

@@ -9,6 +9,7 @@ import stat
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -176,6 +177,97 @@ async def test_the_budget_is_for_all_sends_of_the_journal(
     assert [it.body for it in clicksend_sandbox.messages] == ["One"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("odd-price", {"price": None}),
+        ("odd-price", {"price": "-0.0770"}),
+        ("odd-price", {"price": "0.0000"}),
+        ("odd-price", {"price": "NaN"}),
+        ("row-status", {"status": "THROTTLED"}),
+    ],
+)
+async def test_under_a_budget_nothing_is_sent_without_a_price(
+    connect: Connect, clicksend_sandbox: Sandbox, fault: str, options: dict[str, Any]
+) -> None:
+    async with connect(allow_send=True, budget=Decimal(5)) as agent:
+        token = await agent.token("Hello")
+        clicksend_sandbox.fail_next(fault, path="/sms/price", **options)
+        assert "no price to rely on" in await agent.fails("send_messages", token=token)
+        clicksend_sandbox.fail_next(fault, path="/sms/price", **options)
+        messages = [{"to": TO, "body": "Hello"}]
+        assert "no price to rely on" in await agent.fails("preview_messages", messages=messages)
+        assert Decimal((await agent.call("account"))["spent"]) == 0
+    assert clicksend_sandbox.messages == []
+
+
+@pytest.mark.parametrize("price", [None, "-9.0000"])
+async def test_an_odd_price_of_a_send_counts_as_it_was_quoted(
+    connect: Connect, clicksend_sandbox: Sandbox, price: str | None
+) -> None:
+    async with connect(allow_send=True, budget=Decimal(5)) as agent:
+        preview = await agent.call("preview_messages", messages=[{"to": TO, "body": "Hello"}])
+        clicksend_sandbox.fail_next("odd-price", path="/sms/send", price=price)
+        await agent.call("send_messages", token=preview["token"])
+        spent = Decimal((await agent.call("account"))["spent"])
+    assert spent == Decimal(preview["price"])
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "+61\uff1411111112",
+        "+6\u0661411111112",
+        "+61 411 111 112",
+        "+61411111112\n",
+        "\u202a+61411111112",
+        "+61411111112,+12125550123",
+        "0061411111112",
+        "61411111112",
+        "+61411111112*",
+        "+614",
+        "+0411111112",
+        "+" + "6" * 40,
+        "tel:+61411111112",
+        "[+]61411111112",
+    ],
+)
+async def test_no_spelling_of_a_number_passes_the_patterns(
+    connect: Connect, clicksend_sandbox: Sandbox, to: str
+) -> None:
+    async with connect(allow_send=True, allow_to=("+614*", "+6[0-9]4?1*")) as agent:
+        await agent.fails("preview_messages", messages=[{"to": to, "body": "Hello"}])
+    assert not clicksend_sandbox.requests
+
+
+async def test_huge_input_is_refused_before_anything_is_asked(
+    connect: Connect, clicksend_sandbox: Sandbox
+) -> None:
+    async with connect(allow_send=True) as agent:
+        for messages in (
+            [{"to": TO, "body": str(it)} for it in range(20_000)],
+            [{"to": TO, "body": "x" * 1_000_000}],
+            [{"to": "+" + "1" * 1_000_000, "body": "Hello"}],
+        ):
+            await agent.fails("preview_messages", messages=messages)
+        await agent.fails("message_status", refs=["r"] * 5000)
+        await agent.fails("delivery_status", message_ids=["i"] * 5000)
+        await agent.fails("send_messages", token="x" * 100_000)
+    assert not clicksend_sandbox.requests
+
+
+async def test_a_token_of_another_journal_is_refused(
+    connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with connect(allow_send=True) as agent:
+        token = await agent.token("Hello")
+    for path in tmp_path.glob("agent.db*"):
+        path.rename(tmp_path / f"other.{path.name}")
+    async with connect(allow_send=True) as agent:
+        assert "no preview has this token" in await agent.fails("send_messages", token=token)
+    assert clicksend_sandbox.messages == []
+
+
 async def test_a_changed_price_needs_a_new_preview(
     connect: Connect, clicksend_sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -297,9 +389,12 @@ async def test_fields_that_are_not_there_are_refused(connect: Connect) -> None:
 
 
 async def test_files_are_private(connect: Connect, tmp_path: Path) -> None:
+    for name in ("agent.db", "agent.db.previews"):
+        (tmp_path / name).touch(0o666)
+        (tmp_path / name).chmod(0o666)
     async with connect(allow_send=True) as agent:
         await agent.call("send_messages", token=await agent.token("Hello"))
-    assert stat.S_IMODE((tmp_path / "agent.db.previews").stat().st_mode) == 0o600
+    assert {stat.S_IMODE(it.stat().st_mode) for it in tmp_path.glob("agent.db*")} == {0o600}
 
 
 async def test_two_calls_at_once_send_once(connect: Connect, clicksend_sandbox: Sandbox) -> None:

@@ -77,10 +77,13 @@ _EARLIER = "earlier", "round(coalesce(earlier, 0) + coalesce(reserved, 0), 10)"
 
 
 _RECORD = """
-update {} set state = ?1, message_id = ?2, parts = ?3, price = ?4, reason = ?5, detail = ?6,
-at = ?7, reserved = iif(?1 = 'unknown' or (?1 = 'accepted' and ?4 is null), reserved, null) where {}
+update {} set state = ?, message_id = ?, parts = ?, price = ?, reason = ?, detail = ?, at = ?,
+reserved = iif(? = 'unknown' or (? = 'accepted' and ? is null), reserved, null) where {}
 """
-"""A reservation ends with a result that says what was charged; one without a price keeps it."""
+"""A reservation ends with a result that says what was charged; one without a price keeps it.
+
+State, state and price come a second time: Python 3.12.0 to 3.12.3 warn of numbered parameters.
+"""
 
 
 class _Refs(msgspec.Struct):
@@ -567,14 +570,16 @@ class Journal:
         alike = not str(shared[0]).startswith("[")
         # The usual case: a whole chunk went the same way, and one row holds a thousand results.
         if alike and _is_run(rows):
-            statement = _RECORD.format("chunk_result", "chunk = ?8 and size = ?9")
-            values = (*shared, at, rows[0], len(rows))
+            statement = _RECORD.format("chunk_result", "chunk = ? and size = ?")
+            state, price = shared[0], shared[3]
+            values = (*shared, at, state, state, price, rows[0], len(rows))
             if self._db.execute(statement, values).rowcount:
                 return
         self._explode(rows)
         # Not strict, as a value that is shared has no end.
-        each = zip(*columns, repeat(at), rows, strict=False)
-        self._db.executemany(_RECORD.format("message_result", "id = ?8"), list(each))
+        states, prices = columns[0], columns[3]
+        each = zip(*columns, repeat(at), states, states, prices, rows, strict=False)
+        self._db.executemany(_RECORD.format("message_result", "id = ?"), list(each))
 
     def _withdraw(self, rows: Sequence[int], outcomes: Sequence[Outcome], at: float) -> list[int]:
         """Write results of messages that were never begun here; return those begun elsewhere."""
@@ -813,9 +818,9 @@ class Journal:
             it
             for it in message_ids
             if self._db.execute(
-                "select exists (select 1 from message_result where message_id = ?1) or "
-                "exists (select 1 from chunk_result where instr(message_id, ?1))",
-                (it,),
+                "select exists (select 1 from message_result where message_id = ?) or "
+                "exists (select 1 from chunk_result where instr(message_id, ?))",
+                (it, it),
             ).fetchone()[0]
         }
 
