@@ -147,11 +147,21 @@ class _Metrics:
 
             meter.create_observable_counter(name, [observe], unit)
 
-        self.request = seconds("http.client.request.duration", "Requests that were answered")
-        self.wait = seconds("clicksend.pace.wait", "Waiting for the rate limit and for pauses")
-        self.hold = seconds("clicksend.hold.duration", "Pauses the server asked for")
-        self.batch = seconds("clicksend.batch.duration", "Batches of bulk senders")
-        self.lag = seconds("clicksend.receipt.lag", "From a message to its receipt", _LAGS)
+        self.request: metrics.Histogram = seconds(
+            "http.client.request.duration", "Requests that were answered"
+        )
+        self.wait: metrics.Histogram = seconds(
+            "clicksend.pace.wait", "Waiting for the rate limit and for pauses"
+        )
+        self.hold: metrics.Histogram = seconds(
+            "clicksend.hold.duration", "Pauses the server asked for"
+        )
+        self.batch: metrics.Histogram = seconds(
+            "clicksend.batch.duration", "Batches of bulk senders"
+        )
+        self.lag: metrics.Histogram = seconds(
+            "clicksend.receipt.lag", "From a message to its receipt", _LAGS
+        )
         self._values: deque[tuple[metrics.Histogram, float, Attributes]] = deque()
         # Asked before values of histograms are collected, so that the last ones are among them.
         meter.create_observable_gauge(
@@ -172,7 +182,7 @@ class _Metrics:
         counted("clicksend.retries", "{retry}", self.retries)
         counted("clicksend.holds", "{pause}", self.holds)
         self.watched: list[Watched] = []
-        self.spent_before = 0.0
+        self.spent_before: float = 0.0
 
     def record(
         self, histogram: metrics.Histogram, value: float, attributes: Attributes = None
@@ -333,13 +343,16 @@ class Telemetry:
 
     def _attributes_of(self, operation: str) -> dict[str, AttributeValue]:
         """Return what all spans of an operation have."""
-        attributes = self._operations.get(operation)
-        if attributes is None:
-            method, _, template = operation.partition(" ")
-            attributes = {"http.request.method": method, "url.template": template}
-            if template.startswith("/v3/"):  # not at Maton's control plane
-                attributes |= self._server
-            self._operations[operation] = attributes
+        if (known := self._operations.get(operation)) is not None:
+            return known
+        method, _, template = operation.partition(" ")
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": method,
+            "url.template": template,
+        }
+        if template.startswith("/v3/"):  # not at Maton's control plane
+            attributes |= self._server
+        self._operations[operation] = attributes
         return attributes
 
     def _on_batch(self, event: BatchEvent) -> None:

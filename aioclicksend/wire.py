@@ -360,8 +360,8 @@ def _is_unsafe(text: str) -> bool:
     off what follows a ``;``.
     """
     for _ in range(_LAYERS):
-        before, text = text, unquote(text)
-    odd = text != before or "\ufffd" in text or _NO_TEXT(text)
+        text = unquote(text)
+    odd = text != unquote(text) or "\ufffd" in text or _NO_TEXT(text)
     segments = re.split(r"[/\\]", unicodedata.normalize("NFKC", text))
     return bool(odd) or any(it.partition(";")[0].strip() in (".", "..") for it in segments)
 

@@ -18,10 +18,11 @@ import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import psycopg
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from pydantic import BaseModel
 
 from aioclicksend import Accepted, BulkSender, ClickSend, NotSent, RateLimit, SmsMessage, Unknown
@@ -42,7 +43,15 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         yield {"bulk": bulk}
 
 
-app = FastAPI(lifespan=lifespan)
+def only_json(content_type: Annotated[str, Header()] = "") -> None:
+    """Refuse what a page of a web site could have sent: see aiohttp_app.py."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+
+
+app = FastAPI(lifespan=lifespan, dependencies=[Depends(only_json)])
+HOSTS = os.environ.get("HOSTS", "localhost,127.0.0.1").split(",")
+app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
 
 
 class Code(BaseModel):

@@ -10,6 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,31 @@ async def test_a_page_of_a_web_site_sends_nothing(
                 assert reply.status in (400, 422)
     assert clicksend_sandbox.requests == []
     assert clicksend_sandbox.messages == []
+
+
+@pytest.mark.parametrize("path", ["/codes", "/orders"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": ""}, 415),
+        ({}, 415),
+        ({"Content-Type": "application/json", "Host": "evil.example"}, 400),
+    ],
+)
+async def test_a_page_of_a_web_site_enqueues_nothing(
+    path: str, headers: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    httpx = pytest.importorskip("httpx")
+    monkeypatch.syspath_prepend(str(EXAMPLES / "cluster"))
+    app = import_module("app").app
+    # Without its lifespan: what is refused needs no database.
+    transport = httpx.ASGITransport(app)
+    text = b'{"id": "1", "to": "+61412345678", "login": "jo", "code": "1"}'
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        reply = await http.post(path, content=text, headers=headers)
+    assert reply.status_code == status
 
 
 async def test_the_webhook_bot_answers_what_is_pushed(
