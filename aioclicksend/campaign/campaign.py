@@ -76,7 +76,7 @@ class Campaign:
         channel: what is sent: `Sms`, `Mms` or `Voice`.
         smart_encoding: whether typographic characters are replaced where that saves Unicode.
         landlines: whether numbers of landlines are written to.
-        service_numbers: whether toll-free, premium-rate, shared-cost and pager numbers are, which
+        service_numbers: whether toll-free, premium-rate, VoIP, pager and similar numbers are, which
             take no SMS, or cost extra.
         unique: what is not sent twice: anything to the same ``number``, or only the same
             ``message`` to it.

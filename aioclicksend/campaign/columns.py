@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from .errors import CampaignError
 from .numbers import looks_like_number
 
+_LONGEST_NAME = 60
+_accents = re.compile("[\u0300-\u036f]")
+
+
+def fold(name: str) -> str:
+    """Return a name without what people write in several ways: case, spaces, signs, accents."""
+    name = unicodedata.normalize("NFKD", name[: 4 * _LONGEST_NAME]).casefold()
+    # Accents of Latin, Greek and Cyrillic letters only: in other scripts marks are letters.
+    name = unicodedata.normalize("NFKC", _accents.sub("", name))
+    return "".join(filter(str.isalnum, name))
+
+
+def _folded(names: str) -> list[str]:
+    return list(map(fold, names.split()))
+
+
 _SURE = "to recipient msisdn"
+# Without spaces and signs, as `fold` leaves them.
 _MOBILE = (
     "mobile mobilenumber mobilephone mobilephonenumber mobileno cell cellphone cellnumber "
-    "cellphonenumber handy handynummer mobil mobilnummer movil celular gsm smsnumber"
+    "cellphonenumber gsm gsmnumber smsnumber "
+    "handy handynummer handynr mobil mobilnummer mobilnr mobiltelefon mobilfunknummer mobiltel "
+    "portable telportable telephoneportable numeroportable numerodeportable telephonemobile "
+    "movil telefonomovil numeromovil telmovil celular numerocelular telefonocelular "
+    "cellulare numerocellulare telefonocellulare telemovel numerodetelemovel "
+    "mobiel mobielnummer mobieletelefoon gsmnummer matkapuhelin telefonkomorkowy komorka "
+    "mobilnitelefon ceptelefonu cep мобильный мобильныйтелефон сотовый 手机 手机号 手机号码 携帯 "
+    "携帯電話 携帯番号 휴대폰 휴대전화"
 )
 _PHONE = (
-    "phone phonenumber phoneno telephone telephonenumber tel telno telefon telefonnummer telefono"
+    "phone phonenumber phoneno telephone telephonenumber tel telno "
+    "telefon telefonnummer telefonnr telnr rufnummer numerodetelephone numerotelephone numtel "
+    "telefono numerodetelefono telefone numerodetelefone numeroditelefono telefoon "
+    "telefoonnummer puhelin puhelinnumero numertelefonu telefonnicislo телефон номертелефона "
+    "电话 电话号码 電話 電話番号 전화번호"
 )
-_WEAK = "contactnumber number"
-_TEXT = "message text sms smstext messagetext"
+_WEAK = "contactnumber number nummer numero"
+_TEXT = "message text sms smstext messagetext nachricht texte mensaje messaggio mensagem bericht"
 _KNOWN_AS = {
-    "to": tuple(map(str.split, (_SURE, _MOBILE, _PHONE, _WEAK))),
-    "body": (["body"], _TEXT.split()),
+    "to": tuple(map(_folded, (_SURE, _MOBILE, _PHONE, _WEAK))),
+    "body": (["body"], _folded(_TEXT)),
 }
 """Headings by which fields are recognised, the surest first. Nothing decides within a group."""
 _HEADINGS = {name for groups in _KNOWN_AS.values() for group in groups for name in group}
@@ -31,7 +60,6 @@ _LIKE_PHONES = ("phone", "mobil", "cell", "handy", "tel", "sms", "number", "cont
 _SHOWN = 12
 _COMPARED = 500
 """Columns among which a similar name is looked for: comparing takes its time."""
-_LONGEST_NAME = 60
 
 
 class HasCells(Protocol):
@@ -82,6 +110,11 @@ class Columns:
 
         """
         found = self._mapping.get(field) or self.called(field)
+        # Text has to name a column; a field that is only expected cannot choose between two.
+        if field in _KNOWN_AS and field not in self._mapping:
+            called = self._folded.get(field, ())
+            if len(called) > 1:
+                raise _several(field, called)
         if found is None:
             groups = _KNOWN_AS.get(field, ())
             found = next(filter(None, (self._one_of(group, field) for group in groups)), None)
@@ -107,6 +140,14 @@ class Columns:
             if found:
                 return found
         return []
+
+    def mostly(self, is_one: Callable[[str], bool]) -> list[str]:
+        """Return the columns in which at least half of the cells are of a kind."""
+        return [
+            it
+            for it in self.names[:_COMPARED]
+            if (values := self.values(it)) and sum(map(is_one, values)) * 2 >= len(values)
+        ]
 
     def values(self, column: str) -> list[str]:
         """Return what the first rows hold in a column, where they hold anything."""
@@ -171,12 +212,6 @@ def _several(field: str, columns: Sequence[str]) -> CampaignError:
     return CampaignError(
         f"several columns could hold {held}: {named}; give the one with --column {field}=COLUMN"
     )
-
-
-def fold(name: str) -> str:
-    """Return a name without what people write in several ways: case, spaces, signs, accents."""
-    name = unicodedata.normalize("NFKC", name[: 4 * _LONGEST_NAME])
-    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def is_heading(cells: Sequence[str]) -> bool:

@@ -26,6 +26,7 @@ from .table import UNDECODED, Lines, clean, undecoded
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 200
+_single_quoted = re.compile(r"(?:^|[,;\t|])'[^'\r\n]*'(?=[,;\t|]|$)").search
 _separator_line = re.compile(r'(?:"sep=(.)"|sep=(.))\r?\n', re.IGNORECASE).match
 """What Excel writes, and reads, before a table."""
 
@@ -56,12 +57,22 @@ def dialect_of(sample: str, delimiter: str | None) -> Dialect:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise CampaignError("delimiter: must be one character")
     heading = sample.partition("\n")[0].strip()
-    quote = "'" if heading[:1] == heading[-1:] == "'" else '"'
+    quote = _quote(heading, sample)
     escape = "\\" if re.search(r'\\"[^,;\t|\r\n"]', sample) else None
     if delimiter is None:
         rated = {mark: _agreement(sample, Dialect(mark, quote, escape)) for mark in _DELIMITERS}
         delimiter = max(rated, key=lambda it: rated[it])
     return Dialect(delimiter, quote, escape, skip, f"{delimiter} " in heading)
+
+
+def _quote(heading: str, sample: str) -> str:
+    """Return the quote around cells: single ones if the heading is in them, or most lines are."""
+    if heading[:1] == heading[-1:] == "'":
+        return "'"
+    lines = sample.splitlines()[1:_SAMPLE_ROWS]
+    # An apostrophe may begin a number in a spreadsheet, but then none ends it.
+    in_quotes = sum(map(bool, map(_single_quoted, lines)))
+    return "'" if '"' not in sample and in_quotes * 2 > len(lines) else '"'
 
 
 def _agreement(sample: str, dialect: Dialect) -> tuple[float, bool, int]:
@@ -133,7 +144,7 @@ class Delimited:
                     number += 1
                     if not width:
                         width = len(cells)
-                        numbers = {at for at, it in enumerate(cells) if is_number_heading(it)}
+                        numbers = _places_of_numbers(cells)
                     is_bad = self._may_be_undecoded and undecoded(cells)
                     yield number, cells, UNDECODED if is_bad else ""
                     held.clear()
@@ -183,10 +194,12 @@ class Delimited:
     ) -> bool:
         """Whether a cell over several lines holds rows of the table.
 
-        They show by a number where the table or the row itself has its own, or in a line of too
-        many cells; or, in a table of three columns or more, by having as many cells in each line.
+        They show by too many cells; by a number where the table or the row itself has its own; or,
+        in a table of three columns or more, by having as many cells in each line.
         """
         delimiter = self._dialect.delimiter
+        if len(cells) > width > 0:
+            return True
         if width > 2 and all(line.count(delimiter) == width - 1 for line in lines):
             return True
         places = numbers | {at for at, it in enumerate(cells) if looks_like_number(clean(it))}
@@ -213,6 +226,13 @@ class Delimited:
         if self._dialect.is_spaced or self._dialect.delimiter != ",":
             return False
         return len(parts) > 1 and all(it.startswith(" ") for it in parts[1:])
+
+
+def _places_of_numbers(first: Sequence[str]) -> set[int]:
+    """Return the columns of numbers by the first row: by its headings, else by its numbers."""
+    return {at for at, it in enumerate(first) if is_number_heading(it)} or {
+        at for at, it in enumerate(first) if looks_like_number(clean(it))
+    }
 
 
 def undecodable(file: File, encoding: Encoding) -> CampaignError:

@@ -25,13 +25,18 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _words = re.compile(rb"[0-9A-Za-z'\x80-\xff]+").findall
+_shifts = re.compile(rb"\x1b(?:\$[@AB()]|\([BJI])")
 _undecoded = re.compile("[\udc80-\udcff]").findall
+_by_chance = re.compile(
+    "[\udc80-\udcff](?=[\u0080-\u1fff])|[A-Za-z](?=[\u0250-\u1fff])|[\u0250-\u1fff](?=[A-Za-z])"
+).findall
 _beyond_ascii = re.compile("[^\x00-\x7f\udc80-\udcff]").findall
 
 _SIGNS = frozenset("\u00a0€£§©®°´·‚„…‘’“”•–—™‹›«»¡¿ºª²³½¼¾×")
 """Signs in cells of all pages, beside letters."""
 _WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøœšßùúûüýžÿðþ"
 _CENTRAL = "áâăäąćčçďđéęëěíîłńňóôőöřśšşťţúůűüýźżžß"
+_BALTIC = "āčēģīķļņšūžąįäöüõéåæ"
 _TURKISH = "âçğıîöşûüİ"
 _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёєіїґўјљњћџђ"
 _GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ"
@@ -41,6 +46,7 @@ _PAGES = {
     "cp1251": _CYRILLIC,
     "cp1253": _GREEK,
     "cp1254": _TURKISH,
+    "cp1257": _BALTIC,
     "mac_roman": _WESTERN,
     "cp850": _WESTERN,
     "koi8_r": _CYRILLIC,
@@ -81,6 +87,18 @@ def by_first_bytes(head: bytes) -> Encoding | None:
     return None
 
 
+def check_shifts(head: bytes) -> None:
+    """Make sure that a file is not in an encoding that writes all letters in ASCII.
+
+    Raises:
+        Unclear: escape sequences in it say that it is.
+
+    """
+    # They are control characters, and would go out as texts such as "$BEDCf(B" without them.
+    if _shifts.search(head):
+        raise Unclear("its escape sequences say that it may be iso2022_jp, iso2022_kr")
+
+
 def of_eight_bits(file: BinaryIO) -> Encoding:
     """Return the encoding of a file that is not valid in UTF-8.
 
@@ -104,12 +122,16 @@ def of_eight_bits(file: BinaryIO) -> Encoding:
 
 
 def _counted(file: BinaryIO) -> tuple[int, int]:
-    """Return how many characters beyond ASCII are valid UTF-8, and how many bytes are not."""
+    """Return how many characters beyond ASCII are valid UTF-8, and how many bytes are not.
+
+    Some letters of code pages are valid by chance: what stands beside a byte that is not, or makes
+    a word of two scripts, speaks against UTF-8.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     valid = damaged = 0
     while chunk := file.read(_CHUNK):
         text = decoder.decode(chunk)
-        damaged += len(_undecoded(text))
+        damaged += len(_undecoded(text)) + len(_by_chance(text))
         valid += len(_beyond_ascii(text))
     damaged += len(_undecoded(decoder.decode(b"", final=True)))
     return valid, damaged
@@ -165,9 +187,9 @@ def _is_compound(word: str) -> bool:
 
 
 def _signs_stand_apart(text: str) -> bool:
-    """Whether signs stand around a word; only apostrophes and dots stand within one."""
+    """Whether signs stand around a word; only apostrophes, dots and dashes stand within one."""
     inner = text.strip("".join(_SIGNS) + "'")
-    return all(it in "'’·-\u00a0–ºª" or (it.isalnum() and it not in _SIGNS) for it in inner)
+    return all(it in "'’·-\u00a0–" or (it.isalnum() and it not in _SIGNS) for it in inner)
 
 
 def _is_east_asian(words: Iterable[bytes], page: str) -> bool:

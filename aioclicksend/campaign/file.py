@@ -10,6 +10,8 @@ import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -104,6 +106,8 @@ class File:
             )
         if (known := encoding.by_first_bytes(self.head)) is not None:
             return known
+        with _unclear(self.name):
+            encoding.check_shifts(self.head)
         head = self.head.rstrip(b"\0\x1a") if self.size <= _HEAD else self.head
         if len(_controls.findall(head)) > max(2, len(head) * _MOST_CONTROLS):
             raise CampaignError(
@@ -111,14 +115,8 @@ class File:
             )
         if self.is_utf8:
             return Encoding("utf-8")
-        try:
-            with self.open() as file:
-                return encoding.of_eight_bits(file)
-        except encoding.Unclear as error:
-            raise CampaignError(
-                f"{self.name} is not in UTF-8, and {error}; give it with --encoding NAME, or save "
-                "the file as UTF-8"
-            ) from None
+        with _unclear(self.name), self.open() as file:
+            return encoding.of_eight_bits(file)
 
     def _survey(self) -> None:
         digest = hashlib.blake2b(digest_size=16)
@@ -146,6 +144,18 @@ class File:
                     self.is_utf8 = _decodes(decoder, chunk)
         self.is_utf8 = self.is_utf8 and _decodes(decoder, b"", final=True)
         self.fingerprint: str = digest.hexdigest()
+
+
+@contextmanager
+def _unclear(name: str) -> Iterator[None]:
+    """Ask for the encoding of a file where nothing decides between several."""
+    try:
+        yield
+    except encoding.Unclear as error:
+        raise CampaignError(
+            f"{name} is not in UTF-8, and {error}; give it with --encoding NAME, or save the file "
+            "as UTF-8"
+        ) from None
 
 
 def _name_of(stream: BinaryIO) -> str:

@@ -36,8 +36,22 @@ _UNSIGNED = str.maketrans("", "", "+ ().-")
 _trunk_zero = re.compile(r"\(\s*0\s*\)").search
 _is_one = re.compile(r"\+?[0-9 ]+").fullmatch
 """A number that can be read in one way, if it begins as abroad or with a trunk prefix."""
-_apart = re.compile(r"\s*(?::::|[;,|\n]|/(?=\s*[+0])|\bund\b|\band\b|\bor\b|\boder\b)\s*").split
-_written_out = re.compile(r"\+[0-9][0-9 ().-]{5,24}[0-9]").findall
+_apart = re.compile(r":::|[;,|\n]|/(?=\s*[+0])|\bund\b|\band\b|\bor\b|\boder\b").split
+_digit_runs = (
+    re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]{5,24}[0-9]").findall,
+    re.compile(r"[+(]{0,2}[0-9][0-9().-]{5,18}[0-9]").findall,
+)
+"""Numbers within other text, as in links, names with a number and lists with bullets."""
+_in_thousands = re.compile(r"\+?[0-9]{1,3}(?:,[0-9]{3}){2,4}").fullmatch
+"""How a spreadsheet shows a number of three groups or more: two numbers are never written so."""
+_SIGNS = dict.fromkeys(map(ord, "~\u2053\u223c\uff5e\u30fc\u2043"), "-") | {
+    ord("["): "(", ord("]"): ")", ord("\uff3b"): "(", ord("\uff3d"): ")",
+    ord("\u00b7"): ".", ord("\u2022"): ".", ord("\u30fb"): ".",
+    **dict.fromkeys(map(ord, "`\u00b4\u2018\u2019"), "'"),
+}  # fmt: skip
+"""Signs that people put between digits, as `phonenumbers` reads them."""
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show nothing."""
 _UNKNOWN_ZONE = "Etc/Unknown"
 _LONGEST_CELL = 120
 """Characters beyond which a cell is no number, and is not looked at as one."""
@@ -169,8 +183,11 @@ class Numbers:
             is_read = is_read or all(each)
             for numbers in each:
                 found |= numbers
-        for piece in _written_out(text[:10_000]):
-            found |= dict.fromkeys(self._readings(piece, country))
+        # Also numbers within other text. Such a cell is not understood all the same: whether these
+        # are the person's numbers is not known, so that it is reported as well.
+        for runs in _digit_runs:
+            for piece in runs(text[:10_000]):
+                found |= dict.fromkeys(self._readings(piece, country))
         return list(found), is_read
 
     def _readings(self, text: str, country: str) -> Iterator[str]:
@@ -207,7 +224,7 @@ class Numbers:
             raise BadNumber("was rounded by a spreadsheet: format its column as text")
         if _floated(text):
             text = text.partition(".")[0]
-        if ":::" in text or len([it for it in _apart(text) if _plausible(it)]) > 1:
+        if ":::" in text or len([it for it in _apart(text) if _plausible(it.strip())]) > 1:
             raise BadNumber("holds several numbers: leave the one that is written to")
         if not _plausible(text):
             raise BadNumber("is no phone number")
@@ -347,9 +364,13 @@ def is_date(text: str) -> bool:
 
 def tidied(text: str) -> str:
     """Return a cell with digits and signs in ASCII, and without what exports add to it."""
+    text = text.translate(_SIGNS)
     if not text.isascii():
         text = "".join(map(_in_ascii, text))
-    text = " ".join(text.split()).removeprefix("'")
+    # A text in a spreadsheet begins with an apostrophe, and some programs write it out.
+    text = " ".join(text.split()).lstrip("'").rstrip("';,")
+    if _in_thousands(text):
+        return text.replace(",", "")
     if text.startswith("=") and (formula := _as_formula(text)):
         text = formula[1].strip()
     if prefix := _PREFIX.match(text):
@@ -366,7 +387,8 @@ def _in_ascii(character: str) -> str:
         return str(unicodedata.decimal(character))
     if category == "Pd" or character == "\N{MINUS SIGN}":
         return "-"
-    if category == "Cf":
+    # Marks vanish, as the one that makes a digit a keycap does.
+    if category in ("Cf", "Mn", "Me") or character in _FILLERS:
         return ""
     if character.isspace():
         return " "
@@ -446,11 +468,11 @@ def _services(types: Any) -> dict[int, tuple[bool, str]]:
         types.SHARED_COST: (False, "shared-cost"),
         types.PERSONAL_NUMBER: (False, "personal"),
         types.PAGER: (False, "pager"),
+        # Numbers of internet telephony ring at a computer or a box; few of them take texts.
+        types.VOIP: (False, "VoIP"),
         types.UAN: (False, "company"),
         types.VOICEMAIL: (False, "voicemail"),
-    } | dict.fromkeys(
-        (types.MOBILE, types.FIXED_LINE_OR_MOBILE, types.VOIP, types.UNKNOWN), (False, "")
-    )
+    } | dict.fromkeys((types.MOBILE, types.FIXED_LINE_OR_MOBILE, types.UNKNOWN), (False, ""))
 
 
 @cache

@@ -70,7 +70,7 @@ class OptOuts:
                     self._report(source, row)
             return
         self.unread += [f"{source.name}, {part}" for part in source.unread]
-        expected = _Expected(source)
+        expected = _Expected(source, self._numbers)
         self._read_heading(source)
         before = len(self)
         unread: list[int] = []
@@ -133,10 +133,14 @@ class OptOuts:
 class _Expected:
     """The columns of an opt-out file in which a number is expected."""
 
-    def __init__(self, source: Table) -> None:
-        names = Columns(source.columns, {}, sample(source)).numbers()
+    def __init__(self, source: Table, numbers: Numbers) -> None:
+        columns = Columns(source.columns, {}, sample(source))
+        names = columns.numbers()
         if not names and len(source.columns) == 1:
             names = list(source.columns)
+        # Several, if several hold numbers: a member's number must not hide that the phone's is not
+        # readable.
+        names = names or columns.mostly(lambda it: numbers.every(it)[1] and not is_date(it))
         self._names = frozenset(names)
         self.is_known = bool(names)
 

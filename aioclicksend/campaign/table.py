@@ -8,6 +8,7 @@ skipped but what is empty.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
@@ -180,11 +181,15 @@ def undecoded(texts: Iterable[str]) -> bool:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return column names, numbered where they are missing or repeated."""
+    """Return column names, numbered where they are missing or repeated.
+
+    Of repeated ones all are numbered, so that the plain name means none of them.
+    """
+    counts = Counter(names)
     taken: set[str] = set()
     unique: list[str] = []
     for place, name in enumerate(names, 1):
-        wanted = name or str(place)
+        wanted = name if name and counts[name] == 1 else f"{name} {place}".strip()
         if wanted in taken:
             wanted = f"{name or 'column'} {place}"
         while wanted in taken:

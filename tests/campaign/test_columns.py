@@ -128,3 +128,48 @@ def test_similar_names_are_looked_for_in_a_bounded_time() -> None:
     names = [f"column {it}" * 50 for it in range(40_000)]
     with pytest.raises(CampaignError, match="there is no column 'columm'"):
         Columns(names, {"to": "columm"})
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [
+        ("Phone,Portable", "Portable"),
+        ("Téléphone,Téléphone portable", "Téléphone portable"),
+        ("Teléfono,Teléfono móvil", "Teléfono móvil"),
+        ("Telefono,Cellulare", "Cellulare"),
+        ("Telefon,Mobiltelefon", "Mobiltelefon"),
+        ("Telefone,Telemóvel", "Telemóvel"),
+        ("Telefoon,Mobiel", "Mobiel"),
+        ("Телефон,Мобильный", "Мобильный"),
+        ("電話番号,携帯", "携帯"),
+        ("Rufnummer,Name", "Rufnummer"),
+        ("TELEFONNUMMER,Name", "TELEFONNUMMER"),
+    ],
+)
+def test_headings_of_other_languages_are_known(heading: str, column: str) -> None:
+    first, second = (
+        ("+61411111111", "+61422222222") if "Name" not in heading else ("+61411111111", "A")
+    )
+    source = f"{heading}\n{first},{second}\n".encode()
+    assert Campaign(source, "Hi").columns["to"] == column
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "match"),
+    [
+        (
+            "name,phone,phone\nA,+61411111111,+61422222222\n",
+            "Hi",
+            "did you mean phone 2 or phone 3",
+        ),
+        (
+            "name,to,name\nA,+61411111111,B\n",
+            "Hi {name}",
+            "no column for {name}.*name 1, to, name 3",
+        ),
+        ("to,TO\n+61411111111,+61422222222\n", "Hi", "several columns could hold.*: to, TO"),
+    ],
+)
+def test_a_heading_that_comes_twice_is_asked_about(source: str, text: str, match: str) -> None:
+    with pytest.raises(CampaignError, match=match):
+        Campaign(source.encode(), text)

@@ -40,6 +40,13 @@ def names(source: bytes, encoding: str | None = None) -> list[str]:
         ("王小明", "big5"),
         ("김철수", "euc_kr"),
         ("Hélène", "cp1252"),  # or Hélčne, a Czech would read
+        ("Jānis", "cp1257"),
+        ("Pēteris", "iso8859-13"),
+        ("Pēteris", "iso8859-4"),
+        ("田中", "iso2022_jp"),
+        ("김철수", "iso2022_kr"),
+        ("ﾀﾅｶ", "shift_jis"),  # one letter of it is valid UTF-8 by chance
+        ("Łukasz Dvořák", "mac_latin2"),
     ],
 )
 def test_an_encoding_that_cannot_be_known_is_asked_for(name: str, encoding: str) -> None:

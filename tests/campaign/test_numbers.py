@@ -34,6 +34,15 @@ def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
         "tel:+61412345678",
         "\u202a+61412345678\u202c",
         "0412\u00a0345\u2011678",
+        "0412\u30fc345\u30fc678",
+        "0412~345~678",
+        "+61 [0] 412 345 678",
+        "0412\u00b7345\u2022678",
+        "0\ufe0f\u20e34\ufe0f\u20e312345678",
+        "0412\u2800345\u3164678",
+        "\u20190412345678",
+        "0412345678;",
+        "61,412,345,678",
     ],
 )
 def test_a_number_is_read_however_it_is_written(text: str) -> None:
@@ -261,3 +270,20 @@ def test_any_cell_is_read_or_refused(text: str) -> None:
         assert phone.number.startswith("+")
         assert phone.number[1:].isdigit()
         assert len(phone.number) <= 16
+
+
+@pytest.mark.parametrize(
+    ("number", "service"),
+    [
+        ("+33 9 12 34 56 78", "VoIP"),
+        ("+81 50 1234 5678", "VoIP"),
+        ("+44 56 1234 5678", "VoIP"),
+        ("+39 800 123 456", "toll-free"),
+        ("+34 902 123 456", "shared-cost"),
+        ("+1 900 555 1234", "premium-rate"),
+        ("+800 1234 5678", "toll-free"),
+    ],
+)
+def test_service_numbers_of_any_country_are_known(number: str, service: str) -> None:
+    phone = Numbers().read(number)
+    assert (phone.service, phone.takes_sms) == (service, False)

@@ -50,6 +50,12 @@ async def sent(opt_out: bytes, source: bytes = PEOPLE, **options: Any) -> list[s
         (b'phone\n"+61411111111; +61422222222"\n', []),
         (b'phone\n"+61411111111\n+61422222222"\n', ["row 2", "row 3"]),
         ("phone\nAnna\u00a0+61411111111 (Büro)\n+61422222222\n".encode(), ["row 2"]),
+        (
+            b"who,ref\n+61411111111,+61398765431\n+61422222222,+61398765432\nn/a,+61398765433\n",
+            ["row 4"],
+        ),
+        (b"jid\n61411111111@s.whatsapp.net\nhttps://wa.me/61422222222\n", ["row 2", "row 3"]),
+        (b"- +61411111111\n1. +61422222222\n", ["row 1", "row 2"]),
         (b"phone,name\n+61411111111,Ren\xe9\n+61422222222,Zo\xc3\xab\n", ["row 2"]),
     ],
 )
@@ -174,3 +180,18 @@ async def test_opt_outs_are_what_a_model_says(
     for row, line in enumerate(lines, 2):
         if any(map(str.strip, line)) and not any("4111111" in it.replace(" ", "") for it in line):
             assert f"the input, row {row}" in opt_outs.unread
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["Anna 0411111111", "0411 111 111 (Anna)", "1. 0411111111", "0411111111 0422222222"],
+)
+async def test_local_numbers_within_text_are_obeyed_and_reported(cell: str) -> None:
+    opt_outs = await read(f"phone\n{cell}\n+61433333333\n".encode(), "AU")
+    assert "+61411111111" in opt_outs
+    assert len(opt_outs.unread) == 1
+
+
+async def test_cells_of_blanks_are_read_in_linear_time() -> None:
+    hostile = "phone\n" + ("1" + " " * 9_000 + "2\n") * 50
+    assert len((await read(hostile.encode())).unread) == 50  # took minutes

@@ -139,7 +139,7 @@ def test_a_date_is_no_number_and_no_reason_to_miss_the_heading() -> None:
 
 
 def test_missing_and_repeated_headings_are_distinguished() -> None:
-    assert open_table(b"to,,to,name,name\n").columns == ["to", "2", "to 3", "name", "name 5"]
+    assert open_table(b"to,,to,name,name\n").columns == ["to 1", "2", "to 3", "name 4", "name 5"]
 
 
 def test_ndjson_values_become_texts() -> None:
@@ -284,3 +284,10 @@ def test_the_delimiter_is_recognised(lines: list[tuple[str, str, str]], delimite
     table = open_table(out.getvalue().encode())
     assert table.columns == ["name", "mobile", "note"]
     assert [it.cells["mobile"] for it in table] == [number for _, number, _ in lines]
+
+
+def test_single_quotes_are_known_by_the_rows_alone() -> None:
+    table = open_table(b"name,to\n'Anna','+61412345678'\n'O''Neil, Bob','+61412345679'\n")
+    assert [it.cells["name"] for it in table] == ["Anna", "O'Neil, Bob"]
+    table = open_table(b"name,to\nO'Neil,'+61412345678\nAnna,'+61412345679\n")
+    assert [it.cells["name"] for it in table] == ["O'Neil", "Anna"]

@@ -56,6 +56,9 @@ def files(draw: st.DrawFn) -> tuple[bytes, set[str]]:
 @example((b'name;to;note\n"Ann;; +61491570000 ;Ann\n12";+61491570001;Ann', {
     "+61491570000", "+61491570001",
 }))  # fmt: skip
+@example((b'"Ann";"+61491570000"\r\n"Bob";"+61491570001""\r\n""Di";"+61491570002"\r\n', {
+    "+61491570000", "+61491570001", "+61491570002",
+}))  # fmt: skip
 def test_each_row_is_read_or_refused_by_its_number_or_the_file_is(
     made: tuple[bytes, set[str]],
 ) -> None:
