@@ -29,9 +29,13 @@ from .quiet import QuietHours
 from .schedule import BadTime, Schedule
 from .source import ContactList, Row, Table, open_table
 from .table import sample
-from .template import MissingField, Template
+from .template import MissingField, Template, field_in
 from .warnings import AccountChecks, RowChecks, credit_short, cut_by_account, now_utc
 
+_NOT_OPTED_OUT = frozenset(
+    {"", "no", "n", "false", "f", "0", "-", "none", "null", "nan", "n/a", "nein", "non", "nee"}
+)
+"""Cells of a column of opt-outs that say that somebody has not opted out; any other may say so."""
 _YIELD_EVERY = 500
 """Rows after which other tasks get a turn on the event loop."""
 
@@ -41,6 +45,7 @@ FIELDS = {
     "country": "the two-letter country by which a local number is read",
     "schedule": "when the message is due, such as 2026-12-01 09:00",
     "name": "the recipient's name, for the report",
+    "opt_out": "whether the recipient has opted out: anything but an empty cell, no, false or 0",
 }
 """Fields that a column can be mapped to, besides those of the text."""
 
@@ -139,8 +144,14 @@ class Campaign:
             self._numbers.require_library()
         self._template = Template(body, found) if body is not None else None
         self._body = "" if self._template else _needed(found, "body", self.source.name, "texts")
+        self._columns = found
         self._check_fields({*mapping, *ignored})
         self._when = "" if "schedule" in ignored else self._column_of_times(found)
+        used = self._template.columns.values() if self._template else ()
+        # A column that the text shows, such as a link to opt out, says nothing of the recipient.
+        self._opted_out = [
+            it for it in found.opt_outs() if "opt_out" not in ignored and it not in used
+        ]
         self._name = found.find("name") or found.find("first_name") or ""
         self.settings: dict[str, str] = {
             "channel": self.channel.name,
@@ -162,6 +173,7 @@ class Campaign:
             "body": self._body,
             "country": self._country or "",
             "schedule": self._when,
+            "opt_out": ", ".join(self._opted_out),
         }
         named = self._template.columns if self._template else {}
         return {field: column for field, column in (fields | named).items() if column}
@@ -338,6 +350,10 @@ class Campaign:
         # Before the text: an opted-out row must be reported as that, even if it is broken as well.
         if phone.number in opt_outs:
             return self._problem(row, "opted out", "has opted out")
+        if self._opted_out and (column := self._marked_in(row)):
+            # For rows of the same number further down, too.
+            opt_outs.add(phone.number)
+            return Problem(row.number, "opted out", "has opted out, by the list itself", column)
         text = self._text(row)
         if isinstance(text, Problem):
             return text
@@ -356,6 +372,13 @@ class Campaign:
         # The constructor of a NamedTuple takes as long as counting the row in.
         fields = (row.number, message, phone, counted, replaced, due, name, written)
         return tuple.__new__(Draft, fields)
+
+    def _marked_in(self, row: Row) -> str:
+        """Return the column by which a recipient has opted out; empty if none says so."""
+        for column in self._opted_out:
+            if row.cells.get(column, "").casefold() not in _NOT_OPTED_OUT:
+                return column
+        return ""
 
     def _name_in(self, row: Row) -> str:
         return row.cells.get(self._name, "") if self._name else ""
@@ -389,6 +412,9 @@ class Campaign:
             body = ""
         if not body or body.isspace():
             return Problem(row.number, "empty text", "has no text", self._body)
+        if self._body and (field := field_in(body, self._columns)):
+            detail = f"{field} names a column, and would be sent as it stands"
+            return Problem(row.number, "placeholder", detail, self._body)
         replaced = 0
         if self._smart_encoding:
             encoded = smart_encode(body)

@@ -49,6 +49,11 @@ _PHONE = (
 )
 _WEAK = "contactnumber number nummer numero"
 _TEXT = "message text sms smstext messagetext nachricht texte mensaje messaggio mensagem bericht"
+_OPT_OUTS = _folded(
+    "optout optedout optedoutat optoutdate smsoptout unsubscribed unsubscribedat unsubscribeddate "
+    "donotcontact donottext donotcall donotsms dnc desabonne desinscrit abgemeldet afgemeld "
+    "dadodebaja descadastrado disiscritto"
+)
 _KNOWN_AS = {
     "to": tuple(map(_folded, (_SURE, _MOBILE, _PHONE, _WEAK))),
     "body": (["body"], _folded(_TEXT)),
@@ -148,6 +153,12 @@ class Columns:
             for it in self.names[:_COMPARED]
             if (values := self.values(it)) and sum(map(is_one, values)) * 2 >= len(values)
         ]
+
+    def opt_outs(self) -> list[str]:
+        """Return the columns that say who has opted out."""
+        if "opt_out" in self._mapping:
+            return [self._mapping["opt_out"]]
+        return [column for name in _OPT_OUTS for column in self._folded.get(name, ())]
 
     def values(self, column: str) -> list[str]:
         """Return what the first rows hold in a column, where they hold anything."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..client import ClickSend
-from .columns import Columns
+from .columns import Columns, fold
 from .errors import CampaignError
 from .number_set import NumberSet, as_integer
 from .numbers import Numbers, is_date
@@ -38,6 +38,10 @@ class OptOuts:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def add(self, number: str) -> None:
+        """Take one number in."""
+        self._known.add(as_integer(number))
 
     def check(self) -> None:
         """Make sure that all opt-outs could be read.
@@ -123,7 +127,7 @@ class OptOuts:
         numbers, is_read = self._numbers.every(text, country)
         # All readings: leaving out one person too many is better than writing to one who opted out.
         for number in numbers:
-            self._known.add(as_integer(number))
+            self.add(number)
         return is_read
 
     def _report(self, source: ContactList, row: Row) -> None:
@@ -157,12 +161,25 @@ async def account_opt_outs(client: ClickSend) -> list[ContactList]:
     """
     # By name, as the API does not mark such a list in any other way.
     return [
-        ContactList(it.list_id)
+        ContactList(it.list_id, it.list_name or "")
         async for it in client.lists.walk()
-        if it.list_id is not None and _is_opt_out_list(it.list_name or "")
+        if it.list_id is not None and is_opt_out_list(it.list_name or "")
     ]
 
 
-def _is_opt_out_list(name: str) -> bool:
-    letters = "".join(filter(str.isalpha, name.casefold()))
-    return letters.startswith(("optout", "optedout"))
+def is_opt_out_list(name: str) -> bool:
+    """Whether a contact list of this name holds people who have opted out."""
+    letters = fold(name)
+    return letters.startswith(_BEGIN_SO) or letters in _ARE_CALLED
+
+
+_BEGIN_SO = (
+    "optout", "optedout", "unsubscrib", "donotcontact", "donottext", "donotcall", "donotsend",
+    "donotmessage", "desinscri", "desabonn", "abgemeldet", "abmeldung", "abbestell", "desuscri",
+    "descadastr", "disiscri", "afgemeld", "uitschrijv", "avregistrer", "wypisan", "отписа",
+)  # fmt: skip
+_ARE_CALLED = frozenset(
+    {"stop", "stoplist", "stopliste", "stops", "dnc", "dnclist", "blacklist", "blocklist",
+     "suppressionlist", "suppressed", "bajas", "listanegra", "robinsonliste", "退订", "配信停止"}
+)  # fmt: skip
+"""What such lists are called, as `fold` leaves it."""

@@ -84,9 +84,9 @@ class ContactList:
         "address_country",
     ]
 
-    def __init__(self, list_id: int) -> None:
+    def __init__(self, list_id: int, title: str = "") -> None:
         self.list_id = list_id
-        self.name: str = f"contact list {list_id}"
+        self.name: str = f"contact list {list_id}" + (f" ({title[:40]})" if title else "")
         self.format = "contacts"
         self.fingerprint: str = f"list:{list_id}"
 

@@ -48,7 +48,12 @@ _SAMPLE_ROWS = 1000
 
 _far_cell = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{3})([0-9]{1,7})"[^>/]*>').finditer
 _row_number = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="([0-9]{1,7})"').findall
-_hidden_column = re.compile(rb'<(?:\w+:)?col\b[^>]*\bhidden="(?:1|true)"').search
+_hidden_column = re.compile(
+    rb'<(?:\w+:)?col\b[^>]*\b(?:hidden="(?:1|true)"|width="0(?:\.0*)?")'
+).search
+_merged = re.compile(
+    rb'<(?:\w+:)?mergeCell\b[^>]*?\bref="[A-Z]+([0-9]{1,7}):[A-Z]+([0-9]{1,7})"'
+).findall
 _escaped = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -129,15 +134,14 @@ def _xlsx(file: File, archive: zipfile.ZipFile, sheet: str | None) -> Table:
             raise CampaignError(f"{file.name} is too large to be read: save it as CSV")
         book = _Book(archive)
         chosen = _chosen(file, book.sheets, sheet)
-        has_hidden_columns = _check_extent(file, archive, chosen)
+        notes = _check_extent(file, archive, chosen)
         rows = partial(_rows, file, chosen, book)
         others = [it for it in book.sheets if it is not chosen]
         unread = [it.name for it in others if _holds_numbers(partial(_rows, file, it, book))]
     except _DAMAGED as error:
         raise _unreadable(file, error) from None
     table = _grid(file, chosen.name, rows, unread if sheet is None else ())
-    if has_hidden_columns:
-        table.format += ", with hidden columns"
+    table.format += notes
     return table
 
 
@@ -172,15 +176,15 @@ def _holds_numbers(rows_of: Callable[[], Lines]) -> bool:
         return any(any(map(looks_like_number, it[1])) for it in islice(rows, _SAMPLE_ROWS))
 
 
-def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> bool:
-    """Make sure that no stray cell stands far away, and return whether columns are hidden.
+def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> str:
+    """Make sure that no stray cell stands far away, and return what else is to know of a sheet.
 
     Raises:
         CampaignError: one does.
 
     """
     widest, corner, last, tail, unpacked = 0, "", 0, b"", 0
-    has_hidden_columns = False
+    has_hidden_columns = has_merged_rows = False
     with archive.open(sheet.path) as unpacking:
         while chunk := unpacking.read(1 << 20):
             unpacked += len(chunk)
@@ -194,13 +198,18 @@ def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> bool:
                 numbers = _row_number(text)
                 last = max([last, *map(int, numbers[-1:])])
             has_hidden_columns = has_hidden_columns or bool(_hidden_column(text))
+            if b"mergeCell" in text:
+                ends = _merged(text)
+                has_merged_rows = has_merged_rows or any(first != last for first, last in ends)
             tail = text[-200:]
     if widest * last > _MOST_CELLS:
         raise CampaignError(
             f"{file.name}, sheet {sheet.name}, reaches to {corner}{last}, too large to be read: "
             "delete the stray cells, or save it as CSV"
         )
-    return has_hidden_columns
+    notes = ", with hidden columns" if has_hidden_columns else ""
+    # A merged cell belongs to its first row; in the others there is nothing.
+    return f"{notes}, with merged cells, read in their first row" if has_merged_rows else notes
 
 
 class _Book:
@@ -366,6 +375,7 @@ class _SheetReader:
         self._kind = ""
         self._style = 0
         self._place = 0
+        self._is_formula = False
         self._is_text = False
         self._is_phonetic = False
         self._text: list[str] = []
@@ -373,7 +383,10 @@ class _SheetReader:
         self.parser = _parser(self._start, self._end, self._characters)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "c":
+        if name == "f":
+            self._is_formula = True
+        elif name == "c":
+            self._is_formula = False
             reference = attributes.get("r")
             # A cell without a reference follows the one before.
             self._place = _column(reference.encode()) if reference else len(self._cells) + 1
@@ -392,7 +405,9 @@ class _SheetReader:
             if number <= self._number:
                 raise ValueError("rows out of order")
             self._number = number
-            self._is_hidden = attributes.get("hidden") in ("1", "true")
+            # A row of no height is as invisible as a hidden one.
+            is_flat = float(attributes.get("ht", "1")) == 0
+            self._is_hidden = is_flat or attributes.get("hidden") in ("1", "true")
             self._cells, self._error = [], ""
 
     def _characters(self, text: str) -> None:
@@ -407,11 +422,15 @@ class _SheetReader:
             self._is_text = False
         elif name == "rPh":
             self._is_phonetic = False
+        elif name == "c" and self._is_formula and not self._text and self._kind != "str":
+            # Programs that write formulas without calculating them leave the result out; read as
+            # empty, the row would silently get the default of a field.
+            self._error = "a formula has no value: open the file in a spreadsheet and save it"
         elif name == "c" and self._text:
             cells = self._cells
             cells.extend([""] * (self._place - 1 - len(cells)))
             cells.append(self._shown("".join(self._text)))
-        elif name == "row" and any(self._cells):
+        elif name == "row" and (any(self._cells) or self._error):
             problem = self._error or (HIDDEN if self._is_hidden else "")
             self.rows.append((self._number, self._cells, problem))
 
@@ -419,9 +438,11 @@ class _SheetReader:
         """Return what a cell shows."""
         match self._kind:
             case "s":
-                return self._book.texts[int(text)]
+                if (place := int(text)) < 0:
+                    raise ValueError("a text out of place")
+                return self._book.texts[place]
             case "b":
-                return "true" if text.strip() == "1" else "false"
+                return "TRUE" if text.strip() == "1" else "FALSE"
             case "e":
                 self._error = f"a cell holds an error of the spreadsheet: {text[:20]}"
                 return text
@@ -471,7 +492,10 @@ def _through_calamine(file: File, sheet: str | None) -> Table:
         for number, cells in enumerate(read.iter_rows(), 1):
             yield number, [_text(cell) for cell in cells], ""
 
-    return _grid(file, name, lines, [it for it in visible if it != name] if sheet is None else ())
+    table = _grid(file, name, lines, [it for it in visible if it != name] if sheet is None else ())
+    # What a percent or an amount looks like, and which rows are hidden, is known of XLSX only.
+    table.format += ", without formats and hidden rows: save it as XLSX to keep them"
+    return table
 
 
 _TRIAL = """
@@ -514,7 +538,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case bool():
-            return "true" if value else "false"
+            return "TRUE" if value else "FALSE"
         case int() | float():
             return shown(float(value), "General")
         case _ if hasattr(value, "isoformat"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .columns import Columns
@@ -17,21 +17,32 @@ _tokens = re.compile(
 ).finditer
 
 
-_FOREIGN = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\{\{\{?(?P<name>[^{}|]+)(?:\|[^{}]*)?\}\}\}?",
-        r"\[\[?(?P<name>[^][]+)\]\]?",
-        r"%%?(?P<name>[^%\s](?:[^%]*[^%\s])?)%%?",
-        r"%\((?P<name>[^()]+)\)s",
-        r"<<?(?P<name>[^<>]+)>>?",
-        r"«(?P<name>[^«»]+)»",
-        r"\*\|(?P<name>[^*|]+)\|\*",
-        r"#(?P<name>[^\s#]+)#",
-        r"\$(?P<name>[A-Za-z_]\w*)",
-    )
+_BRACKETS = (
+    r"\{\{\{?(?P<name>[^{}]+)\}\}\}?",
+    r"\[\[?(?P<name>[^][]+)\]\]?",
+    r"%%?(?P<name>[^%\s](?:[^%]*[^%\s])?)%%?",
+    r"%\((?P<name>[^()]+)\)s",
+    r"<<?(?P<name>[^<>]+)>>?",
+    r"«(?P<name>[^«»]+)»",
+    r"‹(?P<name>[^‹›]+)›",  # noqa: RUF001 - quotes around names
+    r"【(?P<name>[^【】]+)】",
+    r"｛(?P<name>[^｛｝]+)｝",  # noqa: RUF001 - full-width braces
+    r"&lt;(?P<name>[^&;]+)&gt;",
+    r"\*\|(?P<name>[^*|]+)\|\*",
+    r"#(?P<name>[^\s#]+)#",
+    r"\$\(?(?P<name>[A-Za-z_]\w*)\)?",
 )
-"""How other programs write fields: Mustache, Word, Mailchimp, shells and the like."""
+_LOOSE = (
+    r"\((?P<name>[^()]{3,60})\)",
+    r"(?<!\w)(?P<mark>[~_|!^`=*+@:-]{1,2})(?P<name>\w[^\n]{1,60}?)(?P=mark)(?!\w)",
+    r"(?<![\w:/@%.])[:@%](?P<name>[^\W\d]\w{2,60})",
+)
+"""Signs that also stand in prose: these count only around the very name of a column."""
+_FOREIGN = tuple(re.compile(pattern) for pattern in (*_BRACKETS, *_LOOSE))
+"""How other programs write fields: Mustache, Word, Mailchimp, SQL, shells, dashboards."""
+_own_fields = re.compile(r"\{(?P<name>[^{}]+)\}")
+_ROW_STYLES = (_own_fields, *map(re.compile, _BRACKETS))
+_may_hold_field = re.compile(r"[{\[%<«‹【｛&#$]|\*\|").search  # noqa: RUF001
 
 
 class MissingField(ValueError):
@@ -85,6 +96,8 @@ class Template:
                 name = token["name"].strip()
                 self.columns[name] = _column(name, columns)
                 default = token["default"]
+                if default is not None and default.startswith("|"):
+                    raise CampaignError(f"text: write {{{name}|default}} with one |, not two")
                 self._fields.append(
                     _Field(self.columns[name], None if default is None else default.strip())
                 )
@@ -106,6 +119,38 @@ class Template:
         return self._frame % tuple(values)
 
 
+def field_in(text: str, columns: Columns) -> str:
+    """Return a placeholder in a text of a row that names a column; an empty text if none does.
+
+    Such texts are taken as they are, so that it would be sent as it stands.
+    """
+    if not _may_hold_field(text):
+        return ""
+    return next((found for found, _ in _placeholders(text, columns, _ROW_STYLES)), "")
+
+
+def _placeholders(
+    text: str, columns: Columns, styles: Iterable[re.Pattern[str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what looks like a placeholder of a column, and the column."""
+    for style in styles:
+        for found in style.finditer(text):
+            for part in _parts(found["name"]):
+                column = columns.called(part) if len(part) <= _LONGEST_NAME else None
+                if column is not None:
+                    yield found.group()[: _LONGEST_NAME + 6], column
+                    break
+
+
+def _parts(name: str) -> Iterator[str]:
+    """Yield what of a placeholder may be the name of a column."""
+    # Of {{contact.first_name}} the last part, of [name|friend] the first.
+    name = name.strip(" %*!?=$#/-")
+    yield name
+    yield _ends.split(name, maxsplit=1)[0].strip()
+    yield _begins.split(name)[-1].strip()
+
+
 def _check_foreign(text: str, columns: Columns) -> None:
     """Make sure that no column is named in a placeholder of another kind.
 
@@ -113,24 +158,21 @@ def _check_foreign(text: str, columns: Columns) -> None:
         CampaignError: one is.
 
     """
-    for style in _FOREIGN:
-        for found in style.finditer(text):
-            # Of contact.first_name the last part is what the column is called.
-            name = found["name"].strip()
-            for part in {name, name.rpartition(".")[2]}:
-                if len(part) <= _LONGEST_NAME and columns.called(part) is not None:
-                    raise CampaignError(
-                        f"text: {found.group()[: _LONGEST_NAME + 6]} would not be replaced, though "
-                        f"there is such a column: write {{{part}}}"
-                    )
-    for found in _dollar_field(text):
+    for found, column in _placeholders(text, columns, _FOREIGN):
+        raise CampaignError(
+            f"text: {found} would not be replaced, though there is such a column: "
+            f"write {{{column}}}"
+        )
+    for dollar in _dollar_field(text):
         # "${amount}" is an amount in dollars, "${name}" a field of a shell or of JavaScript.
-        name = found["name"].partition("|")[0].strip()
+        name = dollar["name"].partition("|")[0].strip()
         column = columns.find(name) if name else None
         if column is not None and not _are_amounts(columns.values(column)):
             raise CampaignError(f"text: ${{{name}}} would be sent with its $: write {{{name}}}")
 
 
+_ends = re.compile(r"\||\bor\b|\?\?")
+_begins = re.compile(r"[.:]|->")
 _dollar_field = re.compile(r"(?<!\{)\$\{(?P<name>[^{}]+)\}").finditer
 
 

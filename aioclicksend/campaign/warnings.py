@@ -5,7 +5,7 @@ API's documentation is stated; what other people report "may" be so. Texts are c
 while the plan is made, the account with at most five requests, and only those that can matter::
 
     text    opt_out_missing opt_out_unreachable dashboard_placeholder many_links long_link
-            public_shortener cut_by_account unassigned
+            public_shortener cut_by_account unassigned garbled_text
     sender  sender_blocked alpha_tag_unapproved alpha_tag_impossible sender_not_yours
     place   country_off country_restricted country_trial trial_account quiet_hours carrier_cap
     money   credit_short
@@ -49,6 +49,10 @@ _placeholder = re.compile(
     re.IGNORECASE,
 ).search
 """Placeholders of ClickSend's dashboard, which go out literally through the API."""
+_garbled = re.compile(
+    "[\ufffd\x80-\x9f]|[ÂÃÄÅÐÑâ][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"  # noqa: RUF001
+).search
+"""What is left of letters that were decoded wrongly: UTF-8 read as Windows-1252, lost letters."""
 _opt_out = re.compile(
     r"\b(?:stop|opt[ -]?out|unsubscribe|unsub|désabonn\w*|abmelden|abbestellen|baja|stopp)\b",
     re.IGNORECASE,
@@ -142,6 +146,8 @@ class RowChecks:
                 for code in self._of_links(body):
                     if code not in self._shared:
                         self._find(code, row)
+        if not body.isascii() and _garbled(body):
+            self._find("garbled_text", row)
         if phone.country in self._quiet and self._is_late(phone, due):
             self._find("quiet_hours", row)
 
@@ -203,6 +209,10 @@ _FOUND = {
     "unassigned": (
         "numbers that the numbering plan, as it is known, gives to no subscriber",
         "correct them, or leave these rows out",
+    ),
+    "garbled_text": (
+        "letters that look damaged by a wrong encoding, such as Ã©",
+        "correct them in the list, and save it as UTF-8",
     ),
     "opt_out_missing": (
         "the text names no way to opt out, which marketing needs in most countries",

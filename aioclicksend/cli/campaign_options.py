@@ -125,7 +125,9 @@ class Options:
     landlines: Annotated[bool, Parameter(help="Write to landlines, too.")] = False
     service_numbers: Annotated[
         bool,
-        Parameter(help="Write to toll-free, premium-rate, shared-cost, VoIP and pager numbers, too."),
+        Parameter(
+            help="Write to toll-free, premium-rate, shared-cost, VoIP and pager numbers, too."
+        ),
     ] = False
     unique: Annotated[
         Literal["number", "message"],

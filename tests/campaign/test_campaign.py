@@ -167,7 +167,9 @@ async def test_the_accounts_own_opt_out_list_is_obeyed(client: ClickSend) -> Non
     await client.contacts.create(other.list_id, phone_number="+61412345680")
     made = campaign()
     assert [it.row for it in await drafts(made, client)] == [4]
-    assert (await made.plan(client)).opt_out_lists == [f"contact list {stop.list_id}"]
+    assert (await made.plan(client)).opt_out_lists == [
+        f"contact list {stop.list_id} (Opt-Out List)"
+    ]
     assert [it.row for it in await drafts(campaign(account_opt_outs=False), client)] == [2, 4]
 
 

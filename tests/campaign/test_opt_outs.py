@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aioclicksend.campaign import Campaign, CampaignError, Draft, open_table
 from aioclicksend.campaign.numbers import Numbers
-from aioclicksend.campaign.opt_outs import OptOuts
+from aioclicksend.campaign.opt_outs import OptOuts, is_opt_out_list
 
 from .sheets import xlsx
 
@@ -195,3 +195,39 @@ async def test_local_numbers_within_text_are_obeyed_and_reported(cell: str) -> N
 async def test_cells_of_blanks_are_read_in_linear_time() -> None:
     hostile = "phone\n" + ("1" + " " * 9_000 + "2\n") * 50
     assert len((await read(hostile.encode())).unread) == 50  # took minutes
+
+
+@pytest.mark.parametrize("heading", ["Unsubscribed", "opt_out", "Do not contact", "Désabonné"])
+async def test_a_column_of_the_list_can_say_who_opted_out(heading: str) -> None:
+    source = (
+        f"name,to,{heading}\nAnna,+61411111111,yes\nBob,+61422222222,no\nCleo,+61433333333,\n"
+        "Dan,+61444444444,2026-01-31\nAnna again,+61411111111,\n"
+    ).encode()
+    assert await sent(b"phone\n", source) == ["+61422222222", "+61433333333"]
+    assert len(await sent(b"phone\n", source, columns={"opt_out": ""})) == 4
+
+
+async def test_a_link_to_opt_out_in_the_text_says_nothing_of_the_recipient() -> None:
+    source = b"to,optout\n+61411111111,https://a.example/1\n"
+    campaign = Campaign(source, "Hi, opt out: {optout}")
+    assert [it.message.to async for it in campaign.rows(None) if isinstance(it, Draft)]
+
+
+@pytest.mark.parametrize(
+    ("name", "obeyed"),
+    [
+        ("Opt-Out List", True),
+        ("Désinscriptions 2026", True),
+        ("Unsubscribed", True),
+        ("Do Not Contact", True),
+        ("STOP", True),
+        ("Abmeldungen", True),
+        ("Spring sale", False),
+        ("Stop the flood: donors", False),
+    ],
+)
+def test_opt_out_lists_of_the_account_are_known_in_several_languages(
+    name: str,
+    obeyed: bool,  # noqa: FBT001
+) -> None:
+    assert is_opt_out_list(name) is obeyed

@@ -179,7 +179,7 @@ def test_spreadsheets_read_like_csv() -> None:
     table = open_table(book)
     assert table.columns == ["Name", "Mobile", "Member"]
     assert [tuple(it[:3]) for it in table] == [
-        (3, {"Name": "Anna", "Mobile": "61412345678", "Member": "true"}, ""),
+        (3, {"Name": "Anna", "Mobile": "61412345678", "Member": "TRUE"}, ""),
         (5, {"Name": "Bob & co", "Mobile": "0412345679", "Member": ""}, ""),
     ]
     assert cells(book, sheet="Other") == [{"to": "+61412345678"}]

@@ -228,3 +228,35 @@ def test_other_kinds_are_read_through_calamine_after_a_trial() -> None:
     far = f'<table:table-row table:number-rows-repeated="1048570">{cell}</table:table-row>'
     with pytest.raises(CampaignError, match="damaged, or too large"):
         rows(ods(people + far))
+
+
+def test_a_formula_without_its_value_refuses_the_row() -> None:
+    cells = '<c r="A{0}" t="inlineStr"><is><t>+6141234567{0}</t></is></c>'
+    book = one_sheet(
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>to</t></is></c>'
+        '<c r="B1" t="inlineStr"><is><t>name</t></is></c></row>'
+        f'<row r="2">{cells.format(2)}<c r="B2"><f>A2</f></c></row>'
+        f'<row r="3">{cells.format(3)}<c r="B3" t="str"><f>A3</f><v>Bob</v></c></row>'
+        f'<row r="4">{cells.format(4)}<c r="B4" t="str"><f>A4</f><v></v></c></row>'
+    )
+    first, second, third = rows(book)
+    assert "a formula has no value" in first.problem
+    assert (second.problem, second.cells["name"]) == ("", "Bob")
+    assert (third.problem, third.cells["name"]) == ("", "")
+
+
+def test_rows_without_height_and_columns_without_width_are_hidden() -> None:
+    book = xlsx(S=[["to"], ["+61412345678"], ["+61412345679"]])
+    flat = changed(book, "xl/worksheets/sheet1.xml", '<row r="3"', '<row r="3" ht="0"')
+    assert [it.is_hidden for it in rows(flat)] == [False, True]
+    columns = '<cols><col min="1" max="1" width="0" customWidth="1"/></cols><sheetData>'
+    narrow = changed(book, "xl/worksheets/sheet1.xml", "<sheetData>", columns)
+    assert "with hidden columns" in open_table(narrow).format
+
+
+def test_merged_rows_are_told_in_the_plan() -> None:
+    book = xlsx(S=[["to", "name"], ["+61412345678", "Anna"], ["+61412345679", ""]])
+    merged = '</sheetData><mergeCells><mergeCell ref="{}"/></mergeCells>'
+    for cells, is_told in (("B2:B3", True), ("A1:B1", False)):
+        source = changed(book, "xl/worksheets/sheet1.xml", "</sheetData>", merged.format(cells))
+        assert ("with merged cells" in open_table(source).format) is is_told

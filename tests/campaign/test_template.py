@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioclicksend.campaign import CampaignError
+from aioclicksend.campaign import Campaign, CampaignError, Draft, Problem
 from aioclicksend.campaign.columns import Columns
 from aioclicksend.campaign.template import MissingField, Template
 
@@ -104,6 +103,11 @@ def test_the_surest_heading_wins() -> None:
         "Hi [Name]", "Hi [[name]]", "Hi [First Name]", "Hi %Name%", "Hi %%name%%", "Hi %(name)s",
         "Hi <name>", "Hi <<name>>", "Hi <First Name>", "Hi \xabname\xbb", "Hi *|NAME|*",
         "Hi #name#", "Hi $name", "Hi ${name}", "Hi {amount|x}, [Name]",
+        "Hi &lt;name&gt;", "Hi \u2039name\u203a", "Hi \u3010name\u3011", "Hi \uff5bname\uff5d",
+        "Hi $(name)", "Hi :name", "Hi @name", "Hi %name", "Hi (Name)", "Hi (First Name)",
+        "Hi ~name~", "Hi _name_", "Hi __name__", "Hi |name|", "Hi ^name^", "Hi -name-", "Hi `name`",
+        "Hi <%= name %>", "Hi <?= $name ?>", "Hi [% name %]", "Hi {{#name}}", "Hi {{var:name}}",
+        "Hi [name|friend]", "Hi %name|friend%", "Hi {{name or 'you'}}", "Hi {{contact->name}}",
     ],
 )  # fmt: skip
 def test_placeholders_of_other_programs_are_refused_if_there_is_such_a_column(text: str) -> None:
@@ -115,7 +119,8 @@ def test_placeholders_of_other_programs_are_refused_if_there_is_such_a_column(te
     "text",
     [
         "50% off, 20% more", "a < b > c", "[sic]", "{{nobody}}", "#1 #2", "100% of [x] <y>",
-        "Pay $5 or $city", "%d", "<3", "Order #12# now",
+        "Pay $5 or $city", "%d", "<3", "Order #12# now", "mail shop@name.example", "a:name b",
+        "Your name: (none)", "a - name - b", "2*3*4", "snake_name_case", "12:30:45",
     ],
 )  # fmt: skip
 def test_braces_without_a_column_are_sent_as_they_are(text: str) -> None:
@@ -150,7 +155,7 @@ values = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
 def test_literals_and_values_come_out_as_they_went_in(
     parts: list[str | int], cells: tuple[str, str, str]
 ) -> None:
-    names = string.ascii_lowercase[:3]
+    names = ("alpha", "beta", "gamma")
     text = "x" + "".join(
         f"{{{names[it]}}}" if isinstance(it, int) else it.replace("{", "{{").replace("}", "}}")
         for it in parts
@@ -167,3 +172,20 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
     except CampaignError:
         return
     template.render({"a": "1", "b": "2"})
+
+
+def test_a_default_with_two_strokes_is_refused() -> None:
+    with pytest.raises(CampaignError, match=r"write \{name\|default\} with one"):
+        Template("Hi {name || 'x'}", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi {name}", "Hi [name]", "Hi %name%", "Hi {{name}}", "Hi <name>"]
+)
+async def test_a_text_of_a_row_is_not_sent_with_a_placeholder_in_it(text: str) -> None:
+    source = f"to\tname\tbody\n+61412345678\tAnna\t{text}\n+61412345679\tBob\t5 < 6 [sic] {{x}}\n"
+    first, second = [it async for it in Campaign(source.encode()).rows(None)]
+    assert isinstance(first, Problem)
+    assert first.reason == "placeholder"
+    assert isinstance(second, Draft)
+    assert second.message.body == "5 < 6 [sic] {x}"

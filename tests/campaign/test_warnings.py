@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from aioclicksend import BasicAuth, ClickSend, Retry
@@ -79,6 +80,10 @@ async def test_a_clean_list_gives_none() -> None:
         ("https://a.example/1 https://a.example/2 STOP to opt out", {"many_links"}),
         ("https://a.example/" + "x" * 250 + " STOP to opt out", {"long_link"}),
         ("See bit.ly/abc, STOP to opt out", {"public_shortener"}),
+        ("Hi Zo\u00c3\u00ab, STOP to opt out", {"garbled_text"}),
+        ("It\u00e2\u20ac\u2122s on, STOP to opt out", {"garbled_text"}),
+        ("Hi Zo\ufffd, STOP to opt out", {"garbled_text"}),
+        ("Voil\u00e0 \u00c5se, \u00dcn\u00ef: 5\u00a0\u20ac, STOP to opt out", set()),
         ("See https://tinyurl.com/abc, STOP to opt out", {"public_shortener"}),
     ],
 )
@@ -138,6 +143,23 @@ async def test_a_country_can_be_off() -> None:
 
 async def test_a_trial_is_limited() -> None:
     assert found(await plan_of(sandbox={"trial": 200})) == {"trial_account": 2}
+
+
+async def test_a_country_can_be_open_for_a_trial_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client_of() as (client, _):
+        selected = await client.countries.selected()
+        opened = [
+            msgspec.structs.replace(it, trial_sending=1) if it.code == "AU" else it
+            for it in selected
+        ]
+
+        async def on_trial(_: object) -> list[Any]:
+            return opened
+
+        # The sandbox opens a country for a trial only if the whole account is on trial.
+        monkeypatch.setattr(type(client.countries), "selected", on_trial)
+        plan = await Campaign(AU.encode(), CLEAN, clock=lambda: NOON).plan(client)
+    assert found(plan) == {"country_trial": 2}
 
 
 async def test_a_number_not_owned_is_no_sender() -> None:
