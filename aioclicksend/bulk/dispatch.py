@@ -23,7 +23,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from itertools import groupby
 from typing import Protocol, TypeVar
@@ -55,11 +56,14 @@ _PROBE = 2
 
 
 class Suppression(Protocol):
-    """A list of numbers that must not be written to."""
+    """Numbers that must not be written to, for good or for now."""
 
-    async def blocked(self, numbers: Sequence[str]) -> set[str]:
-        """Return those of some numbers that are on the list."""
+    async def blocked(self, numbers: Sequence[str]) -> AbstractSet[str] | Mapping[str, Reason]:
+        """Return those of some numbers that are not written to: as opted out, or each with why."""
         ...
+
+
+_OPTED_OUT = Reason.OPTED_OUT
 
 
 class _Cut(Exception):
@@ -354,8 +358,13 @@ class Dispatcher:
             return batch.part(())
         if not blocked:
             return batch
-        places = [it for it, number in enumerate(numbers) if number in blocked]
-        await self._withdraw(batch.part(places), Reason.OPTED_OUT, "on the suppression list")
+        reasons = blocked if isinstance(blocked, Mapping) else dict.fromkeys(blocked, _OPTED_OUT)
+        for reason in dict.fromkeys(reasons.values()):
+            places = [it for it, number in enumerate(numbers) if reasons.get(number) is reason]
+            detail = (
+                "on the suppression list" if reason is _OPTED_OUT else "held back by the sender"
+            )
+            await self._withdraw(batch.part(places), reason, detail)
         return batch.part([it for it, number in enumerate(numbers) if number not in blocked])
 
     async def _affordable(self, batch: Batch) -> Batch:

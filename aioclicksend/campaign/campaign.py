@@ -119,11 +119,11 @@ class Campaign:
         self.by_message: bool = unique == "message"
         self.sender = from_
         self.at_server = at_server
+        self.quiet = quiet
         self._text_given = body
         self._opt_out = [_table(it) for it in opt_out]
         self._account_opt_outs = account_opt_outs
         self._ignore_unread_opt_outs = ignore_unread_opt_outs
-        self._quiet = quiet
         self._schedule = schedule
         self._smart_encoding = smart_encoding
         self._landlines = landlines
@@ -217,7 +217,7 @@ class Campaign:
         checks = RowChecks(
             self.sender,
             self._text_given,
-            quiet=self._quiet is not None,
+            quiet=self.quiet is not None,
             is_sms=isinstance(self.channel, Sms),
         )
         counting = _Counting(
@@ -433,14 +433,14 @@ class Campaign:
                 due = self._schedule.due(cell, phone.number)
             except BadTime as error:
                 return Problem(row.number, "bad time", str(error), self._when, cell)
-        if self._quiet is None:
+        if self.quiet is None:
             return due
         now = self.clock()
         wanted = max(due, now) if due is not None else now
         # In the recipient's zones, not the sender's.
-        opening = self._quiet.opening(phone.number, wanted)
+        opening = self.quiet.opening(phone.number, wanted)
         if opening is None:
-            known = self._quiet.knows(phone.number)
+            known = self.quiet.knows(phone.number)
             detail = "is never open in all its time zones" if known else "has no known zone: --zone"
             return self._problem(row, "no hour", detail)
         return due if opening == wanted else opening

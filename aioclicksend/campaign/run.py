@@ -7,6 +7,8 @@ A run makes passes over the list until nothing is left that is due later::
              └────────── wait for the next row to be due ◀───┘  cancelled? stopped?
 
 Each pass reads the opt-outs again, so that someone who opts out while a run waits is left out.
+Quiet hours are looked at when a row is read and, by `Gate`, just before its request leaves; what
+they hold back then is sent in a later pass.
 Whether a recipient was sent to is decided by `Recipients`, from the journal as it was when the run
 began; messages of the run itself are in the journal, which hands nothing out twice.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from os import PathLike
@@ -27,7 +29,7 @@ import anyio
 from msgspec import Struct
 
 from ..bulk.intake import Batching
-from ..bulk.outcome import Report
+from ..bulk.outcome import Reason, Report
 from ..bulk.reconcile import Reconcile
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
@@ -37,6 +39,7 @@ from ..webhooks.sqlite import inbox_of
 from . import roster
 from .campaign import Campaign
 from .errors import CampaignError
+from .gate import Gate
 from .identity import Match, Recipients
 from .plan import Draft, Problem
 from .receipts import stop_if_failed
@@ -80,6 +83,7 @@ class Run:
         agreed: Callable[[Draft], bool] | None,
         store: Inbox | None,
         breaker: Breaker | None,
+        gate: Gate,
     ) -> None:
         self.bulk = bulk
         self.waits_for: datetime | None = None
@@ -91,6 +95,7 @@ class Run:
         self._agreed = agreed
         self._store = store
         self._breaker = breaker
+        self._gate = gate
         # Read once for each pass: an equal row further down must not find the run's own messages.
         self._recipients = Recipients(record.entries(), by_message=campaign.by_message)
         self._left_out: dict[str, int] = {}
@@ -107,6 +112,7 @@ class Run:
         async with _watched(self._watch, self._watch_receipts):
             while not self._stopped:
                 report = await self.bulk.run(self._messages())
+                self._put_off(report)
                 _add(whole, report)
                 # A later pass must not count again what the first one has reported.
                 self._is_first = False
@@ -172,6 +178,16 @@ class Run:
                 else:
                     yield message
         self._read = True
+
+    def _put_off(self, report: Report) -> None:
+        """Count what was held back for quiet hours as waiting: it is sent in a later pass."""
+        if (opens := self._gate.opens) is None:
+            return
+        self._gate.opens = None
+        count = report.reasons.pop(Reason.QUIET_HOURS, 0)
+        report.not_sent -= count
+        self._waiting += count
+        self._next_due = min(self._next_due or opens, opens)
 
     def _is_reported(self, match: Match) -> bool:
         """Return whether a message that is in the journal is handed in for its outcome alone.
@@ -280,17 +296,21 @@ async def running(
     # Before the journal is opened: another campaign's file must not be changed.
     _check(path, campaign)
     group = campaign.channel.group(client)
-    async with (
-        _opened(store) as inbox,
-        group.bulk(
-            batching=_BATCHING,
-            journal=path,
-            budget=budget,
-            reconcile=reconcile,
-            ramp=ramp,
-            suppress=inbox,
-        ) as bulk,
-    ):
+    async with AsyncExitStack() as stack:
+        inbox = await stack.enter_async_context(_opened(store))
+        # Of what ClickSend keeps for later nothing is looked at again.
+        quiet = None if campaign.at_server else campaign.quiet
+        gate = Gate(inbox, quiet, campaign.clock)
+        bulk = await stack.enter_async_context(
+            group.bulk(
+                batching=_BATCHING,
+                journal=path,
+                budget=budget,
+                reconcile=reconcile,
+                ramp=ramp,
+                suppress=gate if inbox is not None or quiet is not None else None,
+            )
+        )
         record = enter(path, campaign.settings | dict(facts or {}))
         run = Run(
             campaign,
@@ -301,6 +321,7 @@ async def running(
             agreed=agreed,
             store=inbox,
             breaker=breaker,
+            gate=gate,
         )
         await run.keep_roster()
         yield run

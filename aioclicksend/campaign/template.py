@@ -166,8 +166,8 @@ def _check_foreign(text: str, columns: Columns) -> None:
     for dollar in _dollar_field(text):
         # "${amount}" is an amount in dollars, "${name}" a field of a shell or of JavaScript.
         name = dollar["name"].partition("|")[0].strip()
-        column = columns.find(name) if name else None
-        if column is not None and not _are_amounts(columns.values(column)):
+        named = columns.find(name) if name else None
+        if named is not None and not _are_amounts(columns.values(named)):
             raise CampaignError(f"text: ${{{name}}} would be sent with its $: write {{{name}}}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from aioclicksend import BasicAuth, ClickSend, ConfigurationError, Retry
+from aioclicksend import BasicAuth, ClickSend, ConfigurationError, Reason, Retry
 from aioclicksend.campaign import (
     Campaign,
     CampaignError,
@@ -23,6 +23,7 @@ from aioclicksend.campaign import (
     report_rows,
     running,
 )
+from aioclicksend.campaign.gate import Gate
 from aioclicksend.campaign.record import enter
 from aioclicksend.sandbox import Sandbox
 
@@ -118,6 +119,66 @@ async def test_quiet_hours_hold_back_what_is_not_due_and_send_it_when_they_open(
     assert ending.is_whole
     assert [it.to for it in sandbox.messages] == ["+61255501234", "+12125550123", "+447700900123"]
     assert clock.now >= datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
+
+
+def kept_by_the_pace(campaign: Campaign, clock: Clock, until: datetime) -> None:
+    """Let requests leave at a time, though their rows are read before it."""
+    rows = campaign.rows
+
+    async def slow(client: ClickSend | None, *, to_send: bool = False) -> AsyncGenerator[Any]:
+        async for it in rows(client, to_send=to_send):
+            yield it
+            clock.now = max(clock.now, until)
+
+    campaign.rows = slow  # type: ignore[method-assign]
+
+
+async def test_quiet_hours_that_begin_while_a_request_waits_hold_it_back(
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+) -> None:
+    clock.now = datetime(2026, 12, 1, 8, 59, tzinfo=UTC)  # 19:59 in Sydney
+    opens = datetime(2026, 12, 1, 22, 0, tzinfo=UTC)
+    source = "name,to\nAnn,+61255501234\nBob,+61255501235\n"
+    campaign = promo(clock, source, quiet=QuietHours.between(time(9), time(20)))
+    seen: list[tuple[int, datetime | None]] = []
+    async with running(campaign, client, journal, sleep=clock.sleep) as run:
+        kept_by_the_pace(campaign, clock, datetime(2026, 12, 1, 9, 1, tzinfo=UTC))
+        clock.on_wait = lambda: seen.append((len(sandbox.messages), run.waits_for))
+        ending = await run.send()
+    assert seen[0] == (0, opens)
+    assert clock.now >= opens
+    assert (ending.report.accepted, ending.report.not_sent, ending.waiting) == (2, 0, 0)
+    assert (ending.report.reasons, ending.is_whole) == ({}, True)
+    assert sent(sandbox) == {"+61255501234": 1, "+61255501235": 1}
+
+
+async def test_what_quiet_hours_hold_back_when_a_run_is_stopped_is_sent_by_the_next(
+    client: ClickSend, sandbox: Sandbox, journal: Path, clock: Clock
+) -> None:
+    clock.now = datetime(2026, 12, 1, 8, 59, tzinfo=UTC)
+    source, quiet = "name,to\nAnn,+61255501234\n", QuietHours.between(time(9), time(20))
+    campaign = promo(clock, source, quiet=quiet)
+    async with running(campaign, client, journal, sleep=clock.sleep) as run:
+        kept_by_the_pace(campaign, clock, datetime(2026, 12, 1, 9, 1, tzinfo=UTC))
+        clock.on_wait = run.stop
+        ending = await run.send()
+    assert (ending.report.total, ending.waiting, ending.is_whole) == (0, 1, False)
+    assert [it.reason for it in Record(journal).lines()] == ["quiet_hours"]
+    assert not sandbox.messages
+    clock.on_wait = None
+    ending = await send(promo(clock, source, quiet=quiet), client, journal, clock)
+    assert ending.report.accepted == 1
+
+
+async def test_who_opts_out_by_a_reply_is_not_kept_for_later() -> None:
+    class Store:
+        async def blocked(self, numbers: Sequence[str]) -> set[str]:
+            return {"+61255501234"} & set(numbers)
+
+    late = datetime(2026, 12, 1, 9, 1, tzinfo=UTC)
+    gate = Gate(Store(), QuietHours.between(time(9), time(20)), lambda: late)
+    found = await gate.blocked(["+61255501234", "+61255501235", "+447700900123"])
+    assert found == {"+61255501234": Reason.OPTED_OUT, "+61255501235": Reason.QUIET_HOURS}
 
 
 async def test_who_opts_out_while_a_run_waits_is_left_out(
