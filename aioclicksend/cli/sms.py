@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
+from msgspec import Struct
 
 from ..client import ClickSend
 from ..errors import UnknownOutcomeError
@@ -14,7 +16,7 @@ from ..models.messages import SmsMessage, check, new_ref
 from ..models.results import SendResult, SmsRow
 from .asking import Yes, confirm, require_answer
 from .errors import Exit, how_to_look_up
-from .output import PLAIN, Column, Limit, Moment, Output
+from .output import PLAIN, Column, Limit, Moment, Output, cell
 from .texts import Body, Text, TextFile, one_text
 
 app: App = App("sms", help="SMS: send, price, history, inbound, receipts, cancel.")
@@ -58,6 +60,7 @@ _RECEIPTS = (
 )
 
 _Country = Annotated[str | None, Parameter(help="Two-letter code by which a local number is read.")]
+_From = Annotated[str | None, Parameter(name="--from", help="The sender.")]
 _Since = Annotated[Moment, Parameter(help="Only what is not older, such as 2030-12-31T00:00Z.")]
 
 
@@ -69,7 +72,7 @@ def send(
     *,
     text: Text = None,
     text_file: TextFile = None,
-    from_: Annotated[str | None, Parameter(name="--from", help="The sender.")] = None,
+    from_: _From = None,
     schedule: Annotated[
         Moment, Parameter(help="When to send, such as 2030-12-31T18:00+01:00; now if absent.")
     ] = None,
@@ -97,7 +100,7 @@ def send(
 
     async def sending(client: ClickSend) -> SendResult[SmsRow]:
         if not yes:
-            confirm(await _question(client, message), yes=False)
+            confirm(await _question(client, message, out), yes=False)
         try:
             return await client.sms.send(message)
         except asyncio.CancelledError:
@@ -105,7 +108,7 @@ def send(
             raise
 
     if dry_run:
-        return _print(out, out.ask(lambda client: client.sms.price(message)), dry_run=True)
+        return _print(out, out.ask(lambda client: client.sms.price(_asking(message))), dry_run=True)
     return _print(out, out.ask(sending))
 
 
@@ -116,12 +119,15 @@ def price(
     *,
     text: Text = None,
     text_file: TextFile = None,
+    from_: _From = None,
     country: _Country = None,
     out: Output = PLAIN,
 ) -> int:
-    """Show what a text would cost; nothing is sent."""
+    """Show what a text would cost, and what stands in its way; nothing is sent."""
     body = one_text(None, text, text_file)
-    messages = [SmsMessage(to=number, body=body, country=country) for number in to]
+    messages = [
+        _asking(SmsMessage(to=number, body=body, from_=from_, country=country)) for number in to
+    ]
     return _print(out, out.ask(lambda client: client.sms.price(messages)), dry_run=True)
 
 
@@ -175,12 +181,75 @@ def _not_before(since: Moment) -> Callable[[Any], bool]:
     return lambda row: since is None or row.timestamp is None or row.timestamp >= since
 
 
-async def _question(client: ClickSend, message: SmsMessage) -> str:
+async def _question(client: ClickSend, message: SmsMessage, out: Output) -> str:
     """Return the question before a message is sent, with its price and the account."""
-    quoted, account = await client.sms.price(message), await client.account.get()
+    quoted, account = await client.sms.price(_asking(message)), await client.account.get()
     currency = quoted.currency.name_short if quoted.currency else ""
     price = f"{quoted.total_price} {currency}".strip()
+    _warn(out, quoted)
     return f"Send 1 message to 1 recipient for {price}, from account {account.username}?"
+
+
+def _warn(out: Output, quoted: SendResult[SmsRow]) -> None:
+    for country in countries_of(quoted):
+        if not country.is_open:
+            out.note(_told(country))
+
+
+def _asking(message: SmsMessage) -> SmsMessage:
+    """Return a message whose price tells what its country thinks of the sender."""
+    return msgspec.structs.replace(message, show_summary=True)
+
+
+class _PricedCountry(Struct):
+    """What a price says of the recipients of one country."""
+
+    country: str
+    recipients: int | None
+    usable_sender: bool | None
+    enabled: bool | None
+    restricted: bool | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.usable_sender is not False and self.enabled is not False and not self.restricted
+
+
+def countries_of(quoted: SendResult[SmsRow]) -> list[_PricedCountry]:
+    """Return what a price says of each country; nothing where the API leaves it out."""
+    summary = quoted.raw.get("_summary") if isinstance(quoted.raw, dict) else None
+    listed = summary.get("countries") if isinstance(summary, dict) else None
+    # A list of {"country": {...}} in the API's schema, an object by ISO code in its example.
+    if isinstance(listed, dict):
+        entries = list(listed.values())
+    else:
+        entries = [it.get("country") for it in listed or () if isinstance(it, dict)]
+    return [_country(it) for it in entries if isinstance(it, dict)]
+
+
+def _country(entry: dict[str, Any]) -> _PricedCountry:
+    regulation = entry.get("regulation")
+    count = entry.get("recipient_count", entry.get("receipient_count"))  # the schema's spelling
+    return _PricedCountry(
+        cell(entry.get("name")),
+        count if isinstance(count, int) else None,
+        _flag(entry.get("usable_sender_id")),
+        _flag(entry.get("selected")),
+        _flag(regulation.get("restricted_sending")) if isinstance(regulation, dict) else None,
+    )
+
+
+def _flag(value: object) -> bool | None:
+    return bool(value) if isinstance(value, int) else None
+
+
+def _told(country: _PricedCountry) -> str:
+    """Return what stands in the way of messages to a country."""
+    if country.enabled is False:
+        return f"warning: {country.country} is not enabled for this account"
+    if country.usable_sender is False:
+        return f"warning: {country.country} does not take this sender"
+    return f"warning: {country.country} restricts who may send there"
 
 
 def _print(out: Output, result: SendResult[SmsRow], *, dry_run: bool = False) -> int:
@@ -200,6 +269,7 @@ def _print(out: Output, result: SendResult[SmsRow], *, dry_run: bool = False) ->
                 "unknown": result.unknown,
                 "total_price": result.total_price,
                 "currency": currency,
+                **({"countries": countries_of(result)} if dry_run else {}),
                 "messages": [_priced(row) for row in result.messages]
                 if dry_run
                 else result.messages,
@@ -211,6 +281,7 @@ def _print(out: Output, result: SendResult[SmsRow], *, dry_run: bool = False) ->
         out.rows(result.messages, _PRICED if dry_run else _SENT)
         out.done(f"total {result.total_price} {currency}")
     if dry_run and not out.json:
+        _warn(out, result)
         out.note("dry run: nothing was sent")
     if result.unknown:
         raise UnknownOutcomeError("the reply leaves out messages", refs=result.unknown)

@@ -67,12 +67,15 @@ class Cli:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Run a sandbox while commands, each with its own event loop, come and go."""
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Run a sandbox while commands, each with its own event loop, come and go.
+
+    A test that is parametrized with it gives its settings.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    sandbox = Sandbox()
+    sandbox = Sandbox(**getattr(request, "param", {}))
     asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(5)
     try:
         yield sandbox

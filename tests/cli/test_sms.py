@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
+from aioclicksend.cli.sms import countries_of
+from aioclicksend.models.results import SmsRow, send_result
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Cli, account, start
+from .conftest import Cli, Keyboard, account, start
 
 TO = "+61411111112"
 
@@ -173,3 +176,49 @@ def test_cancel_once_and_not_twice(cli: Cli, sandbox: Sandbox) -> None:
     again = cli("sms", "cancel", message_id, "--yes")
     assert again.code == 1
     assert again.err.startswith("aioclicksend: PUT /v3/sms/{message_id}/cancel 404")
+
+
+BARRED = {"countries": ["AU", "US"], "barred_senders": {"US": ["alpha_tag"]}}
+
+
+@pytest.mark.parametrize("sandbox", [BARRED], indirect=True)
+def test_a_price_tells_what_stands_in_the_way_of_each_country(cli: Cli) -> None:
+    numbers = [TO, "+12125550123", "+12125550124", "+447700900123"]
+    command = ["sms", "price", *numbers, "--text", "Hello", "--from", "ACME"]
+    result = cli(*command)
+    assert "warning: United States does not take this sender" in result.err
+    assert "warning: United Kingdom is not enabled for this account" in result.err
+    assert "Australia" not in result.err
+    by_name = {it["country"]: it for it in cli(*command, "--json").document["countries"]}
+    assert by_name["Australia"]["usable_sender"] is True
+    assert by_name["United States"]["recipients"] == 2
+    assert by_name["United States"]["usable_sender"] is False
+    assert by_name["United Kingdom"]["enabled"] is False
+
+
+@pytest.mark.parametrize("sandbox", [{"barred_senders": {"AU": ["alpha_tag"]}}], indirect=True)
+def test_the_question_tells_what_stands_in_the_way(cli: Cli, sandbox: Sandbox) -> None:
+    result = cli("sms", "send", TO, "Hello", "--from", "ACME", stdin=Keyboard("n\n"))
+    assert result.code == 1
+    warning = "warning: Australia does not take this sender"
+    assert 0 <= result.err.find(warning) < result.err.find("Send 1 message to 1 recipient")
+    assert not sandbox.messages
+    # What asks for a summary is not part of the message that is sent.
+    assert cli("sms", "send", TO, "Hello", stdin=Keyboard("y\n")).code == 0
+    assert [it.path for it in sandbox.requests if it.path.endswith("/sms/send")]
+    assert len(sandbox.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        None,
+        {"countries": None},
+        {"countries": [{"country": {"name": "Australia", "selected": 0}}, "junk", {"country": 1}]},
+        {"countries": {"AU": {"name": "Australia", "selected": False, "regulation": []}}},
+    ],
+)
+def test_a_summary_of_any_shape_is_read(summary: Any) -> None:
+    quoted = send_result(SmsRow, {"messages": [], "_summary": summary})
+    told = [(it.country, it.enabled, it.usable_sender) for it in countries_of(quoted)]
+    assert told == ([] if not summary or not summary["countries"] else [("Australia", False, None)])
