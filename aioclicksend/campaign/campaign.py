@@ -228,11 +228,10 @@ class Campaign:
             on_problem=on_problem,
             on_message=on_message,
         )
-        async with aclosing(self._counted(counting, opt_outs, client)) as messages:
-            if client is None:
-                async for _ in messages:
-                    pass
-            else:
+        if client is None:
+            await self._count(counting, opt_outs)
+        else:
+            async with aclosing(self._counted(counting, opt_outs, client)) as messages:
                 plan.price = await self._asked_price(client, messages)
         if not plan.rows:
             raise CampaignError(f"{self.source.name} has no rows below its heading")
@@ -243,8 +242,22 @@ class Campaign:
             plan.price = Price(part_price * plan.total_parts, is_estimate=True)
         return plan
 
+    async def _count(self, counting: _Counting, opt_outs: OptOuts) -> None:
+        """Count the rows of a file.
+
+        Not by way of `_counted`: asynchronous generators take as long as reading the numbers.
+        """
+        if isinstance(self.source, ContactList):
+            raise self._needs_account()
+        seen = NumberSet()
+        for row in self.source:
+            counting.add(self._read(row, opt_outs, seen))
+            # Nothing else awaits here, and a long list would block the event loop.
+            if counting.plan.rows % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
     async def _counted(
-        self, counting: _Counting, opt_outs: OptOuts, client: ClickSend | None
+        self, counting: _Counting, opt_outs: OptOuts, client: ClickSend
     ) -> AsyncGenerator[Message, None]:
         """Count the rows, and yield the messages that would be sent."""
         async with aclosing(self._rows(opt_outs, client)) as rows:
@@ -252,10 +265,6 @@ class Campaign:
                 message = counting.add(it)
                 if message is not None:
                     yield message
-                # Without price requests nothing else awaits here, and a long list would block the
-                # event loop.
-                if client is None and counting.plan.rows % _YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
 
     async def rows(
         self, client: ClickSend | None, *, to_send: bool = False
@@ -330,10 +339,13 @@ class Campaign:
             for row in self.source:
                 yield self._read(row, opt_outs, seen)
         elif client is None:
-            raise CampaignError(f"{self.source.name}: the account is needed to read it")
+            raise self._needs_account()
         else:
             async for row in self.source.rows(client):
                 yield self._read(row, opt_outs, seen)
+
+    def _needs_account(self) -> CampaignError:
+        return CampaignError(f"{self.source.name}: the account is needed to read it")
 
     def _read(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
         if row.problem:
