@@ -221,12 +221,12 @@ class _Listed(Struct):
 
 
 _LISTED = (
-    Column("journal", "journal"),
+    Column("journal", "journal", whole=True),
     Column("begun (UTC)", "begun", whole=True),
     Column("state", "state"),
-    Column("messages", "messages"),
+    Column("messages", "messages", wide=True),
     Column("accepted", "accepted"),
-    Column("rejected", "rejected"),
+    Column("rejected", "rejected", wide=True),
     Column("unknown", "unknown"),
     Column("open", "open"),
 )

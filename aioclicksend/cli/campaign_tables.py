@@ -135,7 +135,9 @@ def _warnings(warnings: Iterable[PlanWarning]) -> Iterator[Text]:
     for it in warnings:
         line = Text()
         line.append(f"warning {it.code}", style="bold yellow")
-        rows = f" rows {', '.join(map(str, it.first_rows[:_PROBLEMS]))}" if it.first_rows else ""
+        named = "row" if it.rows == 1 else "rows"
+        numbers = ", ".join(map(str, it.first_rows[:_PROBLEMS]))
+        rows = f" {named} {numbers}" if it.first_rows else ""
         more = " …" if len(it.first_rows) > _PROBLEMS else ""
         line.append(f" ({_counted(it.rows, 'message')}{':' if rows else ''}{rows}{more})")
         line.append(cell(f": {it.text}; {it.action}"))
@@ -189,7 +191,8 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
     yield "read as", plan.format
     yield "columns", ", ".join(f"{field}: {column}" for field, column in plan.columns.items())
     yield "rows", f"{plan.rows:,}"
-    yield "to be sent", f"{plan.messages:,} messages, {plan.total_parts:,} parts"
+    parts = _counted(plan.total_parts, "part")
+    yield "to be sent", f"{_counted(plan.messages, 'message')}, {parts}"
     yield from _comparison(plan)
     if plan.problems:
         yield "left out", _counts(plan.problems)
@@ -220,17 +223,17 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
         yield "account", plan.account
     pace = f" at {rate.requests / rate.per:g} a second" if rate is not None else ""
     seconds = plan.seconds(rate)
-    yield "time", f"{plan.requests:,} requests{pace}: at least {seconds:.0f} s"
+    yield "time", f"{_counted(plan.requests, 'request')}{pace}: at least {seconds:.0f} s"
 
 
 def _characters(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what the characters of the texts cost."""
     if plan.unicode:
         characters = _counts(_most(plan.forced_by, _CHARACTERS))
-        yield "Unicode", f"{plan.unicode:,} messages, for {characters}"
-        yield "", f"it costs {plan.cost_of_unicode:,} parts more than GSM-7 would"
+        yield "Unicode", f"{_counted(plan.unicode, 'message')}, for {characters}"
+        yield "", f"it costs {_counted(plan.cost_of_unicode, 'part')} more than GSM-7 would"
     if plan.replaced:
-        yield "smart encoding", f"{plan.replaced:,} messages"
+        yield "smart encoding", _counted(plan.replaced, "message")
 
 
 def _comparison(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -278,7 +281,7 @@ def _money(amount: Decimal) -> str:
 
 def _most(counts: Mapping[str, int], shown: int) -> dict[str, int]:
     """Return the largest counts, and the rest as one."""
-    ordered = sorted(counts.items(), key=lambda it: -it[1])
+    ordered = sorted(counts.items(), key=lambda it: (-it[1], it[0]))
     rest = sum(count for _, count in ordered[shown:])
     return dict(ordered[:shown]) | ({"others": rest} if rest else {})
 
