@@ -545,8 +545,16 @@ def _preview_target(
         with table_text(sys.stdout, heading) as write:
             yield write, None
     elif csv is not None:
+        count = 0
+
+        def write_and_count(row: Any) -> None:
+            nonlocal count
+            write(row)
+            count += 1
+
         with table_file(csv, heading, chosen.files) as write:
-            yield write, None
+            yield write_and_count, None
+        out.done(f"{count:,} messages written to {csv}", messages=count, file=str(csv))
     elif out.json:
         yield lambda row: out.document(dict(zip(heading, row, strict=True))), None
     else:

@@ -116,7 +116,9 @@ def resolve(
     resend: Annotated[bool, Parameter(help="They did not: the next run sends them.")] = False,
     reconcile: Annotated[bool, Parameter(help="Look them up in the history once more.")] = False,
     ref: Annotated[list[str] | None, Parameter(help="Only these; can be repeated.")] = None,
-    settle: Annotated[float, Parameter(help="Seconds to look for.", show_default=True)] = 5.0,
+    settle: Annotated[
+        float, Parameter(help="With --reconcile: seconds to keep looking.", show_default=True)
+    ] = 5.0,
     yes: Yes = False,
     database: Database = NONE,
     out: Output = PLAIN,
@@ -168,7 +170,7 @@ def cancel(
     database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
-    """Cancel a campaign: what was not sent is not sent.
+    """Cancel a campaign: nothing more of it is sent.
 
     A run that is waiting or sending stops within seconds. What ClickSend keeps for later
     (--at-server) is cancelled there, message by message.
@@ -202,7 +204,7 @@ def pause(
     database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
-    """Have nothing more of a campaign in a database begun, by any worker, until resume."""
+    """Pause a campaign in a database: no worker begins another request until resume."""
     clustered.set_stage(name, database, out, "pause")
     return Exit.OK
 
@@ -239,6 +241,8 @@ def list_campaigns(
     out: Output = PLAIN,
 ) -> int:
     """List the campaigns whose journals are in a folder."""
+    if not folder.is_dir():
+        raise CampaignError(f"{folder} is no folder")
     out.rows(list(_listed(folder)), _LISTED)
     return Exit.OK
 

@@ -54,14 +54,21 @@ class Options:
     """What a campaign is made of; remembered in its journal."""
 
     input: Annotated[str | None, Parameter(parse=False)] = None
-    text: Text = None
+    text: Annotated[
+        Text,
+        Parameter(
+            help="The text, with fields such as {name} or {name|friend}; - reads it from standard "
+            "input. Without one, each row has its own in the column body."
+        ),
+    ] = None
     text_file: TextFile = None
     list_id: Annotated[int | None, Parameter(help="A contact list in place of a file.")] = None
     column: Annotated[
         list[str],
         Parameter(
             help="The column of a field, as in to=Mobile; can be repeated. Besides those of the "
-            f"text the fields are: {_FIELDS}. An empty one, as in schedule=, is ignored."
+            f"text the fields are: {_FIELDS}. With nothing after it, as in schedule=, no column is "
+            "taken."
         ),
     ] = field(default_factory=list[str])
     country: Annotated[
@@ -82,7 +89,9 @@ class Options:
     ] = False
     ignore_unread_opt_outs: Annotated[
         bool,
-        Parameter(help="Send although an opt-out cannot be read: whose it is may be on the list."),
+        Parameter(
+            help="Send although some opt-outs cannot be read; those people may get a message."
+        ),
     ] = False
     at: Annotated[
         str | None,
@@ -110,9 +119,12 @@ class Options:
         Parameter(help="Keep the hours of a country's law or practice; what is outside waits."),
     ] = None
     not_before: Annotated[
-        str | None, Parameter(help="Own hours: from this time of day on, such as 09:00.")
+        str | None,
+        Parameter(help="Hours of your own: send from this time of day on, such as 09:00."),
     ] = None
-    not_after: Annotated[str | None, Parameter(help="Until this time of day, as 20:00.")] = None
+    not_after: Annotated[
+        str | None, Parameter(help="Hours of your own: send until this time of day, as 20:00.")
+    ] = None
     channel: Annotated[Literal["sms", "mms", "voice"], Parameter(help="What to send.")] = "sms"
     media: Annotated[str | None, Parameter(help="Address of the picture of an MMS.")] = None
     subject: Annotated[str | None, Parameter(help="Subject of an MMS.")] = None
@@ -131,11 +143,21 @@ class Options:
     ] = False
     unique: Annotated[
         Literal["number", "message"],
-        Parameter(help="Send one message a number, or different ones but none twice."),
+        Parameter(
+            help="What is sent once: number, a message to each number; message, each different "
+            "text to it."
+        ),
     ] = "number"
-    delimiter: Annotated[str | None, Parameter(help="Between the cells of a CSV file.")] = None
-    encoding: Annotated[str | None, Parameter(help="Of a text file.")] = None
-    sheet: Annotated[str | None, Parameter(help="Of a spreadsheet; the first if absent.")] = None
+    delimiter: Annotated[
+        str | None,
+        Parameter(help="Character between the cells of a CSV file; recognised if absent."),
+    ] = None
+    encoding: Annotated[
+        str | None, Parameter(help="Encoding of the list, such as cp1252; recognised if absent.")
+    ] = None
+    sheet: Annotated[
+        str | None, Parameter(help="Sheet of a spreadsheet; the first visible one if absent.")
+    ] = None
 
     def campaign(self, start: datetime, *, frozen: bool = False) -> Campaign:
         """Return the campaign.

@@ -38,7 +38,8 @@ def test_a_preview_shows_the_texts_and_sends_nothing(
         ("4", "+61412345680", "Hi friend"),
     ]
     assert "Hi friend" in campaign("preview", *args).out
-    assert campaign("preview", *args, "--csv", "p.csv").code == 0
+    written = campaign("preview", *args, "--csv", "p.csv", "--json")
+    assert json.loads(written.out) == {"messages": 3, "file": "p.csv"}
     assert rows(Path("p.csv").read_text()) == rows(said.out)
     assert "one of the files" in campaign("preview", *args, "--csv", "guests.csv").err
     assert not sandbox.requests
@@ -57,6 +58,7 @@ def test_test_messages_go_to_the_given_number_only(campaign: Command, sandbox: S
 
 def test_campaigns_are_listed_and_cancelled(campaign: Command, sandbox: Sandbox) -> None:  # noqa: F811
     assert campaign("list", "--json").out == "[]\n"
+    assert campaign("list", "nowhere").code == 4
     assert campaign(*RUN).code == 0
     (listed,) = [json.loads(line) for line in campaign("list", "--json").out.splitlines()]
     assert (listed["journal"], listed["state"], listed["accepted"]) == (
