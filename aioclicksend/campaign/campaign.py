@@ -508,7 +508,7 @@ class _Counting:
         if self._recipients is not None:
             match = self._recipients.match(message.to, message.body)
             self.plan.compare(match)
-            if match.is_sent:
+            if match.is_settled:
                 return None
         self.plan.add(it)
         if self._on_message is not None:
@@ -523,7 +523,7 @@ class _Counting:
         # Never below 0: two rows of the list may match one number.
         if self._recipients is not None:
             it = plan.comparison
-            matched = it.unchanged + it.changed + it.unsent + it.corrected
+            matched = it.unchanged + it.changed + it.unsent + it.corrected + it.opted_out
             it.gone = max(len(self._recipients) - matched, 0)
         else:
             plan.comparison.new = plan.messages

@@ -121,6 +121,7 @@ class Columns:
             if len(called) > 1:
                 raise _several(field, called)
         if found is None:
+            # Group by group: a list with "Mobile" and "Phone" has landlines in the second.
             groups = _KNOWN_AS.get(field, ())
             found = next(filter(None, (self._one_of(group, field) for group in groups)), None)
         if field == "to" and found is not None and "to" not in self._mapping:
@@ -205,6 +206,7 @@ class Columns:
             CampaignError: one has.
 
         """
+        # "Number" may be that of a member or of a ticket, and "Contact number" anybody's.
         is_weak = fold(column) in _KNOWN_AS["to"][-1]
         if not is_weak and (not self.values(column) or self._holds_numbers(column)):
             return
@@ -214,6 +216,7 @@ class Columns:
 
     def _holds_numbers(self, column: str) -> bool:
         values = self.values(column)
+        # Not all: some cells of a real list are empty, or say "ask Anna".
         return bool(values) and sum(map(_is_like_number, values)) * 2 > len(values)
 
 
@@ -241,6 +244,7 @@ def is_number_heading(cell: str) -> bool:
 
 
 def _is_like_number(text: str) -> bool:
+    # Google's export of contacts puts all numbers of a person into one cell.
     return looks_like_number(text) or (
         ":::" in text and any(map(looks_like_number, text.split(":::")))
     )

@@ -51,6 +51,7 @@ def dialect_of(sample: str, delimiter: str | None) -> Dialect:
 
     """
     skip = 0
+    # Excel obeys this line without showing it, so people do not know that it is there.
     if line := _separator_line(sample):
         delimiter, skip = delimiter or line[1] or line[2], 1
         sample = sample[line.end() :]
@@ -58,6 +59,7 @@ def dialect_of(sample: str, delimiter: str | None) -> Dialect:
         raise CampaignError("delimiter: must be one character")
     heading = sample.partition("\n")[0].strip()
     quote = _quote(heading, sample)
+    # MySQL and others escape a quote by a backslash where CSV doubles it.
     escape = "\\" if re.search(r'\\"[^,;\t|\r\n"]', sample) else None
     if delimiter is None:
         rated = {mark: _agreement(sample, Dialect(mark, quote, escape)) for mark in _DELIMITERS}
@@ -87,6 +89,7 @@ def _agreement(sample: str, dialect: Dialect) -> tuple[float, bool, int]:
                 widths[len(cells)] += 1
     if len(first) < 2:
         return 0.0, False, 0
+    # The true delimiter makes rows of one width; commas within texts do not.
     agreeing = widths[len(first)] / widths.total()
     return agreeing, any(map(is_known_heading, first)), len(first)
 
@@ -98,6 +101,7 @@ def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
         quotechar=dialect.quote,
         escapechar=dialect.escape,
         skipinitialspace=True,
+        # Else a quote in the middle of a cell is taken as it comes, and rows with it.
         strict=True,
     )
 
@@ -158,6 +162,7 @@ class Delimited:
                     f"a quote opened in line {begin} {why} up to line {reader.line_num}: close it, "
                     "or double the quotes that are part of a text"
                 )
+            # Each under its own number, so that its person is found again in the report.
             for line in held:
                 number += 1
                 yield number, self._divided(line), why
@@ -173,7 +178,7 @@ class Delimited:
         if "field limit" in error and lines == 1:
             return f"a cell is too large: it has more than {csv.field_size_limit():,} characters"
         if "expected after" not in error:
-            # What follows stands within those quotes.
+            # Everything behind it stands within those quotes, so no row of it can be named.
             far = f" within {csv.field_size_limit():,} characters" if "field limit" in error else ""
             raise CampaignError(
                 f"{self._file.name}, row {number}: a quote opened in line {line - lines + 1} is "
@@ -198,6 +203,7 @@ class Delimited:
         in a table of three columns or more, by having as many cells in each line.
         """
         delimiter = self._dialect.delimiter
+        # A cell that holds the end of one row and the beginning of the next.
         if len(cells) > width > 0:
             return True
         if width > 2 and all(line.count(delimiter) == width - 1 for line in lines):

@@ -109,6 +109,7 @@ def of_eight_bits(file: BinaryIO) -> Encoding:
     valid, damaged = _counted(file)
     if valid >= damaged:
         return Encoding("utf-8", "surrogateescape", "not valid in some rows, which are left out")
+    # By words, as letters alone prove nothing: byte E9 is a common one in four of the pages.
     file.seek(0)
     words = _words_beyond_ascii(file)
     rivals = [page for page in _PAGES if page != "cp1252" and _is_rival(words, page)]
@@ -170,12 +171,14 @@ def _makes_sense(word: bytes, page: str) -> bool:
     if not all(it in letters or it in _SIGNS for it in foreign) or not _signs_stand_apart(text):
         return False
     bare = "".join(filter(str.isalpha, text))
+    # "M3ller" is what a letter of another page leaves; "5 €" has its digits apart.
     if any(map(str.isdigit, text)):
         return False
     if len(bare) == 1:
         return bare in _ALONE
     if not (bare.islower() or bare.isupper() or bare[1:].islower() or _is_compound(bare)):
         return False
+    # In Cyrillic and Greek a word has no Latin letter, elsewhere hardly any is without one.
     is_own_script = page in {"cp1251", "cp1253", "koi8_r", "cp866"}
     latin = any(it.isalpha() and it < "\x80" for it in text)
     return not latin if is_own_script else latin

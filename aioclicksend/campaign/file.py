@@ -95,6 +95,7 @@ class File:
             CampaignError: it is no text, or in one of several encodings.
 
         """
+        # By its content: people rename an XLSX to .csv, hoping that this converts it.
         kind = next((kind for magic, kind in _MAGIC.items() if self.head.startswith(magic)), "")
         if kind:
             raise CampaignError(

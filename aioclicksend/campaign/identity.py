@@ -7,6 +7,7 @@ corrected or extended: each row is found again by its number alone::
     number in the journal, never sent, same text     unsent      is sent, as the same message
     number in the journal, never sent, other text    corrected   is sent with the new text
     number in the journal, sent or in doubt          unchanged, or changed: not sent again
+    number in the journal, opted out since           opted out: not sent, whatever the options are
     number in the journal that no row has            gone
 
 With ``unique="message"`` a number may get several texts on purpose; number and text together then
@@ -25,6 +26,8 @@ from .number_set import NumberSet, as_integer, message_hash
 
 NEVER_SENT = frozenset({"planned", "not_sent", "held"})
 """States of messages in a journal that the server provably did not take."""
+OPTED_OUT = "opted_out"
+"""In place of a state: it was not sent, as its recipient had opted out by a reply."""
 
 
 class Entry(NamedTuple):
@@ -33,6 +36,7 @@ class Entry(NamedTuple):
     to: str
     body: str
     state: str
+    """Its state, or `OPTED_OUT`."""
 
 
 class Match(StrEnum):
@@ -43,11 +47,12 @@ class Match(StrEnum):
     CORRECTED = "corrected"
     UNCHANGED = "unchanged"
     CHANGED = "changed"
+    OPTED_OUT = "opted_out"
 
     @property
-    def is_sent(self) -> bool:
-        """Whether the row's recipient has got the campaign's message, or may have."""
-        return self in (Match.UNCHANGED, Match.CHANGED)
+    def is_settled(self) -> bool:
+        """Whether nothing is sent: the recipient has got the message, may have, or opted out."""
+        return self in (Match.UNCHANGED, Match.CHANGED, Match.OPTED_OUT)
 
 
 class Comparison(Struct, kw_only=True):
@@ -59,6 +64,8 @@ class Comparison(Struct, kw_only=True):
     unchanged: int = 0
     changed: int = 0
     """Rows whose text differs from the one their number got."""
+    opted_out: int = 0
+    """Rows whose recipients opted out by a reply before they were sent to."""
     gone: int = 0
     """Numbers of the journal that the list has no more."""
 
@@ -76,16 +83,22 @@ class Recipients:
         self._by_message = by_message
         self._sent = NumberSet()
         self._never_sent = NumberSet()
+        self._opted_out = NumberSet()
         self._messages = NumberSet()
         self._count = 0
         # As hashes and integers: a journal may hold millions, and this is kept for the whole run.
         for entry in entries:
+            # The person opted out, not one of their messages. The inbox that knows it need not be
+            # given to the next run.
+            if entry.state == OPTED_OUT:
+                self._opted_out.add(as_integer(entry.to))
             message = message_hash(entry.to, entry.body)
             key = message if by_message else as_integer(entry.to)
             self._messages.add(message)
             # Once per recipient, though a corrected text is a second message to the same number.
             self._count += key not in self._sent and key not in self._never_sent
-            (self._never_sent if entry.state in NEVER_SENT else self._sent).add(key)
+            was_sent = entry.state not in NEVER_SENT and entry.state != OPTED_OUT
+            (self._sent if was_sent else self._never_sent).add(key)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -99,6 +112,8 @@ class Recipients:
         # Sent before never sent: after a correction a number may be in both.
         if key in self._sent:
             return Match.UNCHANGED if is_same else Match.CHANGED
+        if self._opted_out.count and as_integer(number) in self._opted_out:
+            return Match.OPTED_OUT
         if key in self._never_sent:
             return Match.UNSENT if is_same else Match.CORRECTED
         return Match.NEW

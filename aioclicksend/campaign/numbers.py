@@ -157,6 +157,7 @@ class Numbers:
 
         """
         region = country or self._country
+        # Most cells of a list are plain digits, and the library takes ten times as long for them.
         if (phone := self._read_plain(text, region)) is not None:
             return phone
         text = self._checked(text)
@@ -171,12 +172,15 @@ class Numbers:
         """
         try:
             phone = self.read(text, country)
+            # The one reading that a list would take is the only one there is: with a plus or a
+            # trunk prefix nothing else can be meant.
             if text[:1] in ("+", "0") and not phone.guess and _is_one(text):
                 return [phone.number], True
             is_read = True
         except BadNumber as error:
             is_read = isinstance(error, _Ambiguous)
         found = dict.fromkeys(self._readings(text, country))
+        # Beyond that a cell is a text; somebody's whole history must not take a minute.
         pieces = [it for it in _apart(text[:10_000]) if it]
         if len(pieces) > 1:
             each = [dict.fromkeys(self._readings(piece, country)) for piece in pieces]
@@ -205,6 +209,7 @@ class Numbers:
         is_written_out = _is_international(text)
         for candidate in _candidates(text, self._code_of(region), also_foreign=True):
             phone = self._parsed(candidate, region)
+            # A number that nobody has suppresses nobody, unless it was written out on purpose.
             if isinstance(phone, Phone) and (phone.is_assigned or is_written_out):
                 yield phone.number
 
@@ -220,8 +225,11 @@ class Numbers:
             raise BadNumber("is empty")
         if len(text) > _LONGEST_CELL:
             raise BadNumber("is no phone number")
+        # "6.14E+10" is how a spreadsheet shows a long number in a narrow column, and how it saves
+        # it as CSV: its last digits are gone.
         if _rounded(text):
             raise BadNumber("was rounded by a spreadsheet: format its column as text")
+        # Programs that read a column with empty cells make its numbers floats: "61411111111.0".
         if _floated(text):
             text = text.partition(".")[0]
         if ":::" in text or len([it for it in _apart(text) if _plausible(it.strip())]) > 1:
@@ -261,6 +269,7 @@ class Numbers:
         elif region and (local := plans.local(digits, region)) is not None:
             whole, found = local
             if found.kind == plans.unknown:
+                # It may still be one from abroad, or with its country code: the slow path tries.
                 if digits.startswith(("00", self._code_of(region))):
                     return None
                 raise BadNumber(f"is no number of {region}")
@@ -286,9 +295,12 @@ class Numbers:
             if isinstance(phone, Phone):
                 read.setdefault(phone.number, phone)
             else:
+                # Of the likeliest reading: what the others lack would only confuse.
                 why = why or phone
         if not read:
             raise BadNumber(why)
+        # A mobile before a landline, and either before a number that nobody has: a list is made of
+        # people who can be written to.
         for is_likely in (_can_be_written_to, _is_assigned):
             likely = [it for it in read.values() if is_likely(it)]
             if len(likely) > 1:
@@ -409,6 +421,8 @@ def _candidates(text: str, code: str, *, also_foreign: bool = False) -> Iterator
         # Not every country dials 00 for abroad, but it is written everywhere.
         yield from _candidates(f"+{digits[2:]}", code)
     if _is_international(text) or digits.startswith("00"):
+        # "+44 (0)7911 123456": the zero is dialled at home, and never behind the country code. The
+        # library keeps it where the plan of the country has no such prefix.
         if _trunk_zero(text):
             yield _without_trunk_zero(text)
         yield text
@@ -416,6 +430,7 @@ def _candidates(text: str, code: str, *, also_foreign: bool = False) -> Iterator
             yield zero
         return
     yield text
+    # Exports leave the plus out, as spreadsheets take it for a sum: "4917139200123".
     plain = _NOISE.sub("", text)
     if not plain.startswith("0") and (also_foreign or (code and plain.startswith(code))):
         yield f"+{plain}"

@@ -202,7 +202,7 @@ class Plan(Struct, kw_only=True):
     def compare(self, match: Match) -> None:
         """Count what a row is to the campaign's journal; one that was sent is not added."""
         setattr(self.comparison, match, getattr(self.comparison, match) + 1)
-        self.rows += match.is_sent
+        self.rows += match.is_settled
 
     def add(self, it: Draft) -> None:
         """Count a row that is sent."""

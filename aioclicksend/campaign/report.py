@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from ..bulk.journal.reader import Line
+from ..bulk.outcome import Reason
 from . import roster
 from .record import Record
 
@@ -40,7 +41,12 @@ class ReportRow(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the recipient certainly did not get the message, though it was tried."""
+        """Whether the recipient certainly did not get the message, though it was tried.
+
+        Not of people who opted out meanwhile: a list of the failed is made to be sent again.
+        """
+        if (self.reason or "").startswith(Reason.OPTED_OUT):
+            return False
         return self.outcome in ("rejected", "not_sent", "held") or self.delivery == "failed"
 
 
@@ -51,6 +57,7 @@ def report_rows(record: Record) -> Generator[ReportRow, None, None]:
     """
     by_message = record.facts.get("unique") == "message"
     with closing(sqlite3.connect("")) as db:
+        # A list and a journal may each have millions of rows, in different orders.
         db.execute(_MESSAGES)
         # The last message of a number counts: a corrected row replaces one that was never sent.
         db.executemany(
@@ -71,6 +78,7 @@ def report_rows(record: Record) -> Generator[ReportRow, None, None]:
             if found is None:
                 yield _left_out(row, "not_reached")
             else:
+                # What is left in the end belongs to rows that are gone from the list.
                 db.execute("delete from message where key = ?", (row.key,))
                 yield _joined(row, _unpacked(found[0]))
         for (line,) in db.execute("select line from message order by place"):

@@ -168,9 +168,11 @@ class Run:
                 message = it.message
                 # By number, not by row: a corrected or extended list must send nothing twice.
                 match = self._recipients.match(message.to or "", message.body)
-                if match.is_sent:
+                if match.is_settled:
                     if self._is_reported(match):
                         yield message
+                    elif match is Match.OPTED_OUT:
+                        self._left_out["opted out"] = self._left_out.get("opted out", 0) + 1
                 elif not self._is_agreed(it):
                     self._left_out["changed"] = self._left_out.get("changed", 0) + 1
                 elif self._is_later(it):
@@ -199,7 +201,7 @@ class Run:
     def _is_agreed(self, it: Draft) -> bool:
         if self._agreed is None or self._agreed(it):
             return True
-        return self._recipients.match(it.message.to or "", it.message.body).is_sent
+        return self._recipients.match(it.message.to or "", it.message.body).is_settled
 
     def _is_later(self, it: Draft) -> bool:
         if it.due is None or self._campaign.at_server or it.due <= self._campaign.clock():

@@ -106,11 +106,13 @@ class Grid:
         self._heading = 0
         self.heading: list[str] = []
         """The cells of the heading, as they stand there; none if there is no heading."""
+        # Empty rows above a heading are layout, and no reason to refuse.
         with closing(lines()) as started:
             first = next((it for it in started if it[2] or any(map(self._clean, it[1]))), None)
         if first is None:
             raise CampaignError(f"{self.name} has no rows")
         number, texts, problem = first
+        # Without its heading nothing of a table can be trusted. A hidden one is a heading still.
         if problem and problem != HIDDEN:
             raise CampaignError(f"{self.name}, row {number}: {problem}")
         cells = list(map(self._clean, texts))
@@ -122,6 +124,7 @@ class Grid:
             self.columns: list[str] = _unique(cells)
         else:
             self.format += ", no heading"
+            # The only number of a row is the phone's; of two, either could be.
             phones = [cell for cell in cells if looks_like_number(cell)]
             self.columns = [
                 "to" if [cell] == phones else str(place) for place, cell in enumerate(cells, 1)
@@ -146,12 +149,15 @@ class Grid:
             elif problem:
                 yield Row(number, {}, problem, cells)
             elif len(cells) > width and any(cells[width:]):
+                # "Smith, Anna" without quotes moves each cell behind it by one: the number may
+                # stand where the city should.
                 why = (
                     f"has {len(cells)} cells below a heading of {width}: a cell that holds the "
                     "delimiter must be quoted"
                 )
                 yield Row(number, {}, why, cells)
             elif any(cells):
+                # Spreadsheets leave empty cells at the end of a row out.
                 cells += [""] * (width - len(cells))
                 yield Row(number, dict(zip(columns, cells, strict=False)))
 

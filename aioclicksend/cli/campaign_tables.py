@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ..bulk.outcome import Reason
 from ..campaign import Delivery, Plan, PlanWarning, Record
 from ..campaign.plan import WANTED
 from ..campaign.writing import table_file
@@ -42,6 +43,8 @@ class Standing(Struct, kw_only=True):
     in_doubt: int = 0
     not_sent: int = 0
     """What the next run sends: not sent, held, and entered without being sent."""
+    opted_out: int = 0
+    """Not sent, as their recipients had opted out by a reply; no run sends them."""
     unread: int = 0
     """Messages that no run has reached yet."""
     delivery: Delivery | None = None
@@ -65,7 +68,10 @@ def standing(journal: Path) -> Standing:
     record = Record(journal)
     counts, facts = record.counts(), record.facts
     messages = int(facts["messages"]) if "messages" in facts else None
-    reasons = {f"{state}: {reason}": count for state, reason, count in record.reasons()}
+    found = record.reasons()
+    reasons = {f"{state}: {reason}": count for state, reason, count in found}
+    opted_out = sum(count for state, reason, count in found if reason == Reason.OPTED_OUT)
+    not_sent = sum(counts.get(state, 0) for state in ("planned", "not_sent", "held"))
     refused = msgspec.json.decode(facts.get("left_out", "{}"), type=dict[str, int])
     cancelled = record.cancelled()
     reasons |= {f"failed: {reason}": count for reason, count in record.failures()}
@@ -78,7 +84,8 @@ def standing(journal: Path) -> Standing:
         rejected=counts.get("rejected", 0),
         unknown=counts.get("unknown", 0),
         in_doubt=counts.get("in_doubt", 0),
-        not_sent=sum(counts.get(state, 0) for state in ("planned", "not_sent", "held")),
+        not_sent=max(not_sent - opted_out, 0),
+        opted_out=opted_out,
         unread=max((messages or 0) - sum(counts.values()), 0),
         delivery=record.delivery(),
         parts=record.parts(),
@@ -166,6 +173,7 @@ def show_standing(stands: Standing, *, reasons: bool) -> None:
     row("unknown", stands.unknown, "they may or may not have gone out: campaign resolve")
     row("in doubt", stands.in_doubt, "the next run looks them up")
     row("not sent", stands.not_sent, "the next run sends them")
+    row("opted out", stands.opted_out, "by a reply, before they were sent to")
     row("not reached yet", stands.unread)
     for reason, count in stands.refused.items():
         row(f"left out: {reason}", count)
@@ -245,6 +253,7 @@ def _comparison(plan: Plan) -> Iterator[tuple[str, str]]:
         "corrected before they were sent": it.corrected,
         "sent before, unchanged": it.unchanged,
         "sent before, changed since (not sent again)": it.changed,
+        "opted out by a reply": it.opted_out,
         "sent before, gone from the list": it.gone,
     }
     if sum(parts.values()) > it.new:

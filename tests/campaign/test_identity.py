@@ -30,6 +30,15 @@ def test_rows_are_found_again_by_their_number() -> None:
         assert known.match(number, body) is match
 
 
+def test_who_opted_out_by_a_reply_is_not_sent_to_by_any_run() -> None:
+    journal = [Entry("+61400000001", "Hi Ann", "opted_out"), *JOURNAL[1:]]
+    for by_message in (False, True):
+        known = Recipients(journal, by_message=by_message)
+        for body in ("Hi Ann", "Hi Anna"):
+            match = known.match("+61400000001", body)
+            assert (match, match.is_settled) == (Match.OPTED_OUT, True)
+
+
 def test_by_message_another_text_is_another_message() -> None:
     known = Recipients(JOURNAL, by_message=True)
     assert known.match("+61400000001", "Hi Ann") is Match.UNCHANGED
@@ -51,4 +60,4 @@ entries = st.builds(Entry, st.integers(10**9, 10**9 + 9).map(lambda it: f"+61{it
 @given(st.lists(entries), entries)
 def test_no_possible_recipient_is_sent_to_again(journal: list[Entry], row: Entry) -> None:
     sent = any(it.to == row.to and it.state not in ("planned", "held") for it in journal)
-    assert Recipients(journal).match(row.to, row.body).is_sent == sent
+    assert Recipients(journal).match(row.to, row.body).is_settled == sent

@@ -20,12 +20,16 @@ from aioclicksend.campaign import (
     Breaker,
     Campaign,
     Ending,
+    Recipients,
     Record,
     Voice,
+    report_rows,
     resolve,
     running,
     stop_if_failed,
 )
+from aioclicksend.cli.campaign_journal import code_of
+from aioclicksend.cli.campaign_tables import standing
 from aioclicksend.sandbox import Fault, Sandbox
 from aioclicksend.webhooks import SqliteInbox
 
@@ -225,6 +229,16 @@ async def test_a_suppressed_number_of_the_store_is_left_out(
     assert ending.report.reasons == {"opted_out": 1}
     assert "+61412345007" not in {it["to"] for it in sandbox.messages}
     assert len(sandbox.messages) == 29
+    # Nor by a run to which the store is not given, and it is not among those to be sent again.
+    async with running(Campaign(table, "Hi {name}"), client, journal) as run:
+        ending = await run.send()
+    assert ending.left_out == {"opted out": 1}
+    assert len(sandbox.messages) == 29
+    plan = await campaign.plan(recipients=Recipients(Record(journal).entries()))
+    assert (plan.messages, plan.comparison.opted_out, plan.comparison.gone) == (0, 1, 0)
+    assert not [it for it in report_rows(Record(journal)) if it.has_failed]
+    stands = standing(journal)
+    assert (stands.opted_out, stands.open, code_of(stands)) == (1, 0, 0)
 
 
 async def test_a_run_stops_when_its_messages_are_not_delivered(

@@ -34,7 +34,8 @@ _LINE = '"to", outcome.state, outcome.reason, outcome.detail, outcome.message_id
 _LINE += "outcome.ref"
 _TEXTS = """
 select json_extract(body, '$.to'), json_extract(body, '$.body'),
-    coalesce(state, case when batch is null then 'planned' else 'in_doubt' end)
+    case when state = 'not_sent' and reason = 'opted_out' then reason
+        else coalesce(state, case when batch is null then 'planned' else 'in_doubt' end) end
 from message_state order by id
 """
 _LATEST = """
@@ -121,7 +122,11 @@ class JournalReader:
                 yield Line(*row)
 
     def texts(self) -> Iterator[tuple[str, str, str]]:
-        """Yield number, text and state of each message, in the order of `lines`."""
+        """Yield number, text and state of each message, in the order of `lines`.
+
+        In place of ``not_sent`` it says ``opted_out`` where that was the reason: such a message is
+        not sent by the next run.
+        """
         if self.is_empty:
             return
         with closing(self._connect()) as db:
