@@ -356,6 +356,7 @@ class Campaign:
         return read._replace(name=self._name_in(row), written=row.cells.get(self._to, ""))
 
     def _message(self, row: Row, opt_outs: OptOuts, seen: NumberSet) -> Draft | Problem:
+        # The order decides what a row is reported as, and so whether it counts as a mistake.
         phone = self._phone(row)
         if isinstance(phone, Problem):
             return phone
@@ -409,6 +410,7 @@ class Campaign:
             phone = self._numbers.read(text, country)
         except BadNumber as error:
             return self._problem(row, "bad number" if text else "no number", str(error))
+        # Operators drop what is sent to landlines, or read it out; it costs all the same.
         if phone.is_landline and not self._landlines:
             return self._problem(row, "landline", "is a landline")
         if phone.service and not self._service_numbers:

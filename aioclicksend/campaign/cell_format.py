@@ -122,6 +122,7 @@ def _section(code: str, value: float) -> str:
     sections = re.split(r';(?=(?:[^"]*"[^"]*")*[^"]*$)', code[:400])
     if _is_conditional(code):
         return _conditional(sections, value)
+    # The format of negative numbers brings its own sign, or brackets in its place.
     if value < 0 and len(sections) > 1:
         return sections[1]
     return sections[2] if value == 0 and len(sections) > 2 else sections[0]
@@ -157,9 +158,10 @@ def _is_scientific(pieces: tuple[_Piece, ...]) -> bool:
 def _number(value: float, pieces: tuple[_Piece, ...], *, is_own_sign: bool) -> str:
     """Return a number in a format with places for digits."""
     places = "".join(it.text for it in pieces if it.kind == "digits")
-    # Commas behind the last digit divide by a thousand each.
+    # Commas behind the last digit divide by a thousand each: "0,," shows millions.
     thousands = len(places) - len(places.rstrip(","))
     whole, _, fraction = places.rstrip(",").partition(".")
+    # Through 15 digits first, as spreadsheets do: 0.1 + 0.2 is 0.3 in them.
     number = abs(Decimal(f"{value:.{_DIGITS}g}"))
     if any(it.kind == "percent" for it in pieces):
         number *= 100
@@ -242,6 +244,7 @@ def _part(code: str, moment: datetime, *, is_half: bool) -> str:
             names = {3: day[:3], 4: day}
             return names.get(size) or str(moment.day).rjust(min(size, 2), "0")
         case "h":
+            # On a clock of twelve hours midnight and noon are 12, not 0.
             hour = (moment.hour - 1) % 12 + 1 if is_half else moment.hour
             return str(hour).rjust(min(size, 2), "0")
         case "n":

@@ -54,6 +54,7 @@ class NumberSet:
         return False
 
     def _spill(self) -> None:
+        # A sorted array takes 8 bytes a number, a set of Python integers about 60.
         self._runs.append(array("Q", sorted(self._recent)))
         self._recent = set()
         small = [it for it in self._runs if len(it) == self._run]

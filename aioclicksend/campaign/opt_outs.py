@@ -73,6 +73,7 @@ class OptOuts:
                 if text and not self._take(text, self._numbers.known(country)):
                     self._report(source, row)
             return
+        # A second sheet with numbers may well be the newer list.
         self.unread += [f"{source.name}, {part}" for part in source.unread]
         expected = _Expected(source, self._numbers)
         self._read_heading(source)
@@ -88,6 +89,7 @@ class OptOuts:
                 any_read = True
             else:
                 unread.append(row.number)
+        # Not one number in it: this is another file than was meant, such as the price list.
         if unread and not any_read and len(self) == before and not expected.is_known:
             listed = Columns(source.columns, {}).listed()
             raise CampaignError(f"opt-outs: no column of {source.name} holds numbers; {listed}")
@@ -115,6 +117,7 @@ class OptOuts:
         self._take_all(heading)
         if Columns(source.columns, {}).numbers():
             return
+        # "0411 11I 111" is no number and no heading: somebody may stand behind it.
         if any(sum(map(str.isdigit, it)) >= _FEWEST_DIGITS for it in heading):
             self.unread.append(f"{source.name}, row 1")
 

@@ -47,6 +47,7 @@ def _daily(opens: float, closes: float) -> Week:
     return (_hours(opens, closes),) * 7
 
 
+# The federal hours hold where a state has none of its own.
 _US = _daily(8, 21)
 _STATES: Mapping[str, Week] = {
     **dict.fromkeys(("FL", "MD", "MS", "NJ", "OK"), _daily(8, 20)),
@@ -166,6 +167,7 @@ def _opening(week: Week, clocks: Sequence[ZoneInfo], moment: datetime) -> dateti
 def _is_open(week: Week, local: datetime) -> bool:
     today, yesterday = week[local.weekday()], week[local.weekday() - 1]
     clock = local.time()
+    # "Until 20:00" means that nothing arrives at eight any more: the end is closed.
     if today and today.opens <= clock and (clock < today.closes or today.closes < today.opens):
         return True
     # Hours that pass midnight belong to the day on which they began.
@@ -175,6 +177,7 @@ def _is_open(week: Week, local: datetime) -> bool:
 def _next_opening(week: Week, clock: ZoneInfo, moment: datetime) -> datetime:
     """Return when it opens next on a clock, after `moment`."""
     local = moment.astimezone(clock)
+    # A week from today on has each day; a day more, as the hours of today may be over.
     for days in range(9):
         date = local.date() + timedelta(days=days)
         hours = week[date.weekday()]

@@ -72,6 +72,7 @@ class Record:
         other = [name for name, value in settings.items() if self.facts.get(name, value) != value]
         if not other:
             return
+        # Said with its price: with a new journal all of these get a second message.
         got = sum(count for state, count in self.counts().items() if state not in NEVER_SENT)
         what = " and ".join(other).replace("text", "text or sender")
         raise ConfigurationError(

@@ -122,6 +122,7 @@ class Run:
                     is_whole = self._read
                     break
                 await self._wait(self._next_due)
+                # What this pass has sent is found unchanged by the next one.
                 self._recipients = Recipients(
                     self._record.entries(), by_message=self._campaign.by_message
                 )
@@ -145,6 +146,7 @@ class Run:
 
     async def keep_roster(self) -> None:
         """Write the rows of the list beside the messages, for the report."""
+        # Before anything is sent: a report must name the rows also of a run that is killed.
         path, rows = self._record.path, list[roster.ListRow]()
         await asyncio.to_thread(roster.begin, path)
         async with aclosing(self._campaign.rows(self._client, to_send=True)) as found:
@@ -378,6 +380,7 @@ async def _watched(*watchers: Callable[[], Coroutine[Any, Any, None]]) -> AsyncG
 
 def _add(whole: Report, more: Report) -> None:
     """Add the outcomes of a pass to those of the passes before."""
+    # The cost is what was spent by this run; the budget is kept by the journal over all runs.
     whole.accepted += more.accepted
     whole.rejected += more.rejected
     whole.not_sent += more.not_sent

@@ -75,6 +75,7 @@ def open_sheet(file: File, sheet: str | None) -> Table:
         CampaignError: it cannot be read.
 
     """
+    # An encrypted XLSX is a compound file around the real one, so it begins as an old XLS does.
     if file.head.startswith(_OLE) and _ENCRYPTED in _directory(file):
         raise _locked(file)
     try:
@@ -156,6 +157,7 @@ def _grid(file: File, sheet: str, lines: Callable[[], Lines], unread: Sequence[s
 
 def _chosen(file: File, sheets: Sequence[_Sheet], name: str | None) -> _Sheet:
     if name is None:
+        # What a person has hidden is an older list as often as not.
         visible = [it for it in sheets if it.is_visible]
         if not visible:
             raise CampaignError(f"{file.name} has no visible sheet: give the name of one")
@@ -183,6 +185,7 @@ def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> str:
         CampaignError: one does.
 
     """
+    # By patterns, not by a parser: this passes over the whole sheet before a row of it is read.
     widest, corner, last, tail, unpacked = 0, "", 0, b"", 0
     has_hidden_columns = has_merged_rows = False
     with archive.open(sheet.path) as unpacking:
@@ -201,6 +204,7 @@ def _check_extent(file: File, archive: zipfile.ZipFile, sheet: _Sheet) -> str:
             if b"mergeCell" in text:
                 ends = _merged(text)
                 has_merged_rows = has_merged_rows or any(first != last for first, last in ends)
+            # A tag may begin in one chunk and end in the next.
             tail = text[-200:]
     if widest * last > _MOST_CELLS:
         raise CampaignError(
@@ -390,6 +394,7 @@ class _SheetReader:
             reference = attributes.get("r")
             # A cell without a reference follows the one before.
             self._place = _column(reference.encode()) if reference else len(self._cells) + 1
+            # Of two cells in one place it cannot be known which one is shown.
             if not len(self._cells) < self._place <= _MOST_COLUMNS:
                 raise ValueError("cells out of order")
             self._kind = attributes.get("t", "n")
@@ -438,6 +443,7 @@ class _SheetReader:
         """Return what a cell shows."""
         match self._kind:
             case "s":
+                # Python would count a negative one from the end, and show another cell's text.
                 if (place := int(text)) < 0:
                     raise ValueError("a text out of place")
                 return self._book.texts[place]

@@ -113,6 +113,7 @@ class Template:
             MissingField: the row has nothing for a field without a default.
 
         """
+        # By "%" and not by replacing: what stands in a cell is never read as a field itself.
         values = [cells.get(column) or default for column, default in self._fields]
         if None in values:
             raise MissingField(self._fields[values.index(None)].column)
@@ -145,6 +146,7 @@ def _placeholders(
 def _parts(name: str) -> Iterator[str]:
     """Yield what of a placeholder may be the name of a column."""
     # Of {{contact.first_name}} the last part, of [name|friend] the first.
+    # Signs of the other language within the brackets: <%= name %>, [*name*], {{#name}}.
     name = name.strip(" %*!?=$#/-")
     yield name
     yield _ends.split(name, maxsplit=1)[0].strip()

@@ -249,6 +249,7 @@ def sender_type(sender: str | None) -> str:
     """Return the API's word for what kind of sender a campaign names."""
     if not sender:
         return "shared_longcode"
+    # Whether a number is the account's own or another's only the account knows: `AccountChecks`.
     digits = sender.removeprefix("+")
     if not digits.isdecimal():
         return "alpha_tag"
@@ -280,6 +281,7 @@ class AccountChecks:
             ClickSendError: the account cannot be reached.
 
         """
+        # Numbers whose country is not known are counted by no country, and so in no total.
         total = sum(self._countries.values())
         found: list[PlanWarning] = []
         if account.on_trial:
@@ -405,6 +407,7 @@ class AccountChecks:
 
     async def _of_own_number(self) -> list[PlanWarning]:
         digits = self._sender.lstrip("+")
+        # A bought number can receive replies, a verified one of one's own cannot.
         bought = await self._asked("numbers", self._client.numbers.walk(limit=100).collect(100))
         if bought is None:
             return []

@@ -65,6 +65,7 @@ def replacing(path: Path, inputs: Iterable[Path | str | None] = ()) -> Iterator[
     for it in inputs:
         if it is not None and any(_is_same(path, Path(f"{it}{more}")) for more in _COMPANIONS):
             raise CampaignError(f"{path} is one of the files this is made from: choose another")
+    # A rename would replace a device by a file, or fail on a folder after all the work.
     if path.exists() and not path.is_file():
         raise CampaignError(f"{path} is not a file")
     try:

@@ -77,6 +77,7 @@ class Zones:
             zones = self._timezones.time_zones_for_geographical_number(parsed)
         if _UNKNOWN in zones:
             return ()
+        # An installation may know fewer zones than the library names.
         known = [it for it in zones if zone(it) is not None]
         return tuple(it for it in known if it not in _REMOTE) or tuple(known)
 

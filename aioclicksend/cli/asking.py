@@ -52,6 +52,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     _discard_typed_ahead()
     question = printable(question, limit=len(question))
+    # On stderr, since stdout may be a file; on a line of its own where both do not fit into one.
     warning = "This cannot be undone. [y/N] "
     fits = len(question) + len(warning) < shutil.get_terminal_size().columns
     gap = " " if fits else "\n"
@@ -65,6 +66,7 @@ def confirm(question: str, *, yes: bool) -> None:
         signal.signal(signal.SIGINT, handler)
         if not answer.endswith("\n"):
             print(file=sys.stderr)  # noqa: T201 - Ctrl-C and Ctrl-D leave the cursor behind the question
+    # Everything else is a no, also an empty line and the end of the input.
     if answer.strip().lower() not in ("y", "yes"):
         raise Declined
 

@@ -121,6 +121,7 @@ def plan(
             async with _client(out, pace(rate)) as client:
                 return await campaign.plan(client, recipients=recipients, on_problem=write)
 
+    # A list of a million rows takes a minute, in which nothing else would be on the screen.
     with _patience():
         made = loop.run(planning())
     _print_plan(out, made, pace(rate))
@@ -343,6 +344,8 @@ async def _go(job: _Job) -> int:
             )
         if not job.out.json:
             show_plan(made, job.sending.rate_limit)
+        # After the plan was shown, so that its reader sees which rows are meant; `--yes` answers
+        # the question below, not these.
         _check_opt_outs(job, made)
         if record is not None and _is_complete(job, made):
             return _print_complete(job, record)
@@ -435,6 +438,7 @@ async def _send(
         store=job.sending.store,
         breaker=job.sending.breaker,
     ) as sending:
+        # The bar is about this run: what earlier ones settled would make it begin near its end.
         left = max(int(facts["messages"]) - settled, 0)
         async with (
             stop_on_ctrl_c(sending, job.out.note, job.resume),
@@ -475,6 +479,7 @@ def _check_warnings(job: _Job, made: Plan) -> None:
 
 def _is_complete(job: _Job, made: Plan) -> bool:
     stands = standing(job.journal)
+    # What is in doubt is looked up by a run, so the campaign is not over while there is any.
     doubtful = stands.in_doubt or (stands.unknown and job.sending.resend_unknown)
     return not made.messages and not doubtful
 
@@ -504,6 +509,7 @@ def _budget(job: _Job) -> Decimal | None:
 
 def _print_ending(job: _Job, ending: Ending) -> int:
     stands = standing(job.journal)
+    # Nothing went out and nothing will: an exit code of 1 would look like a run to be resumed.
     if set(ending.report.reasons) == {"budget"} and not stands.accepted and not stands.rejected:
         raise ValueError(
             "--budget is below the price of the first message; nothing was sent. The journal "

@@ -182,6 +182,7 @@ def cancel(
         clustered.set_stage(str(journal), database, out, "cancel")
         return Exit.OK
     record = Record(journal)
+    # Undoing needs no question: nothing is sent by it.
     if undo:
         enter(journal, {"cancelled": ""})
         out.done("no longer cancelled", cancelled=False)
@@ -249,6 +250,7 @@ def list_campaigns(
 
 def code_of(stands: Standing) -> int:
     """Return the exit code of a campaign that stands so."""
+    # Before what was refused: who sends again on 1 must not send twice what may have gone out.
     if stands.unknown or stands.in_doubt:
         return Exit.UNKNOWN
     return Exit.REFUSED if stands.rejected or stands.open or stands.invalid else Exit.OK

@@ -204,6 +204,7 @@ class Options:
         """
         if (source is None) == (self.list_id is None):
             raise ValueError("give either a file (- for standard input) or --list-id")
+        # Whichever is read first would leave the other one empty.
         if self.text == source == "-":
             raise ValueError("standard input can be the list or the text, not both")
         return dataclasses.replace(self, input=source)
@@ -245,6 +246,7 @@ class Options:
 
         """
         if self.list_id is not None:
+            # By its number: people rename their lists, and the journal must be found again.
             return Path(f"list-{self.list_id}.campaign")
         if self.input == "-":
             raise ValueError("a list that comes by standard input needs a --journal")
@@ -252,6 +254,7 @@ class Options:
 
     def remembered(self) -> str:
         """Return everything as it is kept in the journal: with paths that do not depend on here."""
+        # The text itself, not its file: a campaign is what its recipients got.
         whole = dataclasses.asdict(self) | {"text_file": None}
         whole["opt_out"] = [str(Path(it).absolute()) for it in self.opt_out]
         if self.input not in (None, "-"):
@@ -278,6 +281,7 @@ class Options:
         path = Path(str(self.input))
         if not frozen or not path.is_file():
             return open_table(path, **options)
+        # From here on the copy is the list: an editor may write to the file while a run waits.
         try:
             with open_regular(path) as file:
                 return open_table(file, **options)

@@ -129,6 +129,7 @@ def question(plan: Plan) -> str:
     if plan.first_due is not None:
         count = f"{plan.scheduled:,} of them" if plan.scheduled < plan.messages else "all"
         when = f", {count} from {plan.first_due:%Y-%m-%d %H:%M} UTC on"
+    # Who runs a campaign again fears exactly this.
     again = ""
     if plan.rows_sent_before:
         again = f" ({plan.rows_sent_before:,} got it before and do not get it again)"
@@ -265,6 +266,7 @@ def _comparison(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _price(plan: Plan) -> Iterator[tuple[str, str]]:
     price = plan.price
+    # An offline plan must not look like one that costs nothing.
     if price is None:
         yield "price", "not asked (offline); --part-price makes an estimate"
         return
@@ -285,6 +287,7 @@ def _counted(count: int, what: str) -> str:
 
 def _money(amount: Decimal) -> str:
     """Return an amount with cents, or with their fractions where it is small."""
+    # A message costs some cents and their fractions; a campaign is paid in whole ones.
     return f"{amount:,.2f}" if amount >= _SMALL else f"{amount:,.4f}"
 
 

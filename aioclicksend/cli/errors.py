@@ -128,6 +128,7 @@ def _usage(error: cyclopts.CycloptsError, argv: Sequence[str]) -> str:
     """Return what is wrong with a command line without the numbers and texts on it."""
     match error:
         case cyclopts.UnusedCliTokensError():
+            # The usual cause; the arguments themselves may be a text to somebody.
             return "too many arguments: a text with blanks needs quotes"
         case cyclopts.CoercionError(msg=None, argument=argument, target_type=kind):
             return f"{_name_of(argument)}: must be {_form_of(kind)}"
@@ -135,6 +136,7 @@ def _usage(error: cyclopts.CycloptsError, argv: Sequence[str]) -> str:
             text = error.exception_message.rstrip(".")
             return f"{_name_of(argument)}: {text[0].lower()}{text[1:]}"
     text = " ".join(str(error).split()).rstrip(".")
+    # What was typed may be a number, a text or a key, and error lines end up in logs.
     for typed in argv:
         name, _, value = typed.partition("=")
         for part in (value, name):

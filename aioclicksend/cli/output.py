@@ -87,6 +87,7 @@ class Output:
             if not self.ask(lambda client: each(client, self.document)):
                 write("[]")
             return
+        # For people the table comes at once, as the widths of its columns depend on all rows.
         kept: list[T] = []
         with console(sys.stderr).status("reading …"):
             self.ask(lambda client: each(client, kept.append))
@@ -142,6 +143,7 @@ class Output:
         if not rows:
             self.note("nothing there")
             return
+        # Fewer columns are read more easily than numbers broken over three lines.
         room = console(sys.stdout).width
         shown = [column for column in columns if room >= _WIDE or not column.wide]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)

@@ -116,6 +116,7 @@ class Meter:
         since, before = self._seen[0] if self._seen else (moment, 0)
         if settled == before:
             return "…"
+        # Over the last seconds, not from the start: a pause must show while it lasts.
         rate = (settled - before) / (moment - since)
         return f"{rate:,.0f}/s  {_span((self._total - settled) / rate)} left"
 
@@ -132,6 +133,7 @@ def _settled(now: Statistics) -> int:
 
 
 def _counts(now: Statistics) -> str:
+    # What has left this machine, with and without a verdict.
     sent = _settled(now) - now.not_sent + now.in_doubt + now.on_wire
     return (
         f"sent {sent:,} · accepted {now.accepted:,} · rejected {now.rejected:,} · "

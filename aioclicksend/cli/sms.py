@@ -85,6 +85,7 @@ def send(
     out: Output = PLAIN,
 ) -> int:
     """Send one SMS. Asks first, with its price."""
+    # Made here, not by the client: it has to be known if the reply never comes.
     ref = custom_string or new_ref()
     message = SmsMessage(
         to=to,

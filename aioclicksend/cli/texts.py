@@ -68,6 +68,7 @@ def text_of(text: str | None, text_file: Path | None) -> str | None:
         raise ValueError("give one of --text and --text-file")
     if text_file is not None:
         return _clean(_read(text_file))
+    # A text on the command line is taken as it stands: its quotes have decided where it ends.
     return _clean(sys.stdin.read()) if text == "-" else text
 
 
