@@ -48,8 +48,8 @@ _may_hold_field = re.compile(r"[{\[%<«‹【｛&#$]|\*\|").search  # noqa: RUF0
 class MissingField(ValueError):
     """A row has nothing for a field that has no default."""
 
-    def __init__(self, column: str) -> None:
-        super().__init__(f"{column} is empty")
+    def __init__(self, column: str, why: str = "is empty") -> None:
+        super().__init__(f"{column} {why}")
         self.column = column
 
 
@@ -61,9 +61,10 @@ class _Field(NamedTuple):
 class Template:
     """A text in which ``{field}`` stands for a cell of the row.
 
-    ``{field|default}`` is for rows whose cell is empty, ``{{`` and ``}}`` are braces. There is
-    nothing else to it. A column's name in the placeholders of other programs, as ``[name]`` or
-    ``{{name}}``, is taken for a mistake: it would be sent as it stands, to all recipients.
+    ``{field|default}`` is for rows whose cell is empty, or says so as programs do (``NULL``);
+    ``{{`` and ``}}`` are braces. There is nothing else to it. A column's name in the placeholders
+    of other programs, as ``[name]`` or ``{{name}}``, is taken for a mistake: it would be sent as it
+    stands, to all recipients.
 
     Args:
         text: the text; a byte order mark before it and the carriage returns of Windows are dropped.
@@ -115,9 +116,23 @@ class Template:
         """
         # By "%" and not by replacing: what stands in a cell is never read as a field itself.
         values = [cells.get(column) or default for column, default in self._fields]
+        if not _NO_VALUE.isdisjoint(values):
+            values = [self._value(cells, *field) for field in self._fields]
         if None in values:
             raise MissingField(self._fields[values.index(None)].column)
         return self._frame % tuple(values)
+
+    def _value(self, cells: Mapping[str, str], column: str, default: str | None) -> str | None:
+        cell = cells.get(column) or default
+        if cell in _ERRORS:
+            raise MissingField(column, f"holds an error of a spreadsheet: {cell}")
+        return default if cell in _NULLS else cell
+
+
+_NULLS = frozenset({"NULL", "null", "(null)", "NaN", "nan", "<NA>", "\\N", "undefined"})
+"""How databases, pandas and JavaScript export an empty cell: nobody wants to be called so."""
+_ERRORS = frozenset({"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"})
+_NO_VALUE = _NULLS | _ERRORS
 
 
 def field_in(text: str, columns: Columns) -> str:

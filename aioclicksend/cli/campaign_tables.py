@@ -200,8 +200,8 @@ def _facts(plan: Plan, rate: RateLimit | None) -> Iterator[tuple[str, str]]:
     yield "read as", plan.format
     yield "columns", ", ".join(f"{field}: {column}" for field, column in plan.columns.items())
     yield "rows", f"{plan.rows:,}"
-    parts = _counted(plan.total_parts, "part")
-    yield "to be sent", f"{_counted(plan.messages, 'message')}, {parts}"
+    messages = _counted(plan.messages, "message")
+    yield "to be sent", f"{messages}, {_counted(plan.total_parts, 'part')}"
     yield from _comparison(plan)
     if plan.problems:
         yield "left out", _counts(plan.problems)

@@ -189,3 +189,17 @@ async def test_a_text_of_a_row_is_not_sent_with_a_placeholder_in_it(text: str) -
     assert first.reason == "placeholder"
     assert isinstance(second, Draft)
     assert second.message.body == "5 < 6 [sic] {x}"
+
+
+@pytest.mark.parametrize("cell", ["NULL", "nan", "<NA>", "\\N", "undefined"])
+def test_empty_cells_of_other_programs_are_empty(cell: str) -> None:
+    assert Template("Hi {name|friend}", COLUMNS).render({"name": cell}) == "Hi friend"
+    with pytest.raises(MissingField, match="name is empty"):
+        Template("Hi {name}", COLUMNS).render({"name": cell})
+    assert Template("Hi {name}", COLUMNS).render({"name": "Mr Null"}) == "Hi Mr Null"
+
+
+@pytest.mark.parametrize("cell", ["#N/A", "#REF!", "#NAME?"])
+def test_errors_of_a_spreadsheet_are_not_sent(cell: str) -> None:
+    with pytest.raises(MissingField, match="name holds an error of a spreadsheet"):
+        Template("Hi {name|friend}", COLUMNS).render({"name": cell})
