@@ -15,6 +15,13 @@ _WHOLE = ("+31", "+32", "+33", "+353", "+41", "+43", "+44", "+45", "+46", "+47",
           "+614", "+65", "+91")  # fmt: skip
 """What numbers begin with whose zones are all the same, or show the same time."""
 
+_SPLIT = frozenset(
+    f"+1{it}"
+    for it in (208, 219, 250, 270, 308, 310, 418, 423, 541, 574, 605, 606, 620, 701, 775, 785, 807,
+               812, 850, 867, 906, 907, 928)
+)  # fmt: skip
+"""Area codes of North America that lie in several zones; of the others the code alone decides."""
+
 _AREA_CODES = {
     "FL": "239 305 321 324 352 386 407 448 561 645 656 689 727 728 754 772 786 813 850 863 904 941 "
     "954",
@@ -41,6 +48,8 @@ def state_of(number: str) -> str:
 
 def area_of(number: str) -> str:
     """Return what of an E.164 number decides its zones and its state."""
+    if number.startswith("+1") and (code := number[:5]) not in _SPLIT:
+        return code
     return number[:4] if number.startswith(_WHOLE) else number[:_PREFIX]
 
 
@@ -71,8 +80,11 @@ class Zones:
             parsed = self._library.parse(number)
         except self._library.NumberParseException:
             return ()
-        zones = self._timezones.time_zones_for_number(parsed)
-        if _UNKNOWN in zones:
+        # In North America by area code, also for numbers that are not assigned: the same for all of
+        # a code, whichever number of it comes first.
+        is_by_code = number.startswith("+1")
+        zones = () if is_by_code else self._timezones.time_zones_for_number(parsed)
+        if is_by_code or _UNKNOWN in zones:
             # Numbers that are not assigned still belong to a country.
             zones = self._timezones.time_zones_for_geographical_number(parsed)
         if _UNKNOWN in zones:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioclicksend.campaign import CampaignError, QuietHours
-from aioclicksend.campaign.zones import _AREA_CODES, _REMOTE, Zones, state_of
+from aioclicksend.campaign.zones import _AREA_CODES, _REMOTE, Zones, area_of, state_of
 
 phonenumbers = pytest.importorskip("phonenumbers", reason="the extra phone is absent")
 
@@ -152,3 +152,19 @@ def test_numbers_of_an_area_show_the_same_time(area: str, rest: int) -> None:
     offsets = [{moment.astimezone(ZoneInfo(it)).utcoffset() for it in zones}
                for zones in (expected, found)]  # fmt: skip
     assert not expected or offsets[0] <= offsets[1]
+
+
+def test_area_codes_of_several_zones_are_known() -> None:
+    data = pytest.importorskip("phonenumbers.tzdata").TIMEZONE_DATA
+    split = {f"+{prefix[:4]}" for prefix in data if prefix[0] == "1" and len(prefix) > 4}
+    for code in split:
+        assert len(area_of(f"{code}5550123")) > len(code)
+    whole = [f"+{prefix}" for prefix in data if prefix[0] == "1" and len(prefix) == 4]
+    assert all(area_of(f"{it}5550123") == it for it in whole if it not in split)
+
+
+@pytest.mark.parametrize("number", ["+12125550123", "+18505550123", "+19075550123", "+14165550123"])
+def test_zones_by_area_are_those_of_the_library(number: str) -> None:
+    library = pytest.importorskip("phonenumbers.timezone")
+    parsed = pytest.importorskip("phonenumbers").parse(number)
+    assert Zones().of(number) == library.time_zones_for_geographical_number(parsed)
