@@ -291,3 +291,10 @@ def test_single_quotes_are_known_by_the_rows_alone() -> None:
     assert [it.cells["name"] for it in table] == ["Anna", "O'Neil, Bob"]
     table = open_table(b"name,to\nO'Neil,'+61412345678\nAnna,'+61412345679\n")
     assert [it.cells["name"] for it in table] == ["O'Neil", "Anna"]
+
+
+def test_a_record_of_too_many_cells_over_several_lines_loses_no_line() -> None:
+    source = b'name,to\n"Ann","none""\n""Bob","nor here"\n"Cy","+61412345678"\n'
+    read = list(open_table(source))
+    assert [it.number for it in read] == [2, 3, 4]
+    assert [bool(it.problem) for it in read] == [True, True, False]
