@@ -719,8 +719,7 @@ class Dispatcher:
         assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
         if reply.date is not None and not batch.may_be_scheduled:
-            stamp = reply.date, batch.sent.mono, _now()
-            self._channel.memory.clock.stamps.append(stamp)
+            self._channel.memory.clock.learn(reply.date, batch.sent.mono, _now())
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:

@@ -35,7 +35,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 from msgspec import Struct
@@ -44,7 +44,7 @@ from ..errors import ClickSendError
 from ..pages import Page, Pages
 from .batch import Batch, Doubt
 from .channel import Channel
-from .evidence import Pass
+from .evidence import Pass, Window
 from .lifecycle import Lifecycle, Phase
 from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
@@ -309,13 +309,16 @@ class Reconciler:
         """Read what may show the wanted doubts: the window, or their numbers if that is cheaper."""
         # Rows that arrive meanwhile shift the pages: fewer rows than announced may hide some.
         for _ in range(_REREADS):
-            rows = announced = 0
+            announced = 0
+            rows: set[_RowKey] = set()
             since, until = self._window(one.wanted)
+            one.window = self._dated(since, until)
             walk = self._channel.history(since, until).by_page()
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
-                    rows += len(page.items)
+                    # A page that shifted repeats rows and leaves out others.
+                    rows.update(map(_row_key, page.items))
                     announced = announced or page.total or 0
                     # All are found: the rest of the window could prove nothing more.
                     if not one.missing:
@@ -325,7 +328,7 @@ class Reconciler:
                     if page.number == 1 and self._numbers_are_cheaper(one, announced):
                         break
                 else:
-                    one.is_complete = rows >= announced
+                    one.is_complete = len(rows) >= announced
                     if one.is_complete:
                         return
                     continue
@@ -362,16 +365,21 @@ class Reconciler:
             if (first and last)
             else since
         )
-        shows = True
+        one.window = self._dated(since, None)
+        shows = is_whole = True
         for start in range(0, len(numbers), _PER_REQUEST):
             some = numbers[start : start + _PER_REQUEST]
             asked = [*([first.to] if first else []), *some, *([last.to] if last else [])]
             # Each request must show both by itself.
             one.seen.difference_update(it.ref for it in (first, last) if it)
+            announced = 0
+            rows: set[_RowKey] = set()
             walk = lookup(since, asked).by_page()
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
+                    rows.update(map(_row_key, page.items))
+                    announced = announced or page.total or 0
                     # A number may well have ten rows in a few minutes. More than that shows that
                     # the filter has no effect.
                     if page.number == 1 and (page.total or 0) > 10 * len(asked) + 100:
@@ -379,9 +387,10 @@ class Reconciler:
                         return False
             finally:
                 await _close(walk)
+            is_whole = is_whole and len(rows) >= announced
             shows = shows and all(it is not None and it.ref in one.seen for it in (first, last))
         if shows or not one.missing:
-            return True
+            return is_whole or not one.missing
         if first is None or last is None:
             return False  # nothing to check the filter with
         # The filter hides a witness, or the history lags. Either way this pass proves no absence.
@@ -463,6 +472,15 @@ class Reconciler:
         until = max(it.failed for it in doubts) + reach + clock.most + _MARGIN
         # An end in the future is left open: rows may still get a date before it.
         return int(since), None if until > now + clock.least else int(until) + 1
+
+    def _dated(self, since: int, until: int | None) -> Window:
+        """Return when rows of a window can be dated: not later than now."""
+        clock = self._channel.memory.clock
+        if until is None and clock.is_known:
+            until = int(self._now() + clock.most + _MARGIN)
+        elif until is None:
+            until = int(self._wall() + self._policy.skew)
+        return Window(since, until)
 
     def _least_offset(self) -> float:
         clock = self._channel.memory.clock
@@ -580,6 +598,14 @@ class Reconciler:
         # A search that is cancelled here must not leave outcomes recorded but not passed on.
         with anyio.CancelScope(shield=True):
             await self._ledger.conclude(verdicts, found=found)
+
+
+_RowKey: TypeAlias = "tuple[str | None, ...]"
+
+
+def _row_key(row: Any) -> _RowKey:
+    """Return what distinguishes a row of the history from the others."""
+    return row.message_id, row.custom_string, row.to, row.body
 
 
 async def _close(walk: Any) -> None:

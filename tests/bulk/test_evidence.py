@@ -18,8 +18,8 @@ from .scene import WALL, Scene, row, scene
 
 def know_the_clock(it: Scene) -> None:
     """Let two replies show that the server is seven seconds ahead; the second was read late."""
-    it.memory.clock.stamps.append((WALL + 7, -0.25, 0))
-    it.memory.clock.stamps.append((WALL + 8, 0.75, 2))
+    it.memory.clock.learn(WALL + 7, -0.25, 0)
+    it.memory.clock.learn(WALL + 8, 0.75, 2)
 
 
 # The clock.
@@ -29,9 +29,9 @@ def test_the_server_clock_is_known_as_well_as_replies_show_it() -> None:
     """A whole second, stamped some time between the sending and the reading of a reply."""
     clock = ServerClock()
     assert not clock.is_known
-    clock.stamps.append((107.0, 99.5, 100.25))
+    clock.learn(107.0, 99.5, 100.25)
     assert (clock.least, clock.closest, clock.most) == (6.75, 6.75, 8.5)
-    clock.stamps.append((120.0, 113.0, 114.0))
+    clock.learn(120.0, 113.0, 114.0)
     assert (clock.least, clock.closest, clock.most) == (6.0, 6.75, 8.5)
 
 
@@ -46,7 +46,7 @@ def test_a_row_stamped_after_the_request_is_never_provably_older(
     clock = ServerClock()
     now = 1000.0
     for before, after in replies:
-        clock.stamps.append((float(int(now + before + ahead)), now, now + before + after))
+        clock.learn(float(int(now + before + ahead)), now, now + before + after)
         now += before + after
     stamped = float(int(now + delay + ahead))
     age = age_of(stamped, Moment(wall=0, mono=now), clock, skew=300, wall_offset=0)
@@ -253,21 +253,23 @@ async def test_the_ref_of_a_caller_with_another_number_text_or_date_forbids_rese
 async def test_a_row_that_is_provably_older_says_nothing(fields: dict[str, Any]) -> None:
     async with scene(settle=60, resend=True) as it:
         it.doubt(1)
+        it.doubt(3, failed=-200.0)  # the search goes back this far
         it.accepted(2, sent=1)
         it.pages = [[row(1, **(fields | {"date": int(WALL) - 400})), row(2)]]
         await it.search(60)
-        assert it.again == ["ref-1"]
+        assert "ref-1" in it.again
 
 
 async def test_the_age_of_a_row_is_compared_on_the_server_clock() -> None:
     async with scene() as it:
         know_the_clock(it)
+        it.doubt(4, failed=-10.0)  # the search goes back this far
         for number, date in ((1, 6), (2, 5), (3, 0)):
             it.doubt(number)  # sent at -1: between 5 and 7.25 by the server's clock
             it.pages[0].append(row(number, date=int(WALL) + date))
         await it.search(1)
         assert [it.id_of(number) for number in (1, 2, 3)] == ["ID-1", None, None]
-        assert [doubt.may_resend for doubt in it.doubts] == [False, True]
+        assert [doubt.may_resend for doubt in it.doubts] == [True, False, True]
 
 
 @pytest.mark.parametrize("channel", ["mms", "voice"])
