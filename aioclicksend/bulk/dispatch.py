@@ -32,7 +32,7 @@ import anyio
 import anyio.abc
 
 from ..codes import shown_currency
-from ..errors import ClickSendError, ConfigurationError
+from ..errors import ClickSendError, ClientClosedError, ConfigurationError
 from ..hooks import BatchEvent
 from ..wire import Wire
 from .batch import Batch, Doubt, Moment, batch_of, doubts_of
@@ -373,7 +373,7 @@ class Dispatcher:
             quote = await self._until_stopped(self._channel.price(batch.body))
             await self._check_currency(quote.currency)
         # Without a quote a message could cost anything, so nothing is sent.
-        except ClickSendError as error:
+        except (ClickSendError, ClientClosedError) as error:
             await self._withdraw(batch, Reason.NOT_PRICED, str(error))
             return batch.part(())
         quotes = self._quoted(batch, quote.rows)
@@ -423,7 +423,7 @@ class Dispatcher:
                 detail = self.lose_journal(fence.failure)
                 verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
             else:
-                if not isinstance(error, ClickSendError):
+                if not isinstance(error, ClickSendError | ClientClosedError):
                     log.exception("internal error while posting a batch")
                 verdict = of_error(batch, error, sent=fence.was_passed)
         # The server's time stamp is good even if some rows are missing.

@@ -24,7 +24,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Sequence,
+)
+from functools import partial
 from itertools import count, islice
 from typing import Any, Protocol
 
@@ -381,6 +390,7 @@ class Intake:
         self._singles: Gathering | None = None
         """The gathering of single messages that still grows."""
         self._lingering: dict[Gathering, asyncio.TimerHandle] = {}
+        self._reading_tasks: set[asyncio.Task[None]] = set()
         # Random for each sender: without a journal nothing else keeps the refs of two processes
         # apart.
         self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}"
@@ -423,22 +433,62 @@ class Intake:
 
     # Streams.
 
+    def start(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Read a source in the background."""
+        # No task of the sender's group, which may be cancelled before this one has run at all.
+        task = asyncio.create_task(reading)
+        self._reading_tasks.add(task)
+        task.add_done_callback(self._reading_tasks.discard)
+
     async def read(
         self, stream: OutcomeStream, messages: Iterable[Any] | AsyncIterable[Any], run: int
     ) -> None:
         """Read a source until it, the reader of its outcomes or the sending ends."""
+        if isinstance(messages, AsyncIterable):
+            await self._reading(stream, partial(self._read_async, stream, messages, run))
+        else:
+            await self._reading(stream, partial(self._read_sync, stream, messages, run))
+
+    async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
+        """Send what the journal holds back."""
+        await self._reading(stream, partial(self._read_journal, stream, journal))
+
+    async def end(self) -> None:
+        """Wait until no source is read any more, as after the end of the sending none is."""
+        while self._reading_tasks:
+            await asyncio.wait(self._reading_tasks)
+
+    async def _reading(
+        self, stream: OutcomeStream, read: Callable[[anyio.CancelScope], Awaitable[None]]
+    ) -> None:
+        """Read for a stream until the sending ends or its reader leaves."""
         try:
-            if isinstance(messages, AsyncIterable):
-                await self._read_async(stream, messages, run)
-            else:
-                await self._read_sync(stream, messages, run)
+            # A source may be idle, and a reader away, forever: only a cancellation ends the wait.
+            with anyio.CancelScope() as scope:
+                forget = self._lifecycle.on_change(scope.cancel)
+                stream.on_close = scope.cancel
+                try:
+                    # What cancels may have come before.
+                    if self._may_read(stream):
+                        await read(scope)
+                finally:
+                    forget()
+                    # Not after the scope: it swallows nothing if its task group is cancelled too.
+                    if scope.cancel_called:
+                        self._note_stop(stream)
         except Exception as error:
             # The reader gets it after the outcomes of everything that was read before.
             stream.failure = error
         finally:
             stream.end()
 
-    async def _read_sync(self, stream: OutcomeStream, messages: Iterable[Any], run: int) -> None:
+    async def _read_sync(
+        self,
+        stream: OutcomeStream,
+        messages: Iterable[Any],
+        run: int,
+        scope: anyio.CancelScope,  # noqa: ARG002
+    ) -> None:
         source = iter(messages)
         failure: BaseException | None = None
         while failure is None and await self._make_room(stream):
@@ -465,62 +515,60 @@ class Intake:
             raise failure
 
     async def _read_async(
-        self, stream: OutcomeStream, messages: AsyncIterable[Any], run: int
+        self,
+        stream: OutcomeStream,
+        messages: AsyncIterable[Any],
+        run: int,
+        scope: anyio.CancelScope,
     ) -> None:
         gathering: Gathering | None = None
-        with anyio.CancelScope() as scope:
-            # A source may be idle forever: only a cancellation can end it.
-            forget = self._lifecycle.on_change(scope.cancel)
-            stream.on_close = scope.cancel
-            try:
-                async for message in messages:
-                    before, step = gathering, self._step()
-                    fresh = before is None or before.is_taken or len(before) >= step
-                    if gathering is None or fresh:
-                        gathering = self._gather(stream, run=run, stream=stream)
-                    # In a gathering before anything is waited for: from here on it has an outcome.
-                    stream.expect(1)
-                    gathering.append(message)
-                    if fresh:
-                        if before is not None:
-                            await self._wait_for_ramp(before)
-                        if not await self._make_room(stream):
-                            return
-                    self._offer(gathering, step)
-            # Ours, of the scope or the task, or raised by the source itself: only the last is its
-            # error.
-            except asyncio.CancelledError as error:
-                if scope.cancel_called or _is_cancelled():
-                    raise
-                raise _leaked(error) from error
-            finally:
-                forget()
-                if gathering is not None:
-                    self._submit(gathering)
-                # Not after the scope: it swallows nothing if its task group is cancelled as well.
-                if scope.cancel_called:
-                    self._note_stop(stream)
-
-    async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
-        """Send what the journal holds back."""
-        after = 0
         try:
-            while await self._make_room(stream):
-                entries = await journal.claim(State.PLANNED, self._batching.size, after)
-                if not entries:
-                    stream.room.release()
+            async for message in messages:
+                before, step = gathering, self._step()
+                fresh = before is None or before.is_taken or len(before) >= step
+                if gathering is None or fresh:
+                    gathering = self._gather(stream, run=run, stream=stream)
+                # In a gathering before anything is waited for: from here on it has an outcome.
+                stream.expect(1)
+                gathering.append(message)
+                # A source that never waits, or swallows a cancellation, goes on after it.
+                if scope.cancel_called:
                     return
-                # By row, not by offset: what is sent meanwhile leaves the set that is being read.
-                after = entries[-1].row
-                gathering = self._gather(stream, run=0, stream=stream)
-                gathering.entries = entries
-                gathering.open = len(entries)
-                stream.expect(len(entries))
-                self._submit(gathering)
-        except Exception as error:
-            stream.failure = error
+                if fresh:
+                    if before is not None:
+                        await self._wait_for_ramp(before)
+                    if not await self._make_room(stream):
+                        return
+                self._offer(gathering, step)
+        # Ours, of the scope or the task, or raised by the source itself: only the last is its
+        # error.
+        except asyncio.CancelledError as error:
+            if scope.cancel_called or _is_cancelled():
+                raise
+            raise _leaked(error) from error
         finally:
-            stream.end()
+            if gathering is not None:
+                self._submit(gathering)
+
+    async def _read_journal(
+        self,
+        stream: OutcomeStream,
+        journal: JournalProtocol,
+        scope: anyio.CancelScope,  # noqa: ARG002
+    ) -> None:
+        after = 0
+        while await self._make_room(stream):
+            entries = await journal.claim(State.PLANNED, self._batching.size, after)
+            if not entries:
+                stream.room.release()
+                return
+            # By row, not by offset: what is sent meanwhile leaves the set that is being read.
+            after = entries[-1].row
+            gathering = self._gather(stream, run=0, stream=stream)
+            gathering.entries = entries
+            gathering.open = len(entries)
+            stream.expect(len(entries))
+            self._submit(gathering)
 
     def expect(self, stream: OutcomeStream, entries: Sequence[Entry]) -> None:
         """Let a stream learn the outcomes of messages that are under way already."""
@@ -534,9 +582,15 @@ class Intake:
         """Wait until another gathering may be read; False if nothing more is taken in."""
         # This wait is what keeps memory flat: reading stops while too much is unsent or unread.
         await stream.room.acquire()
-        if self._lifecycle.takes_in and not stream.is_closed:
+        if self._may_read(stream):
             return True
         stream.room.release()
+        return False
+
+    def _may_read(self, stream: OutcomeStream) -> bool:
+        """Whether more of a stream's source may be read."""
+        if self._lifecycle.takes_in and not stream.is_closed:
+            return True
         self._note_stop(stream)
         return False
 

@@ -40,7 +40,7 @@ from typing import Any, Protocol, TypeAlias
 import anyio
 from msgspec import Struct
 
-from ..errors import ClickSendError
+from ..errors import ClickSendError, ClientClosedError
 from ..pages import Page, Pages
 from .batch import Batch, Doubt
 from .channel import Channel
@@ -235,6 +235,8 @@ class Reconciler:
             try:
                 with anyio.CancelScope() as self._searching:
                     await self._search()
+            except ClientClosedError as error:  # no search will succeed any more
+                await self._give_up(Reason.NOT_LOOKED_UP, str(error))
             except Exception as error:
                 log.exception("internal error while searching the history")
                 # Only what is in doubt now: a later search may succeed.

@@ -132,5 +132,3 @@ async def account(**options: Any) -> AsyncIterator[tuple[Account, ac.ClickSend]]
     usual: dict[str, Any] = {"timeout": ac.Timeout(connect=20.0, read=30.0)}
     async with Hostile() as server, client_of(server.url, **usual | options) as api:
         yield Account(server), api
-
-

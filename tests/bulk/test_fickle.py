@@ -141,9 +141,7 @@ async def _try(
 @pytest.mark.parametrize("named", [True, False], ids=["named", "generated"])
 @pytest.mark.parametrize("places", [range(MESSAGES), range(10, 14)], ids=["all", "some"])
 @pytest.mark.parametrize("reply", [True, False], ids=["reply", "history"])
-async def test_rows_that_are_rewritten(
-    *, named: bool, places: Sequence[int], reply: bool
-) -> None:
+async def test_rows_that_are_rewritten(*, named: bool, places: Sequence[int], reply: bool) -> None:
     cases = [(name, fault) for name in CHANGES for fault in ("unanswered", "lost")]
     broken = await asyncio.gather(
         *(
