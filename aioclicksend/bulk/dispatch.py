@@ -211,9 +211,8 @@ class Dispatcher:
             item = self._urgent.popleft() if self._urgent else self._queue.popleft()
             with anyio.CancelScope(shield=True):
                 if isinstance(item, Gathering):
-                    # `admit` sees that sending was stopped and settles all of it; no batch comes
-                    # back.
-                    await item.take()
+                    for batch in await item.take():
+                        await self._withdraw(batch, *self._stopped)
                     item.request_ended()
                 else:
                     await self._withdraw(item, *self._stopped)
@@ -383,7 +382,7 @@ class Dispatcher:
             detail = "no usable price was quoted for it"
             await self._withdraw(batch.part(unpriced), Reason.NOT_PRICED, detail)
         places = [place for place, it in enumerate(quotes) if it is not None]
-        prices = [it for it in quotes if it is not None]
+        prices = budget.expected([it for it in quotes if it is not None])
         # Reserved before the intent: two lanes must not both spend the last cent.
         count = budget.reserve(prices)
         if count < len(places):

@@ -652,10 +652,14 @@ class Intake:
         # Room is given back here: `queue` bounds what waits, the lanes bound what is in flight.
         if gathering.sink is self._handles:
             self._room.release(len(gathering))
-        # Before encoding and before the journal: a held run must not ask either for the whole list.
         if (refusal := self._lifecycle.refusal) is not None:
-            self._refuse(gathering, *refusal)
-            return []
+            if gathering.stream is not None:
+                self._note_stop(gathering.stream)
+            # A journal may know better what became of these: then they are planned like all others,
+            # and withdrawn afterwards. One that is lost must not be asked for the whole list.
+            if self._journal is None or refusal[0] is Reason.JOURNAL:
+                self._refuse(gathering, *refusal)
+                return []
         if gathering.entries:
             messages = [self._thaw(it) for it in gathering.entries]
             return self._batches_of_entries(gathering, gathering.entries, messages, ())
@@ -824,8 +828,6 @@ class Intake:
     def _refuse(self, gathering: Gathering, reason: Reason, detail: str) -> None:
         messages = [self._thaw(it) for it in gathering.entries] or gathering.messages
         outcomes: list[Outcome] = [NotSent(it, _ref_of(it), reason, detail) for it in messages]
-        if gathering.stream is not None:
-            self._note_stop(gathering.stream)
         self._settle(gathering, gathering.tokens, outcomes)
 
     def _settle(
@@ -862,13 +864,12 @@ def _reason(value: str | None, default: Reason) -> Reason:
 
 def _encoded_of(entries: Sequence[Entry], messages: Sequence[Message]) -> Encoded:
     files = [it.media_file for it in entries]
-    # A single ref given by the caller is enough: then none of these counts as proof by itself.
     return Encoded(
         messages,
         [it.ref for it in entries],
         bodies=[it.body for it in entries],
         media_files=files if any(files) else None,
-        generated=all(it.has_unique_ref for it in entries),
+        generated=[it.has_unique_ref for it in entries],
     )
 
 

@@ -37,6 +37,7 @@ import msgspec
 from ...errors import ConfigurationError
 from ...files import make_private
 from ...models.messages import REF_PREFIX, request_body
+from ..budget import says_charge
 from ..encode import Encoded, bodies_of
 from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
 from ..replies import ACCOUNT_REFUSALS
@@ -78,11 +79,7 @@ _EARLIER = "earlier", "round(coalesce(earlier, 0) + coalesce(reserved, 0), 10)"
 
 _RECORD = """
 update {} set state = ?, message_id = ?, parts = ?, price = ?, reason = ?, detail = ?, at = ?,
-reserved = iif(? = 'unknown' or (? = 'accepted' and ? is null), reserved, null) where {}
-"""
-"""A reservation ends with a result that says what was charged; one without a price keeps it.
-
-State, state and price come a second time: Python 3.12.0 to 3.12.3 warn of numbered parameters.
+reserved = iif(?, reserved, null) where {}
 """
 
 
@@ -567,18 +564,18 @@ class Journal:
     def _record(self, rows: Sequence[int], columns: _Columns, at: float) -> None:
         """Write results. A lost one costs a search in the history, not a second message."""
         shared = tuple(map(_shared, columns))
-        alike = not str(shared[0]).startswith("[")
+        reservation = _shared(_keep_reservation(columns[0], columns[3], len(rows)))
+        alike = not any(str(it).startswith("[") for it in (shared[0], reservation))
         # The usual case: a whole chunk went the same way, and one row holds a thousand results.
         if alike and _is_run(rows):
             statement = _RECORD.format("chunk_result", "chunk = ? and size = ?")
-            state, price = shared[0], shared[3]
-            values = (*shared, at, state, state, price, rows[0], len(rows))
+            values = (*shared, at, reservation, rows[0], len(rows))
             if self._db.execute(statement, values).rowcount:
                 return
         self._explode(rows)
         # Not strict, as a value that is shared has no end.
-        states, prices = columns[0], columns[3]
-        each = zip(*columns, repeat(at), states, states, prices, rows, strict=False)
+        kept = _keep_reservation(columns[0], columns[3], len(rows))
+        each = zip(*columns, repeat(at), kept, rows, strict=False)
         self._db.executemany(_RECORD.format("message_result", "id = ?"), list(each))
 
     def _withdraw(self, rows: Sequence[int], outcomes: Sequence[Outcome], at: float) -> list[int]:
@@ -662,8 +659,7 @@ class Journal:
         """Return the rows of single messages, which are found by a ref of the caller's only."""
         if messages.has_unique_refs:
             return list(rows)
-        prefix = f"{REF_PREFIX}{self.campaign}-"
-        generated = {it for it, ref in enumerate(messages.refs) if ref.startswith(prefix)}
+        generated = {it for it in range(len(messages)) if messages.has_unique_ref(it)}
         return index.find(0, messages, rows, once=True, without=generated.union(keyed))
 
     def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
@@ -807,20 +803,20 @@ class Journal:
         for state, price, reserved, earlier, count in self._db.execute(query):
             one = (_decimal(reserved) or Decimal(0)) + (_decimal(earlier) or Decimal(0))
             if state == "accepted" and price is not None:
-                one += _decimal(price) or Decimal(0)
+                one += max(_decimal(price) or Decimal(0), Decimal(0))
             total += one * count
         return total
 
     def _taken(self, message_ids: Sequence[str]) -> set[str]:
         # A chunk keeps its ids in one text, so this scans; only rows without a ref of ours are
-        # asked about.
+        # asked about. In quotes, as an id may be a part of another one.
         return {
             it
             for it in message_ids
             if self._db.execute(
-                "select exists (select 1 from message_result where message_id = ?) or "
-                "exists (select 1 from chunk_result where instr(message_id, ?))",
-                (it, it),
+                "select exists (select 1 from message_result where message_id = ?) or exists "
+                "(select 1 from chunk_result where message_id = ? or instr(message_id, ?))",
+                (it, it, _json(it).decode()),
             ).fetchone()[0]
         }
 
@@ -881,6 +877,26 @@ def _row_of(
             return "not_sent", None, None, None, outcome.reason.value, outcome.detail
         case Unknown():
             return "unknown", None, None, None, outcome.reason.value, outcome.detail
+
+
+def _keep_reservation(
+    states: Column[str], prices: Column[str | None], count: int
+) -> Sequence[bool]:
+    """Return of which results the messages may still cost what was reserved for them.
+
+    A reservation ends with a result that says what was charged.
+    """
+    if isinstance(states, repeat) and isinstance(prices, repeat):
+        return [_may_cost(next(states), next(prices))] * count
+    # Not strict, as a value that is shared has no end.
+    each = zip(states, prices, range(count), strict=False)
+    return [_may_cost(state, price) for state, price, _ in each]
+
+
+def _may_cost(state: str, price: str | None) -> bool:
+    if state == "accepted":
+        return price is None or not says_charge(Decimal(price))
+    return state == "unknown"
 
 
 def _text(amount: Decimal | None) -> str | None:
