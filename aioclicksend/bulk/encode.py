@@ -142,6 +142,18 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.refs)
 
+    def repeated(self, places: Sequence[int], repeats: Sequence[int]) -> Encoded:
+        """Return messages that repeat others, with the refs and the JSON of these."""
+        files = self.media_files
+        return Encoded(
+            [self.messages[it] for it in repeats],
+            [self.refs[it] for it in places],
+            bodies=[self.bodies[it] for it in places],
+            media_files=[files[it] for it in places] if files else None,
+            generated=[self.has_unique_ref(it) for it in places],
+            scheduled=self.may_be_scheduled,
+        )
+
     def has_unique_ref(self, place: int) -> bool:
         """Whether the ref of one message was generated."""
         return self._generated if isinstance(self._generated, bool) else self._generated[place]

@@ -711,16 +711,21 @@ class Intake:
                 gathering, encoded, encoded.requests(max_bytes), tokens, planned.rows
             )
         batches: list[Batch] = []
-        new, repeated, seen = list[int](), list[int](), set[int]()
+        new, repeated, entered = list[int](), list[int](), dict[int, int]()
         for place, row in enumerate(planned.rows):
             if place not in planned.known:
-                (repeated if row in seen else new).append(place)
-                seen.add(row)
-        # Two messages of one row (one key, one ref): the second finds the first one begun.
-        for places in (new, repeated):
-            if places:
-                requests = encoded.requests(max_bytes, places)
-                batches += self._batches(gathering, encoded, requests, tokens, planned.rows)
+                (repeated if row in entered else new).append(place)
+                entered.setdefault(row, place)
+        if new:
+            requests = encoded.requests(max_bytes, new)
+            batches += self._batches(gathering, encoded, requests, tokens, planned.rows)
+        # Two messages of one row (one key, one ref): the second finds the first one begun. Should
+        # that one be free again by then, the bytes go out that were entered.
+        if repeated:
+            rows = [planned.rows[it] for it in repeated]
+            same = encoded.repeated([entered[it] for it in rows], repeated)
+            own = [tokens[it] for it in repeated] if tokens else ()
+            batches += self._batches(gathering, same, same.requests(max_bytes), own, rows)
         known = sorted(planned.known)
         return batches + self._batches_of_entries(
             gathering,

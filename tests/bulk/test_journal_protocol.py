@@ -186,6 +186,19 @@ async def test_single_messages_are_found_by_a_ref_of_the_caller_only(
     assert not named[1].known[0].has_unique_ref
 
 
+async def test_a_run_finds_single_messages_whenever_they_were_entered(reopen: Open) -> None:
+    """Also after the journal had to find something again, and as the next process does."""
+    journal = await reopen()
+    await plan(journal, [1])
+    await plan(journal, [1, 2], custom_string="mine")
+    single = (await plan(journal, [7, 8], 0)).rows
+    for _ in range(2):
+        found = await plan(journal, [8, 7, 9])
+        assert list(found.rows[:2]) == [single[1], single[0]]
+        await journal.close()
+        journal = await reopen()
+
+
 async def test_two_equal_refs_in_one_call_share_a_row(journal: JournalProtocol) -> None:
     planned = await plan(journal, [1, 1], 0, custom_string="mine")
     assert planned.rows[0] == planned.rows[1]

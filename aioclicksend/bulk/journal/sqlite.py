@@ -126,8 +126,8 @@ class Journal:
         self._to_write: deque[_Write] = deque()
         self._write_waits = False
         """Whether the last write that was asked for has not begun."""
-        self._unindexed: list[tuple[int, range]] = []
-        """What runs have entered while nothing had to be found again."""
+        self._unindexed: deque[tuple[int, range]] = deque()
+        """By run, the rows that were entered without being looked for."""
         self._looked_up: set[int] = set()
         """Rows in doubt that this process has claimed to look up."""
         self._waiting: dict[int, list[asyncio.Event]] = defaultdict(list)
@@ -222,14 +222,14 @@ class Journal:
         rows = range(first, first + len(messages))
         # Single messages are looked for only by what their caller named: a key or a ref.
         named = run == 0 and not messages.has_unique_refs
-        if named:
-            self._remembers = True  # a run that has begun may come to the same message
         # The usual case, a new list in a new journal: nothing can be known, so nothing is awaited.
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
-            if run:
+            # Single messages are in the index that is made later, but not in one that exists.
+            if run or self._remembers:
                 self._unindexed.append((run, rows))
             return Planned(rows, {})
+        self._remembers = True  # for what is entered from now on an index exists
         return await self._run(self._plan, run, messages, rows)
 
     # Sending.
@@ -491,6 +491,8 @@ class Journal:
                 f"{self.path} was deleted or replaced while this process was writing it"
             )
         self._write()
+        if self._index is not None:
+            self._index_entered(self._index)
         self._lease.renew()
         self._db.commit()
 
@@ -627,9 +629,7 @@ class Journal:
         keyed = self._plan_keys(messages, rows) if messages.keys is not None else {}
         if self._index is None:
             self._index = Index(self.campaign, self._chunks)
-            for earlier_run, entered in self._unindexed:
-                self._index.mark(earlier_run, entered)
-            self._unindexed.clear()
+        self._index_entered(self._index)
         if not keyed and run and (chunk := self._index.find_chunk(run, messages)) is not None:
             accepted = self._all_accepted(chunk)
             if accepted is not None:
@@ -652,6 +652,20 @@ class Journal:
         known = {place: entries[row] for place, row in enumerate(found) if row in entries}
         known |= {place: it for place, it in keyed.items() if isinstance(it, Entry)}
         return Planned(found, known)
+
+    def _index_entered(self, index: Index) -> None:
+        """Index what was entered without being looked for."""
+        query = "select first, size, media_file, body from chunk where first between ? and ?"
+        while self._unindexed:
+            run, rows = self._unindexed[0]
+            chunks = self._db.execute(query, (rows[0], rows[-1])).fetchall()
+            if sum(size for _, size, *_ in chunks) < len(rows):
+                return  # taken just now, and not written yet
+            for first, size, media_file, body in chunks:
+                index.enter((first, size, media_file, body.encode()))
+            if run:
+                index.mark(run, rows)
+            self._unindexed.popleft()
 
     def _find_named(
         self, index: Index, messages: Encoded, rows: range, keyed: Iterable[int]
