@@ -41,6 +41,7 @@ from .channel import Channel
 from .intake import Gathering, outcome_of
 from .journal import Entry, JournalProtocol
 from .lifecycle import Lifecycle, Phase
+from .older_copy import is_older_copy
 from .outcome import Acceptances, Accepted, Outcome, Reason, Report, Unknown
 from .reconcile import Reconciler
 from .replies import Reply, match
@@ -52,6 +53,12 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 
 _PROBE = 2
 """Messages that a paused sender sends to learn whether the history is up to date."""
+
+
+_OLDER_COPY = (
+    "the journal is an older copy of itself: the history shows messages of it that it holds as "
+    "unsent. Put the newest copy back; sent from this one, they would arrive twice"
+)
 
 
 class Suppression(Protocol):
@@ -103,6 +110,7 @@ class Dispatcher:
         budget: Budget | None,
         suppress: Suppression | None,
         pause: bool,
+        skew: float,
     ) -> None:
         self._channel = channel
         self._lifecycle = lifecycle
@@ -111,6 +119,10 @@ class Dispatcher:
         self._budget = budget
         self._suppress = suppress
         self._pause = pause
+        self._skew = skew
+        self._checking = asyncio.Lock()
+        self._is_checked = False
+        """Whether it is known that the journal is no older copy."""
         self._reconciler: Reconciler | None = None
         self._currency: str | None = None
         self.totals: Report = Report()
@@ -322,7 +334,7 @@ class Dispatcher:
             return
         # Each step settles what it leaves out, so `batch` is always what has no outcome yet.
         try:
-            for step in (self._unsuppressed, self._affordable):
+            for step in (self._unless_older_copy, self._unsuppressed, self._affordable):
                 batch = await step(batch)
                 if not len(batch):
                     return
@@ -333,6 +345,23 @@ class Dispatcher:
             # Not meant to happen. Before the intent it is not sent, later it is looked up.
             log.exception("internal error while sending a batch")
             await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
+
+    async def _unless_older_copy(self, batch: Batch) -> Batch:
+        """Settle a batch whose journal was put back from a backup; else return it."""
+        if self._journal is None or self._is_checked:
+            return batch
+        # One lane asks, the others wait: nothing may be sent before.
+        async with self._checking:
+            if not self._is_checked:
+                if await self._until_stopped(
+                    is_older_copy(self._journal, self._channel, self._skew)
+                ):
+                    self._lifecycle.hold(Reason.JOURNAL, _OLDER_COPY)
+                self._is_checked = True
+        if self._lifecycle.refusal is None:
+            return batch
+        await self._withdraw(batch, *self._lifecycle.refusal)
+        return batch.part(())
 
     async def _unsuppressed(self, batch: Batch) -> Batch:
         """Settle what must not be written to; return the rest."""

@@ -275,6 +275,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             budget=self._budget,
             suppress=self._suppress,
             pause=self._pause,
+            skew=self._policy.skew,
         )
         reconciler = Reconciler(
             self._channel,

@@ -55,6 +55,8 @@ class Account:
         """Which rows of the history are returned, in which order."""
         self.filters = True
         """Whether the history filters by numbers."""
+        self.is_down = False
+        """Whether the history cannot be read."""
         self.clock: Callable[[], float] = time.time
         self.posts = 0
         self.searches = 0
@@ -79,7 +81,10 @@ class Account:
                 await line.ok({"messages": rows, "_currency": money})
             case "history":
                 self.searches += 1
-                await line.ok(self._page(arrival))
+                if self.is_down:
+                    await line.reply(503)
+                else:
+                    await line.ok(self._page(arrival))
             case _:
                 await line.ok({"_currency": {"currency_name_short": self.kept_in}})
 

@@ -121,6 +121,10 @@ class Journal:
         self._next_batch = 1
         self._first_batch = 1
         """The first request of this process; earlier ones have no owner any more."""
+        self._first_row = 1
+        """The first message of this process."""
+        self.last_sent: float | None = None
+        """When it was last sent from before this process, in unix seconds; None if it is new."""
         self._file: tuple[int, int] | None = None
         self._in_transaction: list[_Write] = []
         self._to_write: deque[_Write] = deque()
@@ -343,6 +347,12 @@ class Journal:
         """Return those of some message ids that messages of this journal hold."""
         return await self._run(self._ask, self._taken, message_ids)
 
+    async def lacks(self, refs: Sequence[str]) -> bool:
+        """Return whether some of these refs are of this journal, which has not sent them."""
+        prefix = f"{REF_PREFIX}{self.campaign}-"
+        ours = {it for it in refs if it.startswith(prefix)}
+        return bool(ours) and await self._run(self._ask, self._lacks, ours)
+
     # On the thread: opening and closing.
 
     def _start(self, channel: str) -> None:
@@ -401,6 +411,10 @@ class Journal:
             "(select coalesce(max(id), 0) + 1 from batch)"
         ).fetchone()
         self._first_batch = self._next_batch
+        self._first_row = self._next_row
+        if self._first_row > 1:
+            (last,) = db.execute("select max(intent) from batch").fetchone()
+            self.last_sent = last or 0.0
 
     def _close(self) -> None:
         if self._index is not None:
@@ -834,6 +848,20 @@ class Journal:
             ).fetchone()[0]
         }
 
+    def _lacks(self, refs: set[str]) -> bool:
+        # The number in a prefix is larger than the last row that was there when it was made.
+        if any(_chunk_number(it) > self._first_row for it in refs):
+            return True
+        never_begun = self._db.execute(
+            "select body from chunk where first < ? and not exists "
+            "(select 1 from chunk_result where chunk = first) and not exists "
+            "(select 1 from message_result where id >= first and id < first + size)",
+            (self._first_row,),
+        )
+        return any(
+            it.custom_string in refs for (body,) in never_begun for it in _refs(body).messages
+        )
+
     # The thread.
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -911,6 +939,14 @@ def _may_cost(state: str, price: str | None) -> bool:
     if state == "accepted":
         return price is None or not says_charge(Decimal(price))
     return state == "unknown"
+
+
+def _chunk_number(ref: str) -> int:
+    """Return the number in the prefix of one of our refs."""
+    try:
+        return int(ref.split("-")[2], 16)
+    except (IndexError, ValueError):  # no ref as we make them
+        return 0
 
 
 def _text(amount: Decimal | None) -> str | None:
