@@ -260,6 +260,28 @@ async def test_a_row_that_is_provably_older_says_nothing(fields: dict[str, Any])
         assert "ref-1" in it.again
 
 
+async def test_an_equal_message_with_a_generated_ref_is_another_one() -> None:
+    """Two equal texts to one number, of which the server took one."""
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1, unique=True, custom_string="ac1-0-0-0")
+        it.accepted(2, sent=1)
+        it.pages = [[row(1, custom_string="ac1-0-0-1"), row(2)]]
+        await it.search(60)
+        assert it.again == ["ac1-0-0-0"]
+
+
+async def test_a_row_that_is_shown_twice_proves_one_message() -> None:
+    """Two equal messages of the caller's, of which the server took one."""
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1)
+        it.doubt(1)
+        it.accepted(2, sent=1)
+        it.pages = [[row(1), row(1), row(2)]]
+        await it.search(0)
+        assert it.id_of(1) == "ID-1"
+        assert [doubt.may_resend for doubt in it.doubts] == [False]
+
+
 async def test_the_age_of_a_row_is_compared_on_the_server_clock() -> None:
     async with scene() as it:
         know_the_clock(it)

@@ -23,6 +23,7 @@ from aioclicksend.bulk.journal import lease as leases
 from aioclicksend.bulk.journal.lease import Lease
 from aioclicksend.sandbox import Sandbox
 
+from .fickle import account
 from .helpers import client, many, outcomes, sms
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -214,3 +215,17 @@ async def test_a_lease_from_the_future_is_watched_for_a_change(
     monkeypatch.setattr(leases, "_WATCH", 1.0)
     lend(path, os.getpid(), "1", space="elsewhere", age=-3600)
     assert await is_free(path)
+
+
+async def test_a_journal_serves_one_sender_at_a_time(tmp_path: Path) -> None:
+    journal = ac.Journal(tmp_path / "j.db")
+    async with account() as (it, api):
+        async with api.sms.bulk(journal=journal) as bulk:
+            assert (await bulk.run(many(3))).accepted == 3
+            with pytest.raises(ac.ConfigurationError, match="in use by another sender"):
+                async with api.sms.bulk(journal=journal):
+                    pass
+            assert (await bulk.run(many(3, 10))).accepted == 3
+        async with api.sms.bulk(journal=journal) as bulk:
+            assert (await bulk.run(many(3, 20))).accepted == 3
+        assert set(it.arrivals.values()) == {1}

@@ -434,6 +434,21 @@ async def test_a_journal_deleted_during_a_run_is_noticed(
         assert outcome.reason is ac.Reason.JOURNAL
 
 
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+async def test_nothing_is_sent_once_the_journal_is_gone(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "j.db"
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=path) as bulk:
+            assert (await bulk.run(many(3))).accepted == 3
+            backup = path.read_bytes()
+            path.unlink()
+            if how == "replaced":
+                path.write_bytes(backup)
+            report = await bulk.run(many(3, 10))
+        assert report.reasons == {"journal": 3}
+        assert len(sandbox.messages) == 3
+
+
 # What a row's status means.
 
 

@@ -152,6 +152,9 @@ class Journal:
             ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
 
         """
+        # What the first sender knows of the file must not be forgotten.
+        if self._is_open:
+            raise ConfigurationError(f"{self.path} is in use by another sender of this process")
         self._reset()
         self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
         self._is_open = True
@@ -475,6 +478,7 @@ class Journal:
         # Inside the transaction, which only one process can have: the owner cannot change before
         # the commit.
         self._lease.check()
+        self._check_file()
         self._db.commit()
 
     def _try(self, work: Callable[[], object]) -> None:
@@ -494,7 +498,7 @@ class Journal:
             return ConfigurationError(f"{self.path} cannot be written: {error}")
         return error
 
-    def _beat(self) -> None:
+    def _check_file(self) -> None:
         try:
             identity = self._identity()
         except OSError:
@@ -504,6 +508,9 @@ class Journal:
             raise ConfigurationError(
                 f"{self.path} was deleted or replaced while this process was writing it"
             )
+
+    def _beat(self) -> None:
+        self._check_file()
         self._write()
         if self._index is not None:
             self._index_entered(self._index)
