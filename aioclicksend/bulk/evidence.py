@@ -160,15 +160,16 @@ def age_of(
         return Age.UNCLEAR
     if clock.is_known:
         mono = sent.mono if sent.mono is not None else sent.wall - wall_offset
-        # Another process's wall clock may have been set since: its moments are less certain.
-        margin = _CLOCK_MARGIN if sent.mono is not None else skew
-        fresh, older = mono + clock.closest, mono + clock.least - margin
+        fresh, older = mono + clock.closest, mono + clock.least - _CLOCK_MARGIN
     else:
         # No reply has shown the server's clock yet: only the configured skew bounds it.
         fresh, older = sent.wall, sent.wall - skew
     # The server's times are whole seconds: a row may be up to a second younger than its date.
     if date >= int(fresh):
         return Age.FRESH
+    # The wall clock may have been set since another process read it, by any amount.
+    if sent.mono is None:
+        return Age.UNCLEAR
     return Age.OLDER if date + 1 < older else Age.UNCLEAR
 
 
@@ -346,7 +347,6 @@ class Pass:
         if status_word(row.status) in REFUSALS:
             verdict = Rejected(doubt.message, doubt.ref, row.status)
         self._verdicts[id(doubt)] = doubt, verdict
-        self.ambiguous.discard(id(doubt))
         if row.message_id:
             self._used.add(row.message_id)
         self.missing -= id(doubt) in self._wanted

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import aioclicksend as ac
 from aioclicksend.bulk.batch import Moment
-from aioclicksend.bulk.evidence import Age, ServerClock, age_of
+from aioclicksend.bulk.evidence import Age, Pass, ServerClock, age_of, same_recipient
 
 from .scene import WALL, Scene, row, scene
 
@@ -268,6 +268,76 @@ async def test_an_equal_message_with_a_generated_ref_is_another_one() -> None:
         it.pages = [[row(1, custom_string="ac1-0-0-1"), row(2)]]
         await it.search(60)
         assert it.again == ["ac1-0-0-0"]
+
+
+async def test_without_the_server_clock_a_row_before_the_request_proves_nothing() -> None:
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1)
+        it.pages = [[row(1, date=int(WALL) - 100)]]
+        await it.search(0)
+        assert [doubt.may_resend for doubt in it.doubts] == [False]
+
+
+def test_nothing_is_provably_older_than_a_request_of_another_process() -> None:
+    """The wall clock by which that is known may have been set since."""
+    clock = ServerClock()
+    clock.learn(1000.0, 999.5, 1000.0)
+    ages = [
+        age_of(500.0, Moment(wall=1000.0, mono=mono), clock, skew=300, wall_offset=0)
+        for mono in (1000.0, None)
+    ]
+    assert ages == [Age.OLDER, Age.UNCLEAR]
+
+
+async def test_two_equal_messages_are_found_in_two_rows() -> None:
+    async with scene() as it:
+        for _ in range(2):
+            it.doubt(1)
+        it.pages = [[row(1), row(1, message_id="ID-other")]]
+        one = Pass(
+            it.doubts,
+            it.doubts,
+            memory=it.memory,
+            has_refs=True,
+            skew=300,
+            wall_offset=WALL,
+        )
+        rows = [page async for page in it.channel.history(0, None)]
+        one.take(one.candidates(rows), {})
+        found = {outcome.message_id for _, outcome in one.verdicts()}  # type: ignore[union-attr]
+        assert found == {"ID-1", "ID-other"}
+
+
+@pytest.mark.parametrize("status", ["INTERNAL_ERROR", "SOMETHING_IS_WRONG"])
+async def test_a_row_with_an_inconclusive_status_is_ambiguous(status: str) -> None:
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1, unique=True)
+        it.accepted(2, sent=1)
+        it.pages = [[row(1, status=status), row(2)]]
+        await it.search(60)
+        assert it.reason(1) is ac.Reason.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("+61411111111", "61411111111", True),
+        ("+61411111111", "0061411111111", True),
+        ("+61411111111", "0411111111", False),
+        ("+61411111111", "+49411111111", False),
+        ("+61411111111", "+614111XXXXX", False),
+        ("0411 111 111", "+61411111111", True),
+        ("0411 111 111", "+9999961411111111", False),
+    ],
+)
+async def test_a_number_proves_in_full_only(
+    ours: str,
+    theirs: str,
+    same: bool,  # noqa: FBT001
+) -> None:
+    async with scene() as it:
+        it.doubt(1, to=ours, country="AU")
+        assert same_recipient(it.doubts[0], theirs) is same
 
 
 async def test_a_row_that_is_shown_twice_proves_one_message() -> None:
