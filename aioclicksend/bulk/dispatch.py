@@ -277,6 +277,7 @@ class Dispatcher:
             raise
         # The ramp and the stream's room wait for the last of the requests it became.
         gathering.requests = max(1, len(batches))
+        gathering.was_posted = bool(batches)
         if not batches:
             gathering.request_ended()
             return
@@ -427,6 +428,10 @@ class Dispatcher:
         if self._journal is not None:
             batch = await self._begin(self._journal, batch)
             if not len(batch):
+                return
+            # Another lane may have been refused while this one waited for the journal.
+            if (refusal := self._lifecycle.refusal) is not None:
+                await self._settle(batch, never_sent(batch, *refusal))
                 return
         # The lane has waited for the pace already; retries wait for it again.
         wire = Wire(turn_taken=True)

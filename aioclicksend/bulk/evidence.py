@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -132,6 +132,18 @@ class Age(Enum):
     OLDER = "provably before"
 
 
+Mark: TypeAlias = "str | tuple[str | None, str, str]"
+"""What distinguishes a message in the history: a generated ref, or id, ref and last digits."""
+
+
+def mark_of(ref: str, to: str | None, message_id: str | None, *, unique: bool) -> Mark | None:
+    """Return what shows that a row is an accepted message, None if nothing does."""
+    if unique:
+        return ref
+    # A caller's ref comes again: an earlier row with it says nothing of this message.
+    return (message_id, ref, tail_of(to)) if message_id else None
+
+
 class Window(Struct, frozen=True):
     """The seconds in which a row can be dated that a search shows, by the server's clock."""
 
@@ -206,8 +218,8 @@ class Pass:
         """Whether everything was read that could have shown the wanted ones."""
         self.trouble = ""
         """Why the history could not be read, if so."""
-        self.seen: set[str] = set()
-        """Refs of the rows that were read."""
+        self.seen: set[Mark] = set()
+        """The rows that were read, by all that may distinguish them."""
         self.ambiguous: set[int] = set()
         """The `id`s of doubts that a row may or may not belong to."""
         self.window: Window = Window(float("-inf"), float("inf"))
@@ -238,9 +250,10 @@ class Pass:
             # Replies carry the ref of the message that they answer.
             if row.direction == "in":
                 continue
-            # Witnesses are recognised by their refs, so these are noted for every outgoing row.
+            # Witnesses are recognised by these, so they are noted for every outgoing row.
             ref = row.custom_string or ""
             self.seen.add(ref)
+            self.seen.add((row.message_id, ref, tail_of(row.to)))
             if ref in self._by_ref or tail_of(row.to) in self._by_tail:
                 chosen.append(row)
         return chosen

@@ -251,6 +251,7 @@ class Gathering:
         "sink",
         "stream",
         "tokens",
+        "was_posted",
     )
 
     def __init__(
@@ -274,6 +275,8 @@ class Gathering:
         self.is_submitted: bool = False
         self.is_taken: bool = False
         """Whether a lane has taken it, so that it grows no more."""
+        self.was_posted: bool = False
+        """Whether it became requests."""
         self.answered: asyncio.Event = asyncio.Event()
         """Set once its requests have ended, or none was needed."""
         self.on_settled: Callable[[Gathering], object] | None = None
@@ -603,7 +606,8 @@ class Intake:
         if self._ramp:
             # A wrong text or sender is to be noticed at the first message, not at the thousandth.
             await gathering.answered.wait()
-            if self._ramp:  # another stream may have taken the last step
+            # Known and bad messages show nothing; and another stream may have taken the last step.
+            if self._ramp and gathering.was_posted:
                 self._ramp.popleft()
 
     def _step(self) -> int:

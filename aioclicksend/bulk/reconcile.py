@@ -44,7 +44,7 @@ from ..errors import ClickSendError, ClientClosedError
 from ..pages import Page, Pages
 from .batch import Batch, Doubt
 from .channel import Channel
-from .evidence import Pass, Window
+from .evidence import Mark, Pass, Window, mark_of
 from .lifecycle import Lifecycle, Phase
 from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
@@ -120,17 +120,14 @@ class _Witness(Struct):
 
     batch: Batch
     place: int
+    mark: Mark
+    """What shows it in the history."""
     sent: float
     """Just before its request, on the event loop's clock."""
     accepted: float
     """When its acceptance was known, on the same clock."""
     has_shown: bool = False
     """Whether a pass has shown it."""
-
-    @property
-    def ref(self) -> str:
-        """Its ref."""
-        return self.batch.refs[self.place]
 
     @property
     def to(self) -> str:
@@ -220,7 +217,13 @@ class Reconciler:
             ids = [it.message_id for it in outcomes if isinstance(it, Accepted)]
             self._channel.memory.take(ids, batch.sent.wall, now)
         for place in {first, last}:
-            self._witnesses.append(_Witness(batch, place, batch.sent.mono, now))
+            unique, ref = batch.has_unique_ref(place), batch.refs[place]
+            # Neither object is looked at where the ref is enough: both may be made on demand.
+            to = None if unique else batch.messages[place].to
+            message_id = None if unique else outcomes[place].message_id  # type: ignore[union-attr]
+            mark = mark_of(ref, to, message_id, unique=unique)
+            if mark is not None:
+                self._witnesses.append(_Witness(batch, place, mark, batch.sent.mono, now))
 
     async def run(self) -> None:
         """Search whenever a doubt is due, until cancelled."""
@@ -373,7 +376,7 @@ class Reconciler:
             some = numbers[start : start + _PER_REQUEST]
             asked = [*([first.to] if first else []), *some, *([last.to] if last else [])]
             # Each request must show both by itself.
-            one.seen.difference_update(it.ref for it in (first, last) if it)
+            one.seen.difference_update(it.mark for it in (first, last) if it)
             announced = 0
             rows: set[_RowKey] = set()
             walk = lookup(since, asked).by_page()
@@ -390,7 +393,7 @@ class Reconciler:
             finally:
                 await _close(walk)
             is_whole = is_whole and len(rows) >= announced
-            shows = shows and all(it is not None and it.ref in one.seen for it in (first, last))
+            shows = shows and all(it is not None and it.mark in one.seen for it in (first, last))
         if shows or not one.missing:
             return is_whole or not one.missing
         if first is None or last is None:
@@ -408,7 +411,7 @@ class Reconciler:
         self, pages: Pages[Any], one: Pass, first: _Witness, last: _Witness
     ) -> bool:
         """Whether some pages show two witnesses; they are read until they do."""
-        wanted = {first.ref, last.ref}
+        wanted = {first.mark, last.mark}
         # These pages must show them; what earlier ones showed does not count.
         one.seen -= wanted
         walk = pages.by_page()
@@ -490,7 +493,7 @@ class Reconciler:
 
     def _measure_lag(self, one: Pass) -> None:
         """Learn how long a witness took to show, at most: until the first pass that shows it."""
-        shown = [it for it in self._witnesses if not it.has_shown and it.ref in one.seen]
+        shown = [it for it in self._witnesses if not it.has_shown and it.mark in one.seen]
         for witness in shown:
             witness.has_shown = True
         # The latest one: an older witness may have shown long before this pass looked.
@@ -549,7 +552,7 @@ class Reconciler:
             return 0.0  # the history still moves: repeat until a pass adds nothing
         # Where a message sent after the failure shows, the history has come that far.
         later = [it for it in self._witnesses if it.sent >= doubt.failed]
-        shows = any(it.ref in one.seen for it in later)
+        shows = any(it.mark in one.seen for it in later)
         if self._may_resend(doubt):
             if one.is_complete and shows:
                 return None

@@ -58,8 +58,14 @@ class Account:
         self.is_down = False
         """Whether the history cannot be read."""
         self.clock: Callable[[], float] = time.time
-        self.posts = 0
+        self.sends: list[Arrival] = []
+        """The send requests."""
         self.searches = 0
+
+    @property
+    def posts(self) -> int:
+        """How many send requests came."""
+        return len(self.sends)
 
     @property
     def arrivals(self) -> Counter[tuple[str, str]]:
@@ -89,7 +95,7 @@ class Account:
                 await line.ok({"_currency": {"currency_name_short": self.kept_in}})
 
     async def _send(self, line: Line, arrival: Arrival) -> None:
-        self.posts += 1
+        self.sends.append(arrival)
         fault = self.faults.popleft() if self.faults else None
         if fault == "lost":
             line.reset()

@@ -204,8 +204,8 @@ async def _case(make: Make, how: str, steps: int, journal: Path | None, *, strea
             with scope:
                 await block()
 
-        results: list[Any] = await asyncio.gather(
-            asyncio.create_task(around()), return_exceptions=True
+        results: list[Any] = list(
+            await asyncio.gather(asyncio.create_task(around()), return_exceptions=True)
         )
         results += await asyncio.gather(*running, return_exceptions=True)
         for result in results:

@@ -256,14 +256,14 @@ class Journal:
         write = partial(
             self._begin, rows, batch, time.time(), attempt=attempt, reserved=reserved, won=won
         )
-        self._to_write.append(_Write(write, is_intent=True))
+        self._to_write.append(_Write(write, won))
         if not self._write_waits:
             self._write_waits = True
             self._next_write = self._submit(self._write)
         # One write is for all the lanes that came before it begins.
         # A cancelled lane leaves the write to the others that wait for it.
         await asyncio.shield(self._next_write)
-        if not won:  # its transaction failed while another question was asked
+        if not won:  # its transaction failed, perhaps while another question was asked
             raise ConfigurationError(f"{self.path} could not record the request")
         return Begun(batch, won[-1])
 
@@ -272,18 +272,21 @@ class Journal:
     ) -> Sequence[int]:
         """Take outcomes; they are written with the next intent, or soon."""
         lost: Sequence[int] = ()
-        if batch is None:
-            lost = await self._run(self._withdraw, rows, outcomes, time.time())
-        else:
-            columns = _columns_of(outcomes)
-            self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
-        # Mostly empty: a run without doubts pays nothing for it.
-        if self._looked_up:
-            self._looked_up.difference_update(rows)
-        if self._waiting:
-            for row in rows:
-                for event in self._waiting.pop(row, ()):
-                    event.set()
+        try:
+            if batch is None:
+                lost = await self._run(self._withdraw, rows, outcomes, time.time())
+            else:
+                columns = _columns_of(outcomes)
+                self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
+        finally:
+            # Also where nothing could be written: who waits for an outcome looks again, and learns
+            # of the failure. Mostly empty: a run without doubts pays nothing for it.
+            if self._looked_up:
+                self._looked_up.difference_update(rows)
+            if self._waiting:
+                for row in rows:
+                    for event in self._waiting.pop(row, ()):
+                        event.set()
         return lost
 
     # Reading.
@@ -467,7 +470,7 @@ class Journal:
         """
         # Once at the beginning; `_commit` checks the lease again at the end.
         if not self._db.in_transaction:
-            self._lease.check()
+            self._try(self._lease.check)
         while self._to_write:
             write = self._to_write.popleft()
             # Noted before it runs: a rollback undoes all of these, and they are queued again.
@@ -487,10 +490,16 @@ class Journal:
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._db.rollback()
-            # A lane whose intent failed does not send, so that intent must not be written later.
-            again = [it for it in self._in_transaction if not it.is_intent]
-            self._to_write.extendleft(reversed(again))
+            # Lanes whose intent failed do not send, so it must not be written later; nor those that
+            # are still queued, as their lanes may wait for this very write.
+            again = self._in_transaction.copy()
             self._in_transaction.clear()
+            while self._to_write:
+                again.append(self._to_write.popleft())
+            for write in again:
+                if write.won is not None:
+                    write.won.clear()
+            self._to_write.extendleft(it for it in reversed(again) if it.won is None)
             raise self._explained(error) from error
 
     def _explained(self, error: BaseException) -> BaseException:
@@ -886,7 +895,8 @@ class _Write(msgspec.Struct):
     """Something to be written."""
 
     work: Callable[[], object]
-    is_intent: bool = False
+    won: list[Sequence[int]] | None = None
+    """Of an intent: what it claims, once its transaction is committed."""
 
 
 _Columns = tuple[
