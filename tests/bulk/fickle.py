@@ -131,7 +131,7 @@ class Account:
         shown = self.rows([self.row(dict(it)) for it in rows])
         number = int(query.get("page", 1))
         return {
-            "total": len(rows),
+            "total": len(shown),
             "last_page": max(1, -(-len(shown) // _PAGE)),
             "data": shown[(number - 1) * _PAGE : number * _PAGE],
         }

@@ -150,3 +150,33 @@ async def test_rows_that_are_rewritten(*, named: bool, places: Sequence[int], re
         )
     )
     assert {case: it for case, it in zip(cases, broken, strict=True) if it} == {}
+
+
+async def test_an_earlier_row_with_the_ref_is_no_witness() -> None:
+    """All messages have one ref, and the history lags: the earlier rows show, the later do not."""
+    async with account() as (it, api):
+        shown = 10
+        it.rows = lambda rows: rows[-shown:]
+        it.faults.extend([None, "unanswered"])
+        async with api.sms.bulk(
+            reconcile=ac.Reconcile(settle=0.3, resend=True),
+            batching=ac.Batching(size=10),
+            lanes=1,
+            ramp=None,
+        ) as bulk:
+            named = [
+                ac.SmsMessage(to=f"+614{n:08d}", body="Hello", custom_string="news")
+                for n in range(MESSAGES)
+            ]
+            report = await bulk.run(named)
+        assert report.unknown == 10
+        assert set(it.arrivals.values()) == {1}
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_beside_an_honest_server_all_arrive(*, named: bool) -> None:
+    for fault in ("unanswered", "lost"):
+        async with account() as (it, api):
+            report = await run(it, api, fault, named=named)  # type: ignore[arg-type]
+            assert report.accepted == MESSAGES
+            assert set(it.arrivals.values()) == {1}
