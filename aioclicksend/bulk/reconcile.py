@@ -66,6 +66,8 @@ _TROUBLE = 10.0
 """Seconds beyond `settle` for which a history that cannot be read is tried again."""
 _STALL = 5.0
 """Seconds for which one page may hang before a pass is given up, beside `settle`."""
+_LONGEST_PASS = 10.0
+"""Seconds that a pass may take, or twice `settle` if that is longer."""
 _REREADS = 3
 """Times a window is read again whose pages held fewer rows than announced."""
 _PER_REQUEST = 98
@@ -292,7 +294,7 @@ class Reconciler:
             wall_offset=self._wall() - started,
         )
         # A history without an end, or of a million rows, must not hold the sender forever.
-        bound = max(10.0, 2 * self._policy.settle)
+        bound = max(_LONGEST_PASS, 2 * self._policy.settle)
         try:
             with anyio.move_on_after(bound) as limit:
                 await self._read(one)

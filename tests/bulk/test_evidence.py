@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import aioclicksend as ac
+from aioclicksend.bulk import reconcile
 from aioclicksend.bulk.batch import Moment
-from aioclicksend.bulk.evidence import Age, Pass, ServerClock, age_of, same_recipient
+from aioclicksend.bulk.evidence import Age, Memory, Pass, ServerClock, age_of, same_recipient
+from aioclicksend.bulk.lifecycle import Phase
 
+from .fickle import account
+from .helpers import sms
 from .scene import WALL, Scene, row, scene
 
 
@@ -537,3 +541,122 @@ async def test_a_number_that_a_working_filter_does_not_show_is_sent_again() -> N
         await it.search(60)
         assert it.again == ["ref-1"]
         assert len(it.arrivals) <= 3
+
+
+async def test_a_look_up_that_leaves_rows_out_decides_nothing() -> None:
+    """Though both witnesses show: the row in question may be among those left out."""
+    async with scene(settle=60, resend=True, by_number=True) as it:
+        it.doubt(1)
+        witnesses(it)
+        it.pages = many_rows(8, 9)
+        it.by_number = lambda _: [row(8), row(9)]
+        it.hidden = 1
+        for at in (60, 120, 240):
+            await it.search(at)
+        assert not it.again
+        assert isinstance(it.outcomes["ref-1"], ac.Unknown)
+
+
+async def test_each_request_of_a_look_up_must_show_the_witnesses() -> None:
+    async with scene(settle=60, resend=True, by_number=True) as it:
+        numbers = range(100, 250)
+        for number in numbers:
+            it.doubt(number)
+        witnesses(it)
+        it.pages = many_rows(8, 9)
+        it.by_number = lambda asked: [row(8), row(9)] if len(asked) > 90 else []
+        await it.search(60)
+        assert not it.again
+
+
+async def test_a_number_in_doubt_is_no_witness_of_the_filter() -> None:
+    """Asking for it shows it, whatever the filter does with the other numbers."""
+    async with scene(settle=60, resend=True, by_number=True) as it:
+        it.doubt(1, to="+61400000008")
+        witnesses(it)
+        it.pages = many_rows(8, 9)
+        it.by_number = lambda _: [row(8), row(9)]
+        await it.search(60)
+        assert not [query for query in it.queries if "q" in query]
+
+
+async def test_a_filter_that_shows_everything_is_not_used_again() -> None:
+    async with scene(settle=60, resend=True, by_number=True) as it:
+        it.doubt(1)
+        witnesses(it)
+        it.pages = many_rows(8, 9)
+        it.by_number = lambda _: [row(8), *map(row, range(100, 400)), row(9)]
+        await it.search(60)
+        assert it.memory.filter_is_broken
+
+
+# Deciding.
+
+
+async def test_nothing_is_sent_again_after_a_stop() -> None:
+    async with scene(settle=60, resend=True) as it:
+        it.doubt(1)
+        it.accepted(2, sent=1)
+        it.pages = [[row(2)]]
+        it.lifecycle.advance(Phase.STOPPED, "stopped")
+        await it.search(60)
+        assert not it.again
+        assert it.reason(1) is ac.Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_row_from_the_future_proves_nothing(*, is_known: bool) -> None:
+    """Its date is written in another zone or unit than the server searches by."""
+    async with scene(settle=60, resend=True) as it:
+        if is_known:
+            know_the_clock(it)
+        it.doubt(1)
+        it.pages = [[row(1, date=int(WALL) + 36_000)]]
+        await it.search(0)
+        assert not it.outcomes
+        assert not it.doubts[0].may_resend
+
+
+async def test_the_window_of_another_process_has_the_whole_skew() -> None:
+    async with scene(skew=300) as it:
+        know_the_clock(it)
+        it.doubt(1)
+        it.doubts[0].sent = Moment(wall=WALL - 50, mono=None)
+        await it.search(1)
+        assert it.windows == [(-350, None)]
+
+
+async def test_a_pass_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "_LONGEST_PASS", 0.2)
+    monkeypatch.setattr(reconcile, "_TROUBLE", 0.0)
+    async with account() as (it, api):
+        it.faults.append("lost")
+        others = [row(1000 + number) for number in range(200_000)]
+        it.rows = lambda _: others
+        async with api.sms.bulk(reconcile=ac.Reconcile(settle=0.1)) as bulk:
+            outcome = await (await bulk.send(sms(1)))
+        assert isinstance(outcome, ac.Unknown)
+        assert outcome.reason is ac.Reason.NOT_LOOKED_UP
+
+
+# Memory.
+
+
+def test_the_extremes_of_the_server_clock_are_remembered_for_an_hour() -> None:
+    clock = ServerClock()
+    clock.learn(95.0, 99.5, 100.0)
+    clock.learn(101.0, 100.5, 101.0)
+    assert (clock.least, clock.closest, clock.most) == (-5.0, 0.0, 1.5)
+    clock.learn(-860.0, 139.5, 140.0)  # it was set back
+    assert (clock.least, clock.closest, clock.most) == (-1000.0, 0.0, 1.5)
+    clock.learn(4000.0, 3999.5, 4000.0)
+    assert (clock.least, clock.closest, clock.most) == (0.0, 0.0, 1.5)
+
+
+def test_ids_of_accepted_messages_are_remembered_for_a_while() -> None:
+    memory = Memory()
+    memory.take(["old"], 0.0, 0.0)
+    memory.take(["ID", None], 800.0, 800.0)
+    assert memory.taken() == {"old": 0.0, "ID": 800.0}
+    memory.take([], 1000.0, 1000.0)
+    assert memory.taken() == {"ID": 800.0}

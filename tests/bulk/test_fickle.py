@@ -177,6 +177,6 @@ async def test_an_earlier_row_with_the_ref_is_no_witness() -> None:
 async def test_beside_an_honest_server_all_arrive(*, named: bool) -> None:
     for fault in ("unanswered", "lost"):
         async with account() as (it, api):
-            report = await run(it, api, fault, named=named)  # type: ignore[arg-type]
+            report = await run(it, api, fault, named=named)
             assert report.accepted == MESSAGES
             assert set(it.arrivals.values()) == {1}
