@@ -469,7 +469,8 @@ class Reconciler:
         # Another process's intent has no time on our monotonic clock, so the whole skew applies.
         foreign = any(it.sent.mono is None for it in doubts)
         if not clock.is_known or foreign:
-            return int(min(it.sent.wall for it in doubts) - skew), None
+            # A request in the future was begun before our clock was set back.
+            return int(min(self._wall(), *(it.sent.wall for it in doubts)) - skew), None
         since = min(it.sent.mono or now for it in doubts) + clock.least - _MARGIN
         decisive = any(now >= it.failed + settle for it in doubts)
         if not decisive or any(it.message.schedule is not None for it in doubts):

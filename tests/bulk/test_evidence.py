@@ -626,6 +626,15 @@ async def test_the_window_of_another_process_has_the_whole_skew() -> None:
         assert it.windows == [(-350, None)]
 
 
+async def test_a_request_in_the_future_is_searched_for_until_now() -> None:
+    """The clock was set back since another process made it."""
+    async with scene(skew=300) as it:
+        it.doubt(1)
+        it.doubts[0].sent = Moment(wall=WALL + 3600, mono=None)
+        await it.search(1)
+        assert it.windows == [(-299, None)]
+
+
 async def test_a_pass_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "_LONGEST_PASS", 0.2)
     monkeypatch.setattr(reconcile, "_TROUBLE", 0.0)
