@@ -40,6 +40,8 @@ class Account:
         """What was accepted, in order."""
         self.faults: deque[Fault | None] = deque()
         """What happens to the next send requests."""
+        self.status: deque[int] = deque()
+        """What the next send requests are answered instead of being carried out."""
         self.price: str = "0.05"
         """What a message costs."""
         self.quote: Callable[[Row], Row] = as_it_is
@@ -96,6 +98,9 @@ class Account:
 
     async def _send(self, line: Line, arrival: Arrival) -> None:
         self.sends.append(arrival)
+        if self.status:
+            await line.reply(self.status.popleft())
+            return
         fault = self.faults.popleft() if self.faults else None
         if fault == "lost":
             line.reset()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,43 @@ async def test_an_intent_that_was_rolled_back_is_not_won(tmp_path: Path) -> None
     assert [type(it) for it in results] == [ac.ConfigurationError] * 3
     assert await busy
     await journal.close()
+
+
+class LostJournal(ac.Journal):
+    """A journal whose process was stopped for longer than its lease, just before the first byte."""
+
+    def fence(self) -> None:
+        raise ac.ConfigurationError("another process may own it")
+
+
+async def test_a_lease_that_ends_just_before_the_first_byte_sends_nothing(tmp_path: Path) -> None:
+    async with account() as (it, api):
+        async with api.sms.bulk(journal=LostJournal(tmp_path / "j.db")) as bulk:
+            outcomes = [await (await bulk.send(sms(number))) for number in range(2)]
+            assert "another process" in (bulk.statistics().held or "")
+        assert [outcome.reason for outcome in outcomes] == [ac.Reason.JOURNAL] * 2  # type: ignore[union-attr]
+        assert not it.sends
+
+
+async def test_one_row_in_a_request_twice_is_sent_once(tmp_path: Path) -> None:
+    """The first hand-in of a key is refused, and the two others leave together."""
+    async with account() as (it, api):
+        it.status.append(400)
+        async with api.sms.bulk(journal=tmp_path / "j.db", lanes=1) as bulk:
+            message = ac.SmsMessage(to="+61400000001", body="Hello")
+            handles = [await bulk.send(message, key="k") for _ in range(3)]
+            outcomes = [await handle for handle in handles]
+        assert list(map(type, outcomes)) == [ac.NotSent, ac.Accepted, ac.Accepted]
+        assert len(it.taken) == 1
+
+
+async def test_what_another_request_sends_is_reserved_once(tmp_path: Path) -> None:
+    async with account() as (it, api):
+        async with api.sms.bulk(journal=tmp_path / "j.db", budget=Decimal(10)) as bulk:
+            handles = [await bulk.send(sms(1), key="k") for _ in range(2)]
+            assert [type(await handle) for handle in handles] == [ac.Accepted] * 2
+            assert bulk._budget is not None
+            assert bulk._budget.committed == it.charged == Decimal("0.05")
 
 
 # The ramp.
