@@ -101,6 +101,7 @@ def test_what_is_not_known_costs_what_was_quoted(outcome: ac.Outcome, cost: str)
         (accepted("0", parts=1), None),
         (accepted("0", parts=None), None),
         (accepted("-1"), None),
+        (accepted("-1", parts=0), None),
         (accepted("NaN"), None),
         (accepted("Infinity"), None),
         (accepted(None), None),

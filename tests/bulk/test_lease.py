@@ -18,7 +18,7 @@ import pytest
 
 import aioclicksend as ac
 from aioclicksend.bulk.encode import Encoded, encode
-from aioclicksend.bulk.journal import State
+from aioclicksend.bulk.journal import Entry, State
 from aioclicksend.bulk.journal import lease as leases
 from aioclicksend.bulk.journal.lease import Lease
 from aioclicksend.sandbox import Sandbox
@@ -229,3 +229,24 @@ async def test_a_journal_serves_one_sender_at_a_time(tmp_path: Path) -> None:
         async with api.sms.bulk(journal=journal) as bulk:
             assert (await bulk.run(many(3, 20))).accepted == 3
         assert set(it.arrivals.values()) == {1}
+
+
+@pytest.mark.parametrize("exited", [True, False])
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_only_what_an_owner_left_that_has_exited_may_be_sent_again(
+    *, exited: bool, scheduled: bool
+) -> None:
+    """A stopped one may wake up; and what is scheduled may be missing from the history."""
+    api = ac.ClickSend(auth=ac.BasicAuth("a", "b"), base_url="http://127.0.0.1:1")
+    body = b'{"to":"+61400000001","body":"Hi","custom_string":"r"%b}'
+    entry = Entry(
+        row=1,
+        ref="r",
+        body=body % (b',"schedule":1900000000' if scheduled else b""),
+        state=State.IN_DOUBT,
+        attempt=3,
+        owner_exited=exited,
+    )
+    (doubt,), _ = api.sms.bulk()._doubts_of([entry], 0.0)
+    assert doubt.may_resend == (exited and not scheduled)
+    assert doubt.attempt == 3
