@@ -180,3 +180,18 @@ async def test_beside_an_honest_server_all_arrive(*, named: bool) -> None:
             report = await run(it, api, fault, named=named)
             assert report.accepted == MESSAGES
             assert set(it.arrivals.values()) == {1}
+
+
+async def test_refs_that_a_reply_returned_altered_prove_no_absence() -> None:
+    """The rows in doubt cannot be recognised, though those sent later show as they were."""
+
+    def unrecognisable(row: Row) -> Row:
+        place = int(row["to"][4:])
+        return row | {"custom_string": "x", "to": None, "body": "y"} if place in IN_DOUBT else row
+
+    async with account() as (it, api):
+        it.row = unrecognisable
+        it.reply = lambda row: row | {"custom_string": row["custom_string"].lower()}
+        report = await run(it, api, "unanswered", named=True)
+        assert (report.accepted, report.unknown) == (20, 10)
+        assert set(it.arrivals.values()) == {1}
