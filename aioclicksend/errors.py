@@ -34,6 +34,10 @@ class ClickSendError(Exception):
         return printable(super().__str__())
 
 
+class ClientClosedError(RuntimeError):
+    """The client was closed before the call: as any misuse a RuntimeError; nothing was sent."""
+
+
 class ConfigurationError(ClickSendError):
     """The client cannot work as it was set up; nothing was sent."""
 

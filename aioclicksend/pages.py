@@ -26,6 +26,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
+from .errors import ClientClosedError
 from .models.base import number, rows_of
 
 T = TypeVar("T")
@@ -270,7 +271,7 @@ class Walk(Generic[T]):
         except asyncio.CancelledError:
             # Our own task was not asked to stop, so the page's was: by the end of its session.
             if task.cancelled() and not _is_cancelled():
-                raise RuntimeError("the client was closed during this walk") from None
+                raise ClientClosedError("the client was closed during this walk") from None
             raise
         self._ahead.popleft()
         return page

@@ -35,6 +35,7 @@ from .attempt import Attempt, Failure, Held, Unwritable, explained, no_replay, t
 from .config import Auth, Limits, Retry, Timeout
 from .errors import (
     ClickSendError,
+    ClientClosedError,
     ConfigurationError,
     NotSentError,
     ReplyError,
@@ -257,7 +258,7 @@ class Session:
 
         """
         if self._closed:
-            raise RuntimeError("this client is closed")
+            raise ClientClosedError("this client is closed")
         request = call.request
         http = self._transport.session()
         progress: Attempt | None = None

@@ -116,6 +116,10 @@ class Batch:
         """Whether its refs were generated, so that each proves by itself whose a row is."""
         return self._encoded.has_unique_refs
 
+    def has_unique_ref(self, place: int) -> bool:
+        """Whether the ref of one message was generated."""
+        return self._encoded.has_unique_ref(self._places[place])
+
     @property
     def may_be_scheduled(self) -> bool:
         """Whether some of its messages may have a `schedule`."""
@@ -228,7 +232,7 @@ def doubts_of(batch: Batch, places: Sequence[int], detail: str, now: float) -> l
             failed=now,
             detail=detail,
             attempt=batch.attempt,
-            has_unique_ref=batch.has_unique_refs,
+            has_unique_ref=batch.has_unique_ref(it),
             # Whether the history shows what is scheduled is unknown: its absence proves nothing.
             may_resend=batch.messages[it].schedule is None,
         )
@@ -253,7 +257,7 @@ def batch_of(doubts: Sequence[Doubt]) -> Batch:
         [it.ref for it in doubts],
         bodies=[it.json for it in doubts],
         media_files=files if any(files) else None,
-        generated=all(it.has_unique_ref for it in doubts),
+        generated=[it.has_unique_ref for it in doubts],
     )
     return Batch(
         encoded,

@@ -5,7 +5,9 @@ What is in doubt keeps its reservation at the quoted price; a further attempt re
 first one may have been charged. With a journal the reservations stand there as well (beside the
 intents), and `Budget` begins with what the journal has committed.
 
-Once something did not fit, the budget is closed: cheaper messages behind it do not slip past.
+A server that once charged more than it had quoted is expected to do so again: from then on as many
+times the quote are reserved. Once something did not fit, the budget is closed: cheaper messages
+behind it do not slip past.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ class Budget:
         self.committed: Decimal = Decimal(0)
         """What is spent or reserved."""
         self.closed: bool = False
+        self._excess = Decimal(1)
+        """How many times its quote a message may be charged."""
+
+    def expected(self, quotes: Sequence[Decimal]) -> list[Decimal]:
+        """Return what messages with these quotes may cost."""
+        return [it * self._excess for it in quotes] if self._excess > 1 else list(quotes)
 
     def reserve(self, prices: Sequence[Decimal]) -> int:
         """Reserve the prices of as many messages, from the first, as fit; return how many."""
@@ -43,9 +51,17 @@ class Budget:
 
     def settle(self, reserved: Sequence[Decimal], outcomes: Sequence[Outcome]) -> None:
         """Replace the reservations of one attempt by what its outcomes say was charged."""
+        worst = Decimal(1)
         for amount, outcome in zip(reserved, outcomes, strict=True):
+            cost = charged(outcome, amount)
             # The server's price counts, even above the reservation: that money is spent.
-            self.committed += charged(outcome, amount) - amount
+            self.committed += cost - amount
+            if cost > amount > 0:
+                worst = max(worst, cost / amount)
+            elif cost > amount:
+                self.closed = True  # quoted as free: no quote can be relied on
+        # Added, not multiplied: lanes that reserved before this was known will say the same.
+        self._excess += worst - 1
 
 
 def quoted(outcome: Outcome | None) -> Decimal | None:
@@ -65,5 +81,15 @@ def quoted(outcome: Outcome | None) -> Decimal | None:
 def charged(outcome: Outcome, reserved: Decimal) -> Decimal:
     """Return what an outcome costs; what is not known is as expensive as it was quoted."""
     if isinstance(outcome, Accepted):
-        return reserved if outcome.price is None else outcome.price
+        price = outcome.price
+        return price if price is not None and says_charge(price) else reserved
     return reserved if isinstance(outcome, Unknown) else Decimal(0)
+
+
+def says_charge(price: Decimal) -> bool:
+    """Whether an acceptance with this price says what was charged.
+
+    Nothing, or less than that, does not. Free messages were quoted as free: nothing is reserved for
+    them.
+    """
+    return price > 0

@@ -33,7 +33,7 @@ import anyio
 import anyio.abc
 
 from ..codes import shown_currency
-from ..errors import ClickSendError, ConfigurationError
+from ..errors import ClickSendError, ClientClosedError, ConfigurationError
 from ..hooks import BatchEvent
 from ..wire import Wire
 from .batch import Batch, Doubt, Moment, batch_of, doubts_of
@@ -42,6 +42,7 @@ from .channel import Channel
 from .intake import Gathering, outcome_of
 from .journal import Entry, JournalProtocol
 from .lifecycle import Lifecycle, Phase
+from .older_copy import is_older_copy
 from .outcome import Acceptances, Accepted, Outcome, Reason, Report, Unknown
 from .reconcile import Reconciler
 from .replies import Reply, match
@@ -53,6 +54,12 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 
 _PROBE = 2
 """Messages that a paused sender sends to learn whether the history is up to date."""
+
+
+_OLDER_COPY = (
+    "the journal is an older copy of itself: the history shows messages of it that it holds as "
+    "unsent. Put the newest copy back; sent from this one, they would arrive twice"
+)
 
 
 class Suppression(Protocol):
@@ -107,6 +114,7 @@ class Dispatcher:
         budget: Budget | None,
         suppress: Suppression | None,
         pause: bool,
+        skew: float,
     ) -> None:
         self._channel = channel
         self._lifecycle = lifecycle
@@ -115,6 +123,10 @@ class Dispatcher:
         self._budget = budget
         self._suppress = suppress
         self._pause = pause
+        self._skew = skew
+        self._checking = asyncio.Lock()
+        self._is_checked = False
+        """Whether it is known that the journal is no older copy."""
         self._reconciler: Reconciler | None = None
         self._currency: str | None = None
         self.totals: Report = Report()
@@ -215,9 +227,8 @@ class Dispatcher:
             item = self._urgent.popleft() if self._urgent else self._queue.popleft()
             with anyio.CancelScope(shield=True):
                 if isinstance(item, Gathering):
-                    # `admit` sees that sending was stopped and settles all of it; no batch comes
-                    # back.
-                    await item.take()
+                    for batch in await item.take():
+                        await self._withdraw(batch, *self._stopped)
                     item.request_ended()
                 else:
                     await self._withdraw(item, *self._stopped)
@@ -270,6 +281,7 @@ class Dispatcher:
             raise
         # The ramp and the stream's room wait for the last of the requests it became.
         gathering.requests = max(1, len(batches))
+        gathering.was_posted = bool(batches)
         if not batches:
             gathering.request_ended()
             return
@@ -327,7 +339,7 @@ class Dispatcher:
             return
         # Each step settles what it leaves out, so `batch` is always what has no outcome yet.
         try:
-            for step in (self._unsuppressed, self._affordable):
+            for step in (self._unless_older_copy, self._unsuppressed, self._affordable):
                 batch = await step(batch)
                 if not len(batch):
                     return
@@ -338,6 +350,23 @@ class Dispatcher:
             # Not meant to happen. Before the intent it is not sent, later it is looked up.
             log.exception("internal error while sending a batch")
             await self._apply(batch, of_error(batch, error, sent=batch.sent is not None))
+
+    async def _unless_older_copy(self, batch: Batch) -> Batch:
+        """Settle a batch whose journal was put back from a backup; else return it."""
+        if self._journal is None or self._is_checked:
+            return batch
+        # One lane asks, the others wait: nothing may be sent before.
+        async with self._checking:
+            if not self._is_checked:
+                if await self._until_stopped(
+                    is_older_copy(self._journal, self._channel, self._skew)
+                ):
+                    self._lifecycle.hold(Reason.JOURNAL, _OLDER_COPY)
+                self._is_checked = True
+        if self._lifecycle.refusal is None:
+            return batch
+        await self._withdraw(batch, *self._lifecycle.refusal)
+        return batch.part(())
 
     async def _unsuppressed(self, batch: Batch) -> Batch:
         """Settle what must not be written to; return the rest."""
@@ -382,7 +411,7 @@ class Dispatcher:
             quote = await self._until_stopped(self._channel.price(batch.body))
             await self._check_currency(quote.currency)
         # Without a quote a message could cost anything, so nothing is sent.
-        except ClickSendError as error:
+        except (ClickSendError, ClientClosedError) as error:
             await self._withdraw(batch, Reason.NOT_PRICED, str(error))
             return batch.part(())
         quotes = self._quoted(batch, quote.rows)
@@ -392,7 +421,7 @@ class Dispatcher:
             detail = "no usable price was quoted for it"
             await self._withdraw(batch.part(unpriced), Reason.NOT_PRICED, detail)
         places = [place for place, it in enumerate(quotes) if it is not None]
-        prices = [it for it in quotes if it is not None]
+        prices = budget.expected([it for it in quotes if it is not None])
         # Reserved before the intent: two lanes must not both spend the last cent.
         count = budget.reserve(prices)
         if count < len(places):
@@ -408,6 +437,10 @@ class Dispatcher:
         if self._journal is not None:
             batch = await self._begin(self._journal, batch)
             if not len(batch):
+                return
+            # Another lane may have been refused while this one waited for the journal.
+            if (refusal := self._lifecycle.refusal) is not None:
+                await self._settle(batch, never_sent(batch, *refusal))
                 return
         # The lane has waited for the pace already; retries wait for it again.
         wire = Wire(turn_taken=True)
@@ -432,7 +465,7 @@ class Dispatcher:
                 detail = self.lose_journal(fence.failure)
                 verdict = Verdict(never_sent(batch, Reason.JOURNAL, detail))
             else:
-                if not isinstance(error, ClickSendError):
+                if not isinstance(error, ClickSendError | ClientClosedError):
                     log.exception("internal error while posting a batch")
                 verdict = of_error(batch, error, sent=fence.was_passed)
         # The server's time stamp is good even if some rows are missing.
@@ -728,8 +761,7 @@ class Dispatcher:
         assert batch.sent.mono is not None
         # Whether a scheduled message is dated by its schedule is unknown.
         if reply.date is not None and not batch.may_be_scheduled:
-            stamp = reply.date, batch.sent.mono, _now()
-            self._channel.memory.clock.stamps.append(stamp)
+            self._channel.memory.clock.learn(reply.date, batch.sent.mono, _now())
 
     def _announce(self, batch: Batch, verdict: Verdict, seconds: float) -> None:
         if self._channel.on_batch is None:

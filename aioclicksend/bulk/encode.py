@@ -117,7 +117,7 @@ class Encoded:
         media_files: Sequence[str | None] | None = None,
         keys: Sequence[str | None] | None = None,
         bad: Sequence[BadMessage] = (),
-        generated: bool = False,
+        generated: bool | Sequence[bool] = False,
         scheduled: bool = True,
     ) -> None:
         self.messages = messages
@@ -130,16 +130,33 @@ class Encoded:
         """The idempotency key of each, if any was given."""
         self.bad = bad
         """The messages that cannot be sent; they are in none of the above."""
-        self.has_unique_refs = generated
+        self.has_unique_refs = generated if isinstance(generated, bool) else all(generated)
         """Whether every ref was generated, so that it proves by itself whose a row is."""
         self.may_be_scheduled = scheduled
         """Whether some may have a `schedule`."""
+        self._generated = generated
         self._body = body
         self._bodies = bodies
         self._bare = bare
 
     def __len__(self) -> int:
         return len(self.refs)
+
+    def repeated(self, places: Sequence[int], repeats: Sequence[int]) -> Encoded:
+        """Return messages that repeat others, with the refs and the JSON of these."""
+        files = self.media_files
+        return Encoded(
+            [self.messages[it] for it in repeats],
+            [self.refs[it] for it in places],
+            bodies=[self.bodies[it] for it in places],
+            media_files=[files[it] for it in places] if files else None,
+            generated=[self.has_unique_ref(it) for it in places],
+            scheduled=self.may_be_scheduled,
+        )
+
+    def has_unique_ref(self, place: int) -> bool:
+        """Whether the ref of one message was generated."""
+        return self._generated if isinstance(self._generated, bool) else self._generated[place]
 
     @property
     def bodies(self) -> Sequence[bytes]:
@@ -285,7 +302,7 @@ def encode(
         media_files=media_files if kind is MmsMessage else None,
         keys=good_keys if keys else None,
         bad=bad,
-        generated=not any(it.custom_string for it in good),
+        generated=[not it.custom_string for it in good],
         scheduled=any(it.schedule is not None for it in good),
     )
 

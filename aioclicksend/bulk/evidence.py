@@ -11,9 +11,10 @@ time                  not before the request, by the server's clock
 id                    held by no other message of this journal or client
 ====================  =============================================================================
 
-A row with the ref that fails number or text, or whose time is unclear, may be the message or not.
-It proves nothing, and it forbids another attempt: the message ends as Unknown. Rows that are
-provably older, or whose id is taken, are other messages and prove nothing at all.
+Any other row that may be the message proves nothing and forbids another attempt: the message ends
+as Unknown. Such a row has the ref, however number and text are written; or it has a number with the
+same last digits, and a ref that resembles ours or the same text under a ref that is nobody's. Rows
+that are provably older, or whose id is taken, are other messages and prove nothing at all.
 
 Absence proves nothing by itself, as the history lags: see `reconcile` for what it takes.
 """
@@ -23,53 +24,74 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
+from msgspec import Struct
+
+from ..models.messages import REF_PREFIX
 from .batch import Doubt, Moment
 from .outcome import Outcome, Rejected
-from .replies import REFUSALS, accepted, resembles, status_word
+from .replies import INCONCLUSIVE, REFUSALS, accepted, digits_of, resembles, status_word, tail_of
 
-_TAIL = 7
-"""Digits at the end of a number by which rows are first compared: any format has them."""
-_OBSERVATIONS = 16
 _CLOCK_MARGIN = 2.0
 """Seconds by which a row must be too old before that counts as proven."""
+_COUNTRY_CODE = 3
+"""Digits of a country's code at most."""
 _SAME_REQUEST = 1.0
 """Seconds within which two recorded moments may be those of one request."""
 _TAKEN_FOR = 900.0
 """Seconds for which ids of accepted messages are remembered; older rows are known by their date."""
+_CLOCK_MINUTES = 60
+"""Minutes for which what replies showed of the server's clock is remembered."""
 
 
 class ServerClock:
     """The server's clock, as far as replies have shown it, against our monotonic one.
 
     A reply stamps its first row with a whole second, somewhere between the request's first byte
-    and the reply's last. The offsets of several replies are kept, as a server's clock may step.
+    and the reply's last. The extremes of some time are kept, as a server's clock may step.
     """
 
     def __init__(self) -> None:
-        self.stamps: deque[tuple[float, float, float]] = deque(maxlen=_OBSERVATIONS)
-        """Seconds that the server stamped, each between two moments of ours: sent, received."""
+        self._extremes: dict[int, tuple[float, float, float]] = {}
+        """By the minute of ours: what `least`, `closest` and `most` return of its replies."""
+
+    def learn(self, stamped: float, sent: float, received: float) -> None:
+        """Take the second that the server stamped between two moments of ours."""
+        early, late = stamped - received, stamped + 1.0 - sent
+        minute = int(received // 60)
+        if (known := self._extremes.get(minute)) is not None:
+            early_before, closest, late_before = known
+            self._extremes[minute] = (
+                min(early, early_before),
+                max(early, closest),
+                max(late, late_before),
+            )
+            return
+        self._extremes[minute] = early, early, late
+        # A doubt is settled long before: what was true of the clock when it was sent is still here.
+        for old in [it for it in self._extremes if it < minute - _CLOCK_MINUTES]:
+            del self._extremes[old]
 
     @property
     def is_known(self) -> bool:
         """Whether any reply has shown it."""
-        return bool(self.stamps)
+        return bool(self._extremes)
 
     @property
     def least(self) -> float:
         """Seconds to add to our clock for the server's: no observation allows less."""
-        return min(stamped - received for stamped, _, received in self.stamps)
+        return min(it for it, _, _ in self._extremes.values())
 
     @property
     def closest(self) -> float:
         """The same by the observation that was most precise from below."""
-        return max(stamped - received for stamped, _, received in self.stamps)
+        return max(it for _, it, _ in self._extremes.values())
 
     @property
     def most(self) -> float:
         """The same: no observation allows more."""
-        return max(stamped + 1.0 - sent for stamped, sent, _ in self.stamps)
+        return max(it for _, _, it in self._extremes.values())
 
 
 class Memory:
@@ -110,13 +132,36 @@ class Age(Enum):
     OLDER = "provably before"
 
 
+Mark: TypeAlias = "str | tuple[str | None, str, str]"
+"""What distinguishes a message in the history: a generated ref, or id, ref and last digits."""
+
+
+def mark_of(ref: str, to: str | None, message_id: str | None, *, unique: bool) -> Mark | None:
+    """Return what shows that a row is an accepted message, None if nothing does."""
+    if unique:
+        return ref
+    # A caller's ref comes again: an earlier row with it says nothing of this message.
+    return (message_id, ref, tail_of(to)) if message_id else None
+
+
+class Window(Struct, frozen=True):
+    """The seconds in which a row can be dated that a search shows, by the server's clock."""
+
+    since: float
+    until: float
+
+    def holds(self, date: float) -> bool:
+        """Whether a row can have this date; another one is not what the server searches by."""
+        return self.since - 1 <= date <= self.until + 1
+
+
 def age_of(
     date: float | None, sent: Moment, clock: ServerClock, skew: float, wall_offset: float
 ) -> Age:
     """Return how the server's time of a row relates to a request.
 
     Args:
-        date: of the row, in unix seconds by the server's clock; None if it cannot be read.
+        date: of the row, in unix seconds by the server's clock; None if it cannot be relied on.
         sent: just before the request; without a monotonic time if another process made it.
         clock: the server's clock.
         skew: seconds by which the server's clock may differ from ours if it is unknown.
@@ -127,28 +172,30 @@ def age_of(
         return Age.UNCLEAR
     if clock.is_known:
         mono = sent.mono if sent.mono is not None else sent.wall - wall_offset
-        # Another process's wall clock may have been set since: its moments are less certain.
-        margin = _CLOCK_MARGIN if sent.mono is not None else skew
-        fresh, older = mono + clock.closest, mono + clock.least - margin
+        fresh, older = mono + clock.closest, mono + clock.least - _CLOCK_MARGIN
     else:
         # No reply has shown the server's clock yet: only the configured skew bounds it.
         fresh, older = sent.wall, sent.wall - skew
     # The server's times are whole seconds: a row may be up to a second younger than its date.
     if date >= int(fresh):
         return Age.FRESH
+    # The wall clock may have been set since another process read it, by any amount.
+    if sent.mono is None:
+        return Age.UNCLEAR
     return Age.OLDER if date + 1 < older else Age.UNCLEAR
 
 
 def same_recipient(doubt: Doubt, to: str | None) -> bool:
     """Whether a row's number provably is that of a message."""
-    ours, theirs = _digits(doubt.message.to), _digits(to)
+    ours, theirs = digits_of(doubt.message.to), digits_of(to)
     # Accounts that de-identify their data mask digits, and then numbers prove nothing.
     if not ours or not theirs:
         return False
     if (doubt.message.to or "").strip().startswith("+"):
         return ours == theirs.removeprefix("00")
     # A local number: the server has put the country's code in place of its leading zero.
-    return theirs.endswith(ours.lstrip("0"))
+    significant = ours.lstrip("0")
+    return theirs.endswith(significant) and len(theirs) - len(significant) <= _COUNTRY_CODE
 
 
 class Pass:
@@ -171,10 +218,12 @@ class Pass:
         """Whether everything was read that could have shown the wanted ones."""
         self.trouble = ""
         """Why the history could not be read, if so."""
-        self.seen: set[str] = set()
-        """Refs of the rows that were read."""
+        self.seen: set[Mark] = set()
+        """The rows that were read, by all that may distinguish them."""
         self.ambiguous: set[int] = set()
         """The `id`s of doubts that a row may or may not belong to."""
+        self.window: Window = Window(float("-inf"), float("inf"))
+        """In which the rows are dated that are being read."""
         self._memory = memory
         self._has_refs = has_refs
         self._skew = skew
@@ -187,7 +236,7 @@ class Pass:
         # All doubts, not only the wanted ones: a row that is read anyway can settle one early.
         for doubt in doubts:
             self._by_ref[doubt.ref].append(doubt)
-            self._by_tail[_tail(doubt.message.to)].append(doubt)
+            self._by_tail[tail_of(doubt.message.to)].append(doubt)
 
     @property
     def found(self) -> int:
@@ -201,21 +250,17 @@ class Pass:
             # Replies carry the ref of the message that they answer.
             if row.direction == "in":
                 continue
-            # Witnesses are recognised by their refs, so these are noted for every outgoing row.
+            # Witnesses are recognised by these, so they are noted for every outgoing row.
             ref = row.custom_string or ""
             self.seen.add(ref)
-            if ref in self._by_ref or _tail(row.to) in self._by_tail:
+            self.seen.add((row.message_id, ref, tail_of(row.to)))
+            if ref in self._by_ref or tail_of(row.to) in self._by_tail:
                 chosen.append(row)
         return chosen
 
     def ids_to_check(self, rows: Iterable[Any]) -> list[str]:
         """Return the ids of candidates that a ref alone does not prove."""
-        return [
-            row.message_id
-            for row in rows
-            if row.message_id
-            and not any(it.has_unique_ref for it in self._by_ref.get(row.custom_string or "", ()))
-        ]
+        return [row.message_id for row in rows if row.message_id and not self._has_unique_ref(row)]
 
     def take(self, rows: Iterable[Any], taken: Mapping[str, float]) -> None:
         """Assign candidates to doubts.
@@ -227,13 +272,12 @@ class Pass:
         """
         loose = []
         for row in rows:
-            # One row is evidence for one message only.
-            if row.message_id and row.message_id in self._used:
-                continue
-            if row.message_id and row.message_id in taken:
+            # First, as such a ref proves by itself: servers have given one id to a whole request.
+            if self._has_unique_ref(row) or row.message_id not in taken:
+                if not self._assign(row):
+                    loose.append(row)
+            else:
                 self._note_taken(row, taken[row.message_id])
-            elif not self._assign(row):
-                loose.append(row)
         # After all proofs: a doubt that another row has settled is not ambiguous.
         for row in loose:
             self._note_ambiguity(row)
@@ -242,16 +286,25 @@ class Pass:
         """Return what was found."""
         return list(self._verdicts.values())
 
+    def _has_unique_ref(self, row: Any) -> bool:
+        ref = row.custom_string
+        return bool(ref) and any(it.has_unique_ref for it in self._by_ref.get(ref, ()))
+
     def _assign(self, row: Any) -> bool:
         """Give a row to the doubt it proves; False if it proves none."""
+        if status_word(row.status) in INCONCLUSIVE:
+            return False
         ref = row.custom_string or ""
         for doubt in self._by_ref.get(ref, ()):
             # Neither number nor text is compared: a history may mask the one and rewrite the other
             # (`shorten_urls`).
             if doubt.has_unique_ref and ref:
                 return self._settle(doubt, row)
+        # One row is evidence for one message only.
+        if row.message_id and row.message_id in self._used:
+            return False
         named = [it for it in self._by_ref.get(ref, ()) if ref]
-        similar = [it for it in self._by_tail.get(_tail(row.to), ()) if _may_be(it, row)]
+        similar = self._by_tail.get(tail_of(row.to), ())
         # By ref first: it distinguishes messages with equal number and text.
         for doubt in [*named, *similar]:
             if self._proves(doubt, row, ref):
@@ -278,7 +331,7 @@ class Pass:
 
         A process that could not record its results meets its own messages again as doubts.
         """
-        for doubt in self._by_tail.get(_tail(row.to), ()):
+        for doubt in self._by_tail.get(tail_of(row.to), ()):
             same = row.body == doubt.message.body and resembles(
                 row.custom_string or doubt.ref, doubt.ref
             )
@@ -288,11 +341,12 @@ class Pass:
     def _note_ambiguity(self, row: Any) -> None:
         """Forbid further attempts of the doubts that a row may belong to after all."""
         ref = row.custom_string or ""
-        suspects = self._by_ref.get(ref, []) if ref else []
-        suspects = suspects + [
+        suspects = list(self._by_ref.get(ref, ())) if ref else []
+        suspects += [
             it
-            for it in self._by_tail.get(_tail(row.to), ())
-            if row.body == it.message.body and (not ref or resembles(ref, it.ref))
+            for it in self._by_tail.get(tail_of(row.to), ())
+            if resembles(ref, it.ref)
+            or (row.body == it.message.body and not _is_of_another(ref, it.ref))
         ]
         for doubt in suspects:
             if id(doubt) not in self._verdicts and self._age(doubt, row) is not Age.OLDER:
@@ -306,7 +360,6 @@ class Pass:
         if status_word(row.status) in REFUSALS:
             verdict = Rejected(doubt.message, doubt.ref, row.status)
         self._verdicts[id(doubt)] = doubt, verdict
-        self.ambiguous.discard(id(doubt))
         if row.message_id:
             self._used.add(row.message_id)
         self.missing -= id(doubt) in self._wanted
@@ -315,20 +368,12 @@ class Pass:
     def _age(self, doubt: Doubt, row: Any) -> Age:
         date = row.date or getattr(row, "date_added", None)
         stamp = None if date is None else date.timestamp()
-        clock = self._memory.clock
-        return age_of(stamp, doubt.sent, clock, self._skew, self._wall_offset)
+        # Written in another zone or unit than the server searches by: it says nothing.
+        if stamp is not None and not self.window.holds(stamp):
+            stamp = None
+        return age_of(stamp, doubt.sent, self._memory.clock, self._skew, self._wall_offset)
 
 
-def _may_be(doubt: Doubt, row: Any) -> bool:
-    return bool(row.body == doubt.message.body)
-
-
-def _digits(number: str | None) -> str:
-    """Return the digits of a number, "" if some are masked."""
-    text = str(number or "").strip()
-    plain = "".join(it for it in text if it not in "+ ().-/")
-    return plain if plain.isascii() and plain.isdigit() else ""
-
-
-def _tail(number: str | None) -> str:
-    return _digits(number)[-_TAIL:]
+def _is_of_another(theirs: str, ours: str) -> bool:
+    """Whether a ref shows that a row with our number and text is a message of its own."""
+    return theirs.startswith(REF_PREFIX) and ours not in theirs

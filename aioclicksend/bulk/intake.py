@@ -24,7 +24,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Sequence,
+)
+from functools import partial
 from itertools import count, islice
 from typing import Any, Protocol
 
@@ -242,6 +251,7 @@ class Gathering:
         "sink",
         "stream",
         "tokens",
+        "was_posted",
     )
 
     def __init__(
@@ -265,6 +275,8 @@ class Gathering:
         self.is_submitted: bool = False
         self.is_taken: bool = False
         """Whether a lane has taken it, so that it grows no more."""
+        self.was_posted: bool = False
+        """Whether it became requests."""
         self.answered: asyncio.Event = asyncio.Event()
         """Set once its requests have ended, or none was needed."""
         self.on_settled: Callable[[Gathering], object] | None = None
@@ -381,6 +393,7 @@ class Intake:
         self._singles: Gathering | None = None
         """The gathering of single messages that still grows."""
         self._lingering: dict[Gathering, asyncio.TimerHandle] = {}
+        self._reading_tasks: set[asyncio.Task[None]] = set()
         # Random for each sender: without a journal nothing else keeps the refs of two processes
         # apart.
         self._prefix = f"{REF_PREFIX}{secrets.token_hex(6)}"
@@ -423,22 +436,62 @@ class Intake:
 
     # Streams.
 
+    def start(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Read a source in the background."""
+        # No task of the sender's group, which may be cancelled before this one has run at all.
+        task = asyncio.create_task(reading)
+        self._reading_tasks.add(task)
+        task.add_done_callback(self._reading_tasks.discard)
+
     async def read(
         self, stream: OutcomeStream, messages: Iterable[Any] | AsyncIterable[Any], run: int
     ) -> None:
         """Read a source until it, the reader of its outcomes or the sending ends."""
+        if isinstance(messages, AsyncIterable):
+            await self._reading(stream, partial(self._read_async, stream, messages, run))
+        else:
+            await self._reading(stream, partial(self._read_sync, stream, messages, run))
+
+    async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
+        """Send what the journal holds back."""
+        await self._reading(stream, partial(self._read_journal, stream, journal))
+
+    async def end(self) -> None:
+        """Wait until no source is read any more, as after the end of the sending none is."""
+        while self._reading_tasks:
+            await asyncio.wait(self._reading_tasks)
+
+    async def _reading(
+        self, stream: OutcomeStream, read: Callable[[anyio.CancelScope], Awaitable[None]]
+    ) -> None:
+        """Read for a stream until the sending ends or its reader leaves."""
         try:
-            if isinstance(messages, AsyncIterable):
-                await self._read_async(stream, messages, run)
-            else:
-                await self._read_sync(stream, messages, run)
+            # A source may be idle, and a reader away, forever: only a cancellation ends the wait.
+            with anyio.CancelScope() as scope:
+                forget = self._lifecycle.on_change(scope.cancel)
+                stream.on_close = scope.cancel
+                try:
+                    # What cancels may have come before.
+                    if self._may_read(stream):
+                        await read(scope)
+                finally:
+                    forget()
+                    # Not after the scope: it swallows nothing if its task group is cancelled too.
+                    if scope.cancel_called:
+                        self._note_stop(stream)
         except Exception as error:
             # The reader gets it after the outcomes of everything that was read before.
             stream.failure = error
         finally:
             stream.end()
 
-    async def _read_sync(self, stream: OutcomeStream, messages: Iterable[Any], run: int) -> None:
+    async def _read_sync(
+        self,
+        stream: OutcomeStream,
+        messages: Iterable[Any],
+        run: int,
+        scope: anyio.CancelScope,  # noqa: ARG002
+    ) -> None:
         source = iter(messages)
         failure: BaseException | None = None
         while failure is None and await self._make_room(stream):
@@ -465,62 +518,60 @@ class Intake:
             raise failure
 
     async def _read_async(
-        self, stream: OutcomeStream, messages: AsyncIterable[Any], run: int
+        self,
+        stream: OutcomeStream,
+        messages: AsyncIterable[Any],
+        run: int,
+        scope: anyio.CancelScope,
     ) -> None:
         gathering: Gathering | None = None
-        with anyio.CancelScope() as scope:
-            # A source may be idle forever: only a cancellation can end it.
-            forget = self._lifecycle.on_change(scope.cancel)
-            stream.on_close = scope.cancel
-            try:
-                async for message in messages:
-                    before, step = gathering, self._step()
-                    fresh = before is None or before.is_taken or len(before) >= step
-                    if gathering is None or fresh:
-                        gathering = self._gather(stream, run=run, stream=stream)
-                    # In a gathering before anything is waited for: from here on it has an outcome.
-                    stream.expect(1)
-                    gathering.append(message)
-                    if fresh:
-                        if before is not None:
-                            await self._wait_for_ramp(before)
-                        if not await self._make_room(stream):
-                            return
-                    self._offer(gathering, step)
-            # Ours, of the scope or the task, or raised by the source itself: only the last is its
-            # error.
-            except asyncio.CancelledError as error:
-                if scope.cancel_called or _is_cancelled():
-                    raise
-                raise _leaked(error) from error
-            finally:
-                forget()
-                if gathering is not None:
-                    self._submit(gathering)
-                # Not after the scope: it swallows nothing if its task group is cancelled as well.
-                if scope.cancel_called:
-                    self._note_stop(stream)
-
-    async def resume(self, stream: OutcomeStream, journal: JournalProtocol) -> None:
-        """Send what the journal holds back."""
-        after = 0
         try:
-            while await self._make_room(stream):
-                entries = await journal.claim(State.PLANNED, self._batching.size, after)
-                if not entries:
-                    stream.room.release()
+            async for message in messages:
+                before, step = gathering, self._step()
+                fresh = before is None or before.is_taken or len(before) >= step
+                if gathering is None or fresh:
+                    gathering = self._gather(stream, run=run, stream=stream)
+                # In a gathering before anything is waited for: from here on it has an outcome.
+                stream.expect(1)
+                gathering.append(message)
+                # A source that never waits, or swallows a cancellation, goes on after it.
+                if scope.cancel_called:
                     return
-                # By row, not by offset: what is sent meanwhile leaves the set that is being read.
-                after = entries[-1].row
-                gathering = self._gather(stream, run=0, stream=stream)
-                gathering.entries = entries
-                gathering.open = len(entries)
-                stream.expect(len(entries))
-                self._submit(gathering)
-        except Exception as error:
-            stream.failure = error
+                if fresh:
+                    if before is not None:
+                        await self._wait_for_ramp(before)
+                    if not await self._make_room(stream):
+                        return
+                self._offer(gathering, step)
+        # Ours, of the scope or the task, or raised by the source itself: only the last is its
+        # error.
+        except asyncio.CancelledError as error:
+            if scope.cancel_called or _is_cancelled():
+                raise
+            raise _leaked(error) from error
         finally:
-            stream.end()
+            if gathering is not None:
+                self._submit(gathering)
+
+    async def _read_journal(
+        self,
+        stream: OutcomeStream,
+        journal: JournalProtocol,
+        scope: anyio.CancelScope,  # noqa: ARG002
+    ) -> None:
+        after = 0
+        while await self._make_room(stream):
+            entries = await journal.claim(State.PLANNED, self._batching.size, after)
+            if not entries:
+                stream.room.release()
+                return
+            # By row, not by offset: what is sent meanwhile leaves the set that is being read.
+            after = entries[-1].row
+            gathering = self._gather(stream, run=0, stream=stream)
+            gathering.entries = entries
+            gathering.open = len(entries)
+            stream.expect(len(entries))
+            self._submit(gathering)
 
     def expect(self, stream: OutcomeStream, entries: Sequence[Entry]) -> None:
         """Let a stream learn the outcomes of messages that are under way already."""
@@ -534,9 +585,15 @@ class Intake:
         """Wait until another gathering may be read; False if nothing more is taken in."""
         # This wait is what keeps memory flat: reading stops while too much is unsent or unread.
         await stream.room.acquire()
-        if self._lifecycle.takes_in and not stream.is_closed:
+        if self._may_read(stream):
             return True
         stream.room.release()
+        return False
+
+    def _may_read(self, stream: OutcomeStream) -> bool:
+        """Whether more of a stream's source may be read."""
+        if self._lifecycle.takes_in and not stream.is_closed:
+            return True
         self._note_stop(stream)
         return False
 
@@ -549,7 +606,8 @@ class Intake:
         if self._ramp:
             # A wrong text or sender is to be noticed at the first message, not at the thousandth.
             await gathering.answered.wait()
-            if self._ramp:  # another stream may have taken the last step
+            # Known and bad messages show nothing; and another stream may have taken the last step.
+            if self._ramp and gathering.was_posted:
                 self._ramp.popleft()
 
     def _step(self) -> int:
@@ -598,10 +656,14 @@ class Intake:
         # Room is given back here: `queue` bounds what waits, the lanes bound what is in flight.
         if gathering.sink is self._handles:
             self._room.release(len(gathering))
-        # Before encoding and before the journal: a held run must not ask either for the whole list.
         if (refusal := self._lifecycle.refusal) is not None:
-            self._refuse(gathering, *refusal)
-            return []
+            if gathering.stream is not None:
+                self._note_stop(gathering.stream)
+            # A journal may know better what became of these: then they are planned like all others,
+            # and withdrawn afterwards. One that is lost must not be asked for the whole list.
+            if self._journal is None or refusal[0] is Reason.JOURNAL:
+                self._refuse(gathering, *refusal)
+                return []
         if gathering.entries:
             messages = [self._thaw(it) for it in gathering.entries]
             return self._batches_of_entries(gathering, gathering.entries, messages, ())
@@ -653,16 +715,21 @@ class Intake:
                 gathering, encoded, encoded.requests(max_bytes), tokens, planned.rows
             )
         batches: list[Batch] = []
-        new, repeated, seen = list[int](), list[int](), set[int]()
+        new, repeated, entered = list[int](), list[int](), dict[int, int]()
         for place, row in enumerate(planned.rows):
             if place not in planned.known:
-                (repeated if row in seen else new).append(place)
-                seen.add(row)
-        # Two messages of one row (one key, one ref): the second finds the first one begun.
-        for places in (new, repeated):
-            if places:
-                requests = encoded.requests(max_bytes, places)
-                batches += self._batches(gathering, encoded, requests, tokens, planned.rows)
+                (repeated if row in entered else new).append(place)
+                entered.setdefault(row, place)
+        if new:
+            requests = encoded.requests(max_bytes, new)
+            batches += self._batches(gathering, encoded, requests, tokens, planned.rows)
+        # Two messages of one row (one key, one ref): the second finds the first one begun. Should
+        # that one be free again by then, the bytes go out that were entered.
+        if repeated:
+            rows = [planned.rows[it] for it in repeated]
+            same = encoded.repeated([entered[it] for it in rows], repeated)
+            own = [tokens[it] for it in repeated] if tokens else ()
+            batches += self._batches(gathering, same, same.requests(max_bytes), own, rows)
         known = sorted(planned.known)
         return batches + self._batches_of_entries(
             gathering,
@@ -770,8 +837,6 @@ class Intake:
     def _refuse(self, gathering: Gathering, reason: Reason, detail: str) -> None:
         messages = [self._thaw(it) for it in gathering.entries] or gathering.messages
         outcomes: list[Outcome] = [NotSent(it, _ref_of(it), reason, detail) for it in messages]
-        if gathering.stream is not None:
-            self._note_stop(gathering.stream)
         self._settle(gathering, gathering.tokens, outcomes)
 
     def _settle(
@@ -808,13 +873,12 @@ def _reason(value: str | None, default: Reason) -> Reason:
 
 def _encoded_of(entries: Sequence[Entry], messages: Sequence[Message]) -> Encoded:
     files = [it.media_file for it in entries]
-    # A single ref given by the caller is enough: then none of these counts as proof by itself.
     return Encoded(
         messages,
         [it.ref for it in entries],
         bodies=[it.body for it in entries],
         media_files=files if any(files) else None,
-        generated=all(it.has_unique_ref for it in entries),
+        generated=[it.has_unique_ref for it in entries],
     )
 
 

@@ -35,16 +35,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 from msgspec import Struct
 
-from ..errors import ClickSendError
+from ..errors import ClickSendError, ClientClosedError
 from ..pages import Page, Pages
 from .batch import Batch, Doubt
 from .channel import Channel
-from .evidence import Pass
+from .evidence import Mark, Pass, Window, mark_of
 from .lifecycle import Lifecycle, Phase
 from .outcome import Acceptances, Accepted, Outcome, Reason, Unknown
 
@@ -66,6 +66,8 @@ _TROUBLE = 10.0
 """Seconds beyond `settle` for which a history that cannot be read is tried again."""
 _STALL = 5.0
 """Seconds for which one page may hang before a pass is given up, beside `settle`."""
+_LONGEST_PASS = 10.0
+"""Seconds that a pass may take, or twice `settle` if that is longer."""
 _REREADS = 3
 """Times a window is read again whose pages held fewer rows than announced."""
 _PER_REQUEST = 98
@@ -120,17 +122,14 @@ class _Witness(Struct):
 
     batch: Batch
     place: int
+    mark: Mark
+    """What shows it in the history."""
     sent: float
     """Just before its request, on the event loop's clock."""
     accepted: float
     """When its acceptance was known, on the same clock."""
     has_shown: bool = False
     """Whether a pass has shown it."""
-
-    @property
-    def ref(self) -> str:
-        """Its ref."""
-        return self.batch.refs[self.place]
 
     @property
     def to(self) -> str:
@@ -220,7 +219,13 @@ class Reconciler:
             ids = [it.message_id for it in outcomes if isinstance(it, Accepted)]
             self._channel.memory.take(ids, batch.sent.wall, now)
         for place in {first, last}:
-            self._witnesses.append(_Witness(batch, place, batch.sent.mono, now))
+            unique, ref = batch.has_unique_ref(place), batch.refs[place]
+            # Neither object is looked at where the ref is enough: both may be made on demand.
+            to = None if unique else batch.messages[place].to
+            message_id = None if unique else outcomes[place].message_id  # type: ignore[union-attr]
+            mark = mark_of(ref, to, message_id, unique=unique)
+            if mark is not None:
+                self._witnesses.append(_Witness(batch, place, mark, batch.sent.mono, now))
 
     async def run(self) -> None:
         """Search whenever a doubt is due, until cancelled."""
@@ -235,6 +240,8 @@ class Reconciler:
             try:
                 with anyio.CancelScope() as self._searching:
                     await self._search()
+            except ClientClosedError as error:  # no search will succeed any more
+                await self._give_up(Reason.NOT_LOOKED_UP, str(error))
             except Exception as error:
                 log.exception("internal error while searching the history")
                 # Only what is in doubt now: a later search may succeed.
@@ -287,7 +294,7 @@ class Reconciler:
             wall_offset=self._wall() - started,
         )
         # A history without an end, or of a million rows, must not hold the sender forever.
-        bound = max(10.0, 2 * self._policy.settle)
+        bound = max(_LONGEST_PASS, 2 * self._policy.settle)
         try:
             with anyio.move_on_after(bound) as limit:
                 await self._read(one)
@@ -309,13 +316,16 @@ class Reconciler:
         """Read what may show the wanted doubts: the window, or their numbers if that is cheaper."""
         # Rows that arrive meanwhile shift the pages: fewer rows than announced may hide some.
         for _ in range(_REREADS):
-            rows = announced = 0
+            announced = 0
+            rows: set[_RowKey] = set()
             since, until = self._window(one.wanted)
+            one.window = self._dated(since, until)
             walk = self._channel.history(since, until).by_page()
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
-                    rows += len(page.items)
+                    # A page that shifted repeats rows and leaves out others.
+                    rows.update(map(_row_key, page.items))
                     announced = announced or page.total or 0
                     # All are found: the rest of the window could prove nothing more.
                     if not one.missing:
@@ -325,7 +335,7 @@ class Reconciler:
                     if page.number == 1 and self._numbers_are_cheaper(one, announced):
                         break
                 else:
-                    one.is_complete = rows >= announced
+                    one.is_complete = len(rows) >= announced
                     if one.is_complete:
                         return
                     continue
@@ -362,16 +372,21 @@ class Reconciler:
             if (first and last)
             else since
         )
-        shows = True
+        one.window = self._dated(since, None)
+        shows = is_whole = True
         for start in range(0, len(numbers), _PER_REQUEST):
             some = numbers[start : start + _PER_REQUEST]
             asked = [*([first.to] if first else []), *some, *([last.to] if last else [])]
             # Each request must show both by itself.
-            one.seen.difference_update(it.ref for it in (first, last) if it)
+            one.seen.difference_update(it.mark for it in (first, last) if it)
+            announced = 0
+            rows: set[_RowKey] = set()
             walk = lookup(since, asked).by_page()
             try:
                 while (page := await self._page(walk)) is not None:
                     await self._look(one, page)
+                    rows.update(map(_row_key, page.items))
+                    announced = announced or page.total or 0
                     # A number may well have ten rows in a few minutes. More than that shows that
                     # the filter has no effect.
                     if page.number == 1 and (page.total or 0) > 10 * len(asked) + 100:
@@ -379,9 +394,10 @@ class Reconciler:
                         return False
             finally:
                 await _close(walk)
-            shows = shows and all(it is not None and it.ref in one.seen for it in (first, last))
+            is_whole = is_whole and len(rows) >= announced
+            shows = shows and all(it is not None and it.mark in one.seen for it in (first, last))
         if shows or not one.missing:
-            return True
+            return is_whole or not one.missing
         if first is None or last is None:
             return False  # nothing to check the filter with
         # The filter hides a witness, or the history lags. Either way this pass proves no absence.
@@ -397,7 +413,7 @@ class Reconciler:
         self, pages: Pages[Any], one: Pass, first: _Witness, last: _Witness
     ) -> bool:
         """Whether some pages show two witnesses; they are read until they do."""
-        wanted = {first.ref, last.ref}
+        wanted = {first.mark, last.mark}
         # These pages must show them; what earlier ones showed does not count.
         one.seen -= wanted
         walk = pages.by_page()
@@ -453,7 +469,8 @@ class Reconciler:
         # Another process's intent has no time on our monotonic clock, so the whole skew applies.
         foreign = any(it.sent.mono is None for it in doubts)
         if not clock.is_known or foreign:
-            return int(min(it.sent.wall for it in doubts) - skew), None
+            # A request in the future was begun before our clock was set back.
+            return int(min(self._wall(), *(it.sent.wall for it in doubts)) - skew), None
         since = min(it.sent.mono or now for it in doubts) + clock.least - _MARGIN
         decisive = any(now >= it.failed + settle for it in doubts)
         if not decisive or any(it.message.schedule is not None for it in doubts):
@@ -464,13 +481,22 @@ class Reconciler:
         # An end in the future is left open: rows may still get a date before it.
         return int(since), None if until > now + clock.least else int(until) + 1
 
+    def _dated(self, since: int, until: int | None) -> Window:
+        """Return when rows of a window can be dated: not later than now."""
+        clock = self._channel.memory.clock
+        if until is None and clock.is_known:
+            until = int(self._now() + clock.most + _MARGIN)
+        elif until is None:
+            until = int(self._wall() + self._policy.skew)
+        return Window(since, until)
+
     def _least_offset(self) -> float:
         clock = self._channel.memory.clock
         return clock.least if clock.is_known else self._wall() - self._now() - self._policy.skew
 
     def _measure_lag(self, one: Pass) -> None:
         """Learn how long a witness took to show, at most: until the first pass that shows it."""
-        shown = [it for it in self._witnesses if not it.has_shown and it.ref in one.seen]
+        shown = [it for it in self._witnesses if not it.has_shown and it.mark in one.seen]
         for witness in shown:
             witness.has_shown = True
         # The latest one: an older witness may have shown long before this pass looked.
@@ -529,7 +555,7 @@ class Reconciler:
             return 0.0  # the history still moves: repeat until a pass adds nothing
         # Where a message sent after the failure shows, the history has come that far.
         later = [it for it in self._witnesses if it.sent >= doubt.failed]
-        shows = any(it.ref in one.seen for it in later)
+        shows = any(it.mark in one.seen for it in later)
         if self._may_resend(doubt):
             if one.is_complete and shows:
                 return None
@@ -580,6 +606,14 @@ class Reconciler:
         # A search that is cancelled here must not leave outcomes recorded but not passed on.
         with anyio.CancelScope(shield=True):
             await self._ledger.conclude(verdicts, found=found)
+
+
+_RowKey: TypeAlias = "tuple[str | None, ...]"
+
+
+def _row_key(row: Any) -> _RowKey:
+    """Return what distinguishes a row of the history from the others."""
+    return row.message_id, row.custom_string, row.to, row.body
 
 
 async def _close(walk: Any) -> None:

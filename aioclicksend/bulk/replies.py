@@ -75,17 +75,22 @@ REFUSALS = ACCOUNT_REFUSALS | {
 }
 """Statuses by which the API is known to refuse a message."""
 
+INCONCLUSIVE = {"INTERNAL_ERROR", "SOMETHING_IS_WRONG"}
+"""Statuses that prove neither that a message was taken nor that it was not."""
+
 _SUCCESSES = {"SUCCESS", "QUEUED", "SENT", "SCHEDULED", "COMPLETED", "WAITAPPROVAL", "WAITSEND"}
-_HINTS = ACCOUNT_REFUSALS | {"THROTTLED"}
+_HINTS = ACCOUNT_REFUSALS | {"THROTTLED", "ALREADY_EXISTS"}
 """Refusals that, given to a second attempt, do not rule out that the first one was taken.
 
-THROTTLED even hints at it: it is the answer to a text that the same number just got.
+THROTTLED and ALREADY_EXISTS even hint at it: the number just got this text.
 """
 
 _DATE = re.compile(rb'"date":\s*([0-9]{1,12})\b')
 _HEAD = 2000
 """Bytes of a reply in which the first row's date stands, if it has one."""
 _MAX_INTEGER = 2**63
+_TAIL = 7
+"""Digits at the end of a number by which it is compared where it is written differently."""
 
 
 class Row(Protocol):
@@ -324,23 +329,34 @@ def resembles(theirs: str, ours: str) -> bool:
     return bool(altered) and sent.startswith(altered)
 
 
+def digits_of(number: str | None) -> str:
+    """Return the digits of a number, "" if some are masked."""
+    text = str(number or "").strip()
+    plain = "".join(it for it in text if it not in "+ ().-/")
+    return plain if plain.isascii() and plain.isdigit() else ""
+
+
+def tail_of(number: str | None) -> str:
+    """Return the last digits of a number, which any way of writing it has."""
+    return digits_of(number)[-_TAIL:]
+
+
 def same_number(ours: str | None, theirs: str | int | None) -> bool:
     """Whether two numbers agree as far as they can be compared.
 
-    A local number comes back in E.164, and accounts that de-identify their data mask digits.
+    A local number comes back in E.164 or the other way round, and accounts that de-identify their
+    data mask digits.
     """
     if theirs is None or ours is None:
         return True
-    mine, other = ours.strip(), str(theirs).strip()
-    if mine == other:
-        return True
-    # Masked digits cannot be compared.
-    if not other.lstrip("+").isdigit():
-        return True
-    digits = "".join(filter(str.isdigit, mine))
-    if mine.startswith("+"):
-        return digits == other.lstrip("+")
-    return other.endswith(digits.lstrip("0"))
+    mine, other = digits_of(ours), digits_of(str(theirs))
+    if not mine or not other:
+        return ours == theirs or not other  # masked digits cannot be compared
+    if ours.strip().startswith("+") and not other.startswith("0"):
+        return mine == other
+    # Without the zeros that stand for a country's code, or come before it.
+    short, long = sorted((mine.lstrip("0"), other.lstrip("0")), key=len)
+    return bool(short) and long.endswith(short)
 
 
 def _is_charged(row: Row) -> bool:
@@ -397,9 +413,13 @@ def _pair(
         fits = exact or [
             it for it in by_ref[ref] if found[it] is None and same_number(messages[it].to, to)
         ]
-        # A second row of a message, or a number that contradicts the ref: evidence for neither.
         if not fits:
-            odd += 1
+            # A second row of a message is evidence for nothing. If the number contradicts the ref,
+            # the server may have returned it with another message.
+            if any(same_number(messages[it].to, to) for it in by_ref[ref]):
+                odd += 1
+            else:
+                unplaced.append(row)
             continue
         body = getattr(row, "body", None)
         found[next((it for it in fits if messages[it].body == body), fits[0])] = row
@@ -415,19 +435,20 @@ def _place_by_content(
     A ref that came back altered is no reason to doubt such a row; but this server's refs can prove
     no absence any more. Returns how many rows remain, and whether a ref was altered.
     """
-    by_number: dict[str, list[int]] = defaultdict(list)
+    by_tail: dict[str, list[int]] = defaultdict(list)
     if rows:
         for index, message in enumerate(messages):
             if found[index] is None:
-                by_number[str(message.to)].append(index)
+                by_tail[tail_of(message.to)].append(index)
     odd = 0
     altered = False
     for row in rows:
         has_ref = row.custom_string not in (None, "")
         fits = [
             index
-            for index in by_number.get(row.to or "", ())
+            for index in by_tail.get(tail_of(row.to), ())
             if found[index] is None
+            and same_number(messages[index].to, row.to)
             # Without a ref the number is enough; an altered ref must have the same text as well.
             and (row.body == messages[index].body or (row.body is None and not has_ref))
         ]

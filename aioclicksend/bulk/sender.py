@@ -201,7 +201,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         if parts.taken_over:
             parts.intake.expect(stream, parts.taken_over)
             parts.taken_over = []
-        parts.tasks.start_soon(parts.intake.resume, stream, self._journal)
+        parts.intake.start(parts.intake.resume(stream, self._journal))
         return await self._report(stream)
 
     async def price(self, messages: Iterable[M] | AsyncIterable[M]) -> Quote:
@@ -275,6 +275,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             budget=self._budget,
             suppress=self._suppress,
             pause=self._pause,
+            skew=self._policy.skew,
         )
         reconciler = Reconciler(
             self._channel,
@@ -371,11 +372,13 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             # time to settle everything.
             if failure is not None and not isinstance(failure, Exception):
                 self._hurry()
-            self._open.intake.flush()
-            try:
-                await dispatcher.finish()
-            except asyncio.CancelledError as error:
-                failure = await self._interrupted(failure, error)
+            while True:
+                try:
+                    await self._finish()
+                    break
+                # However often: what is left without an outcome would never get one.
+                except asyncio.CancelledError as error:
+                    failure = self._interrupted(failure, error)
         if isinstance(failure, Exception):
             totals = dispatcher.totals
             failure.add_note(
@@ -385,22 +388,22 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
             )
         return failure
 
-    async def _interrupted(
+    def _interrupted(
         self, failure: BaseException | None, error: asyncio.CancelledError
     ) -> BaseException:
         """Leave sooner: interrupted once, finish the wire only; twice, not even that."""
-        dispatcher = self._open.dispatcher
         if failure is None or isinstance(failure, Exception):
             self._hurry()
-            try:
-                await dispatcher.finish()
-            except asyncio.CancelledError:
-                self.abort()
-                await dispatcher.finish()
             return error
         self.abort()
-        await dispatcher.finish()
         return failure
+
+    async def _finish(self) -> None:
+        """Wait until everything that was read or handed over has its outcome."""
+        # First, as a source may yield a last message while it is being ended.
+        await self._open.intake.end()
+        self._open.intake.flush()
+        await self._open.dispatcher.finish()
 
     def _hurry(self) -> None:
         """Stop: a cancelled block or a program that ends does not wait for look-ups."""
@@ -423,7 +426,7 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         _check_iterable(messages)
         stream = OutcomeStream(self._lanes + _AHEAD, report)
         run = self._journal.new_run() if self._journal is not None else 0
-        parts.tasks.start_soon(parts.intake.read, stream, messages, run)
+        parts.intake.start(parts.intake.read(stream, messages, run))
         return stream
 
     async def _report(self, stream: OutcomeStream) -> Report:

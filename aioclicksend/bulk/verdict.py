@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..errors import NotSentError, ReplyError, UnknownOutcomeError
+from ..errors import ClientClosedError, NotSentError, ReplyError, UnknownOutcomeError
 from ..wire import code_of
 from .batch import Batch
 from .outcome import Acceptances, NotSent, Outcome, Reason, Unknown
@@ -83,7 +83,7 @@ def of_error(batch: Batch, error: Exception, *, sent: bool) -> Verdict:
             hold = f"{error.status} {code_of(error)}"
         reason = Reason.THROTTLED if isinstance(error, NotSentError) else Reason.REFUSED
         return _not_taken(batch, reason, str(error), hold)
-    if isinstance(error, NotSentError):
+    if isinstance(error, NotSentError | ClientClosedError):
         return _not_taken(batch, Reason.NOT_CONNECTED, str(error), None)
     # A defect on our side, but provably before the server could read anything.
     if not sent and not isinstance(error, UnknownOutcomeError):

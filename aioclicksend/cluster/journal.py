@@ -143,6 +143,15 @@ class PostgresJournal:
         self._occurrences: dict[int, _Occurrences] = {}
         self._outbox_channel = f"{self._database.schema}_{self._journal}"
 
+    @property
+    def last_sent(self) -> float | None:
+        """None: after a backup was restored `cluster restored` has everything looked up."""
+        return None
+
+    async def lacks(self, refs: Sequence[str]) -> bool:  # noqa: ARG002
+        """Return False, as `last_sent` is None."""
+        return False
+
     async def close(self) -> None:
         """Give ownership back: what was begun and not finished is for others to look up."""
         if not self._owner:

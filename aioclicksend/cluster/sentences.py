@@ -140,8 +140,9 @@ written as (
         reserved = case when g.state = 'unknown' then s.reserved else 0 end
     from before, {_RESULTS}
     where s.id = before.id and g.id = s.id
-    returning s.id, case when s.state = 'accepted' then coalesce(s.price, before.reserved)
-        when s.state = 'unknown' then before.reserved else 0 end - before.reserved as change),
+    returning s.id, case when s.state = 'accepted' and s.price > 0 then s.price
+        when s.state in ('accepted', 'unknown') then before.reserved else 0 end
+        - before.reserved as change),
 booked as (
     update journal set committed = committed + (select sum(change) from written)
     where id = %(journal)s and (select sum(change) from written) <> 0)

@@ -76,6 +76,8 @@ class Scene:
         self.pages: list[list[dict[str, Any]]] = [[]]
         self.by_number: Callable[[list[str]], list[dict[str, Any]]] = lambda _: []
         """What the history shows of some numbers, if it is asked for these."""
+        self.hidden = 0
+        """Rows that such an answer announces and leaves out."""
         self.totals: list[int] = []
         """What the pages announce, if it is not the truth."""
         self.status = 200
@@ -212,7 +214,8 @@ class Scene:
             return
         if q := query_of(arrival).get("q"):
             rows = self.by_number([it.removeprefix("to:") for it in q.split(",")])
-            await line.ok({"total": len(rows), "last_page": 1, "data": rows})
+            total = len(rows) + self.hidden
+            await line.ok({"total": total, "last_page": 1, "data": rows})
             return
         place = arrival.page - 1
         total = sum(map(len, self.pages))

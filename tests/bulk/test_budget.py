@@ -52,6 +52,24 @@ def test_a_closed_budget_refuses_cheaper_messages() -> None:
     assert budget.closed
 
 
+def test_a_server_that_charges_more_than_it_quotes_is_expected_to_do_so_again() -> None:
+    budget = Budget(Decimal(10))
+    assert budget.expected([Decimal(1)]) == [1]
+    budget.reserve([Decimal(1)] * 2)
+    budget.settle([Decimal(1)] * 2, [accepted("1.5")] * 2)
+    assert budget.expected([Decimal(1)]) == [Decimal("1.5")]
+    assert budget.reserve(budget.expected([Decimal(1)] * 9)) == 4
+    budget.settle([Decimal("1.5")] * 4, [accepted("1.5")] * 4)
+    assert budget.committed == 9 <= budget.limit
+
+
+def test_a_charge_for_what_was_quoted_as_free_closes_the_budget() -> None:
+    budget = Budget(Decimal(10))
+    budget.reserve([Decimal(0)])
+    budget.settle([Decimal(0)], [accepted("1.5")])
+    assert budget.reserve([Decimal(0)]) == 0
+
+
 def test_a_released_reservation_can_be_used_again() -> None:
     budget = Budget(Decimal(10))
     budget.reserve([Decimal(6), Decimal(4)])
@@ -64,6 +82,8 @@ def test_a_released_reservation_can_be_used_again() -> None:
     [
         (accepted("0.08"), "0.08"),
         (accepted(None), "0.10"),
+        (accepted("0"), "0.10"),
+        (accepted("-0.08"), "0.10"),
         (UNKNOWN, "0.10"),
         (REJECTED, "0"),
         (NOT_SENT, "0"),
@@ -81,6 +101,7 @@ def test_what_is_not_known_costs_what_was_quoted(outcome: ac.Outcome, cost: str)
         (accepted("0", parts=1), None),
         (accepted("0", parts=None), None),
         (accepted("-1"), None),
+        (accepted("-1", parts=0), None),
         (accepted("NaN"), None),
         (accepted("Infinity"), None),
         (accepted(None), None),

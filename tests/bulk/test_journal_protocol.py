@@ -186,6 +186,19 @@ async def test_single_messages_are_found_by_a_ref_of_the_caller_only(
     assert not named[1].known[0].has_unique_ref
 
 
+async def test_a_run_finds_single_messages_whenever_they_were_entered(reopen: Open) -> None:
+    """Also after the journal had to find something again, and as the next process does."""
+    journal = await reopen()
+    await plan(journal, [1])
+    await plan(journal, [1, 2], custom_string="mine")
+    single = (await plan(journal, [7, 8], 0)).rows
+    for _ in range(2):
+        found = await plan(journal, [8, 7, 9])
+        assert list(found.rows[:2]) == [single[1], single[0]]
+        await journal.close()
+        journal = await reopen()
+
+
 async def test_two_equal_refs_in_one_call_share_a_row(journal: JournalProtocol) -> None:
     planned = await plan(journal, [1, 1], 0, custom_string="mine")
     assert planned.rows[0] == planned.rows[1]
@@ -467,6 +480,24 @@ async def test_what_is_spent_and_reserved_is_committed(reopen: Open) -> None:
         journal = await reopen()
 
 
+@pytest.mark.parametrize("price", [None, "0", "0.0000", "-0.10"])
+async def test_an_acceptance_that_does_not_say_its_charge_keeps_its_reservation(
+    reopen: Open, price: str | None
+) -> None:
+    journal = await reopen()
+    rows = (await plan(journal, range(4))).rows
+    begun = await journal.begin(rows, 1, reserved=[Decimal("0.10")] * 4)
+    # Also where the others of its request do say it.
+    await journal.finish(rows, [*accepted(3, "0.08"), *accepted(1, price)], begun.batch)
+    whole = (await plan(journal, range(10, 12))).rows
+    begun = await journal.begin(whole, 1, reserved=[Decimal("0.10")] * 2)
+    await journal.finish(whole, accepted(2, price), begun.batch)
+    for _ in range(2):
+        assert await journal.committed() == 3 * Decimal("0.08") + 3 * Decimal("0.10")
+        await journal.close()
+        journal = await reopen()
+
+
 async def test_a_further_attempt_reserves_again(journal: JournalProtocol) -> None:
     """The first one may have been charged as well."""
     rows = (await plan(journal, range(2))).rows
@@ -519,5 +550,6 @@ async def test_ids_of_its_messages_are_taken(reopen: Open) -> None:
     await journal.finish(pieces[:1], accepted(1, id="ID-7"), begun.batch)
     for _ in range(2):
         assert await journal.taken(["ID-0", "ID-1", "ID-7", "ID-9"]) == {"ID-0", "ID-1", "ID-7"}
+        assert await journal.taken(["ID", "D-1", "", "[", "ID-"]) == set(), "parts of ids"
         await journal.close()
         journal = await reopen()

@@ -18,11 +18,12 @@ import pytest
 
 import aioclicksend as ac
 from aioclicksend.bulk.encode import Encoded, encode
-from aioclicksend.bulk.journal import State
+from aioclicksend.bulk.journal import Entry, State
 from aioclicksend.bulk.journal import lease as leases
 from aioclicksend.bulk.journal.lease import Lease
 from aioclicksend.sandbox import Sandbox
 
+from .fickle import account
 from .helpers import client, many, outcomes, sms
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -214,3 +215,38 @@ async def test_a_lease_from_the_future_is_watched_for_a_change(
     monkeypatch.setattr(leases, "_WATCH", 1.0)
     lend(path, os.getpid(), "1", space="elsewhere", age=-3600)
     assert await is_free(path)
+
+
+async def test_a_journal_serves_one_sender_at_a_time(tmp_path: Path) -> None:
+    journal = ac.Journal(tmp_path / "j.db")
+    async with account() as (it, api):
+        async with api.sms.bulk(journal=journal) as bulk:
+            assert (await bulk.run(many(3))).accepted == 3
+            with pytest.raises(ac.ConfigurationError, match="in use by another sender"):
+                async with api.sms.bulk(journal=journal):
+                    pass
+            assert (await bulk.run(many(3, 10))).accepted == 3
+        async with api.sms.bulk(journal=journal) as bulk:
+            assert (await bulk.run(many(3, 20))).accepted == 3
+        assert set(it.arrivals.values()) == {1}
+
+
+@pytest.mark.parametrize("exited", [True, False])
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_only_what_an_owner_left_that_has_exited_may_be_sent_again(
+    *, exited: bool, scheduled: bool
+) -> None:
+    """A stopped one may wake up; and what is scheduled may be missing from the history."""
+    api = ac.ClickSend(auth=ac.BasicAuth("a", "b"), base_url="http://127.0.0.1:1")
+    body = b'{"to":"+61400000001","body":"Hi","custom_string":"r"%b}'
+    entry = Entry(
+        row=1,
+        ref="r",
+        body=body % (b',"schedule":1900000000' if scheduled else b""),
+        state=State.IN_DOUBT,
+        attempt=3,
+        owner_exited=exited,
+    )
+    (doubt,), _ = api.sms.bulk()._doubts_of([entry], 0.0)
+    assert doubt.may_resend == (exited and not scheduled)
+    assert doubt.attempt == 3

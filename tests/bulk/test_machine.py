@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Callable, Coroutine
-from contextlib import closing
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,15 +27,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import aioclicksend as ac
-from aioclicksend.sandbox import Sandbox
+from aioclicksend.sandbox import HistoryBehaviour, Sandbox
 
 from .helpers import accepts, client, sms
 from .test_doubt import LOST, ODD, TAKEN
+from .test_journal_failures import WRITES, FullDisk
 
 T = TypeVar("T")
 
 FAULTS = st.sampled_from([*TAKEN, *LOST, *ODD, "refuse-429", "slow"])
 MESSAGES = st.lists(st.integers(0, 40), min_size=1, max_size=14, unique=True)
+BEHAVIOURS = [
+    HistoryBehaviour(),
+    HistoryBehaviour(refs="lower"),
+    HistoryBehaviour(refs="cut:5"),
+    HistoryBehaviour(numbers="zeros"),
+    HistoryBehaviour(numbers="national", replies=True),
+    HistoryBehaviour(dates="us"),
+    HistoryBehaviour(dates="iso", refs="cut:4", numbers="digits"),
+    HistoryBehaviour(filter="first"),
+]
 WRONG = 13  # these numbers are no phone numbers
 INVALID = 17  # these are not numbers
 
@@ -81,9 +94,14 @@ class Campaign(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "promo.db"
-        self.sandbox = Sandbox(balance="100000")
+        self.ahead = 0
+        """Seconds by which our wall clock is ahead of the server's."""
+        real = time.time
+        self.sandbox = Sandbox(balance="100000", clock=real)
         self.wait(self.sandbox.start())
         self.api = client(self.sandbox, timeout=ac.Timeout(connect=10, read=0.1))
+        self.clock = pytest.MonkeyPatch()
+        self.clock.setattr("time.time", lambda: real() + self.ahead)
         self.handed_in: set[str] = set()
         self.refused: set[str] = set()
 
@@ -135,6 +153,44 @@ class Campaign(RuleBasedStateMachine):
         assert self._charged() <= max(before, budget)  # I4
         self._check(numbers, settled)
 
+    @rule(numbers=MESSAGES, others=MESSAGES, resend=st.booleans())
+    def hand_in_at_once(self, numbers: list[int], others: list[int], resend: bool) -> None:  # noqa: FBT001 - drawn by name
+        self._hand_in({*numbers, *others})
+
+        async def all_of_them() -> None:
+            async with self._bulk(self.api, resend=resend) as bulk:
+
+                async def singly(some: list[int]) -> list[ac.Outcome]:
+                    good = [it for it in some if it % WRONG != WRONG - 1]
+                    handles = [await bulk.send(message(it)) for it in good]
+                    return [await it for it in handles]
+
+                async def streamed(some: list[int]) -> list[ac.Outcome]:
+                    return [it async for it in bulk.stream(map(message, some))]
+
+                ways = (streamed(numbers), streamed(others), singly(numbers), singly(others))
+                first, second, *_ = await asyncio.gather(*ways)
+            self._check(numbers, first)
+            self._check(others, second)
+
+        self.wait(all_of_them())
+
+    @rule(numbers=MESSAGES, write=st.sampled_from(WRITES), count=st.integers(0, 6))
+    def run_on_a_full_disk(self, numbers: list[int], write: str, count: int) -> None:
+        journal = FullDisk(self.path, write, count, 10**6)
+        before = accepts(self.sandbox)
+        with suppress(ac.ConfigurationError):  # where it cannot even be opened
+            settled = self.wait(self._run(numbers, resend=False, journal=journal))
+            self._check(numbers, settled, before)
+
+    @rule(behaviour=st.sampled_from(BEHAVIOURS))
+    def rewrite_the_history(self, behaviour: HistoryBehaviour) -> None:
+        self.sandbox.history = behaviour
+
+    @rule(seconds=st.integers(-100, 100))
+    def set_the_clock(self, seconds: int) -> None:
+        self.ahead = seconds
+
     @invariant()
     def nothing_was_accepted_twice(self) -> None:
         assert max(accepts(self.sandbox).values(), default=1) == 1  # I1
@@ -149,6 +205,7 @@ class Campaign(RuleBasedStateMachine):
         try:
             self.wait(self._end())
         finally:
+            self.clock.undo()
             self.wait(self.api.aclose())
             self.wait(self.sandbox.stop())
             self.loop.close()
@@ -156,6 +213,7 @@ class Campaign(RuleBasedStateMachine):
 
     async def _end(self) -> None:
         self.sandbox.clear_faults()
+        self.sandbox.history = HistoryBehaviour()
         numbers = sorted(map(_number, self.handed_in))
         async with client(self.sandbox) as api:
             # A new message in each run is the witness that absence means something.
@@ -176,27 +234,50 @@ class Campaign(RuleBasedStateMachine):
         budget: Decimal | None = None,
         api: ac.ClickSend | None = None,
     ) -> list[ac.Outcome]:
+        self._hand_in(numbers)
+        bulk = self._bulk(api or self.api, resend=resend, journal=journal, budget=budget)
+        async with bulk:
+            return [outcome async for outcome in bulk.stream(map(message, numbers))]
+
+    def _hand_in(self, numbers: Iterable[int]) -> None:
         self.handed_in |= {f"ref-{number}" for number in numbers}
         self.refused |= {f"ref-{number}" for number in numbers if number % WRONG == WRONG - 1}
-        async with (api or self.api).sms.bulk(
+
+    def _bulk(
+        self,
+        api: ac.ClickSend,
+        *,
+        resend: bool,
+        journal: ac.Journal | None = None,
+        budget: Decimal | None = None,
+    ) -> ac.BulkSender[ac.SmsMessage]:
+        return api.sms.bulk(
             batching=ac.Batching(size=4),
             lanes=2,
             ramp=None,
             journal=journal or self.path,
             budget=budget,
             reconcile=ac.Reconcile(settle=0.05, resend=resend),
-        ) as bulk:
-            return [outcome async for outcome in bulk.stream(map(message, numbers))]
+        )
 
     def _charged(self) -> Decimal:
         return sum((Decimal(it["message_price"]) for it in self.sandbox.messages), Decimal(0))
 
-    def _check(self, numbers: list[int], settled: list[ac.Outcome]) -> None:
+    def _check(
+        self,
+        numbers: list[int],
+        settled: list[ac.Outcome],
+        before: Counter[str] | None = None,
+    ) -> None:
         taken = accepts(self.sandbox)
         assert sorted(it.ref for it in settled) == sorted(f"ref-{it}" for it in numbers)  # I2
         for outcome in settled:
             if isinstance(outcome, ac.Accepted):  # I3
                 assert taken[outcome.ref] == 1
+            elif isinstance(outcome, ac.NotSent) and outcome.reason is ac.Reason.JOURNAL:
+                # A journal that cannot be read cannot say what earlier runs have sent.
+                assert before is not None
+                assert taken[outcome.ref] == before[outcome.ref]
             elif not isinstance(outcome, ac.Unknown):
                 assert taken[outcome.ref] == 0
 

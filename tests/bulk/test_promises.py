@@ -434,6 +434,21 @@ async def test_a_journal_deleted_during_a_run_is_noticed(
         assert outcome.reason is ac.Reason.JOURNAL
 
 
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+async def test_nothing_is_sent_once_the_journal_is_gone(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "j.db"
+    async with Sandbox() as sandbox, client(sandbox) as api:
+        async with api.sms.bulk(journal=path) as bulk:
+            assert (await bulk.run(many(3))).accepted == 3
+            backup = path.read_bytes()
+            path.unlink()
+            if how == "replaced":
+                path.write_bytes(backup)
+            report = await bulk.run(many(3, 10))
+        assert report.reasons == {"journal": 3}
+        assert len(sandbox.messages) == 3
+
+
 # What a row's status means.
 
 
@@ -510,6 +525,20 @@ async def test_not_sent_frees_a_key(tmp_path: Path) -> None:
             first = await (await bulk.send(plain(1), key="k"))
             second = await (await bulk.send(plain(1, "Other"), key="k"))
         assert (type(first), type(second)) == (ac.NotSent, ac.Accepted)
+
+
+async def test_a_key_that_is_freed_sends_what_was_entered(tmp_path: Path) -> None:
+    """Handed in twice at once, and the first is refused: the second has its ref."""
+    path = tmp_path / "j.db"
+    async with Sandbox() as sandbox, client(sandbox, retry=ac.Retry(attempts=1)) as api:
+        sandbox.fail_next("refuse-429", path="/sms/send")
+        async with api.sms.bulk(journal=path, lanes=1, ramp=None) as bulk:
+            handles = [await bulk.send(plain(1), key="k") for _ in range(2)]
+            settled = [await it for it in handles]
+        assert list(map(type, settled)) == [ac.NotSent, ac.Accepted]
+        (sent,) = accepts(sandbox)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("select ref, state from outcome").fetchall() == [(sent, "accepted")]
 
 
 async def test_a_key_needs_a_journal() -> None:

@@ -327,6 +327,37 @@ def test_a_row_with_an_altered_ref_is_placed_by_number_and_text(ref: str, outcom
     assert match(messages, refs, Reply(rows)).outcomes[0] is None
 
 
+def test_rows_whose_refs_were_swapped_go_by_number_and_text() -> None:
+    messages, refs = [sms(0), sms(1)], ["ref-0", "ref-1"]
+    rows = [
+        row(place, custom_string=refs[1 - place], body=messages[place].body) for place in range(2)
+    ]
+    found = match(messages, refs, Reply(rows))
+    assert [getattr(it, "message_id", None) for it in found.outcomes] == ["ID-0", "ID-1"]
+    assert found.altered_refs
+
+
+def test_a_second_row_of_a_message_is_not_taken_for_an_equal_one() -> None:
+    messages, refs = [sms(0), sms(0)], ["ref-0", "ref-1"]
+    rows = [row(0, body=messages[0].body) for _ in range(2)]
+    found = match(messages, refs, Reply(rows))
+    assert [getattr(it, "message_id", None) for it in found.outcomes] == ["ID-0", None]
+    assert found.odd == 1
+
+
+def test_a_row_of_another_country_is_not_placed_by_its_last_digits() -> None:
+    messages = [sms(0)]
+    rows = [row(0, to="+49400000000", custom_string="other", body=messages[0].body)]
+    assert match(messages, ["ref-0"], Reply(rows)).outcomes == [None]
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "Success"])
+def test_a_reply_that_contradicts_its_status_is_unreadable(status: str) -> None:
+    reply = json.loads(reply_of([row(0, status=status)])) | {"http_code": 500}
+    with pytest.raises(Unreadable, match="500"):
+        decode_reply(json.dumps(reply).encode(), ["ref-0"], counted=False)
+
+
 @pytest.mark.parametrize(
     ("given", "read"),
     [(3, 3), ("3", 3), (2.0, 2), (None, None), ("many", None), (10**30, None), (1e30, None)],

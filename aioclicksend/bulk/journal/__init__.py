@@ -131,6 +131,14 @@ class Begun(Struct):
 class JournalProtocol(Protocol):
     """What a bulk sender needs of a journal."""
 
+    @property
+    def last_sent(self) -> float | None:
+        """When it was last sent from before `start`, in unix seconds.
+
+        None where it need not be checked whether it is an older copy: it is new, or guards itself.
+        """
+        ...
+
     async def start(self, channel: str) -> None:
         """Open it for one kind of message (``sms``, ``mms``, ``voice``) and become an owner.
 
@@ -235,6 +243,13 @@ class JournalProtocol(Protocol):
 
     async def committed(self) -> Decimal:
         """Return what was spent, and what attempts without a verdict may have cost."""
+        ...
+
+    async def lacks(self, refs: Sequence[str]) -> bool:
+        """Return whether it has given some of these refs without knowing that they were sent.
+
+        If the history shows one, the journal is an older copy of itself.
+        """
         ...
 
     async def taken(self, message_ids: Sequence[str]) -> set[str]:

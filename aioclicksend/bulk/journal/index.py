@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from hashlib import blake2b
@@ -62,6 +62,15 @@ class Index:
         """Forget everything."""
         if self._db is not None:
             self._db.close()
+
+    def enter(self, chunk: Chunk) -> None:
+        """Index a chunk that was entered without being looked for."""
+        first, size, media_file, body = chunk
+        if first in self._sizes:
+            return
+        self._add_chunk(first, size, None if media_file else self._content(body))
+        if self._db is not None:
+            self._index_messages(self._db, first, media_file, body)
 
     def mark(self, run: int, rows: range) -> None:
         """Note that a run has asked for what it entered in some rows."""
@@ -127,24 +136,29 @@ class Index:
     def _add_chunk(self, first: int, size: int, content: bytes | None) -> None:
         if content is not None:
             self._by_digest[content].append(first)
-        self._firsts.append(first)
+        insort(self._firsts, first)
         self._sizes[first] = size
 
     def _build(self) -> sqlite3.Connection:
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         db.executescript(_CREATE)
         for first, _, media_file, body in self._chunks():
-            keys = [_key(self._bare(it), media_file) for it in bodies_of(body)]
-            # One statement a chunk. Only chunks with equal messages are entered one by one.
-            before = db.total_changes
-            db.execute(
-                "insert or ignore into known select value, 0, ? + key from json_each(?)",
-                (first, msgspec.json.encode(keys)),
-            )
-            if db.total_changes - before < len(keys):  # equal messages, here or before
-                for row, key in enumerate(keys, first):
-                    self._insert(db, key, row)
+            self._index_messages(db, first, media_file, body)
         return db
+
+    def _index_messages(
+        self, db: sqlite3.Connection, first: int, media_file: str | None, body: bytes
+    ) -> None:
+        keys = [_key(self._bare(it), media_file) for it in bodies_of(body)]
+        # One statement a chunk. Only chunks with equal messages are entered one by one.
+        before = db.total_changes
+        db.execute(
+            "insert or ignore into known select value, 0, ? + key from json_each(?)",
+            (first, msgspec.json.encode(keys)),
+        )
+        if db.total_changes - before < len(keys):  # equal messages, here or before
+            for row, key in enumerate(keys, first):
+                self._insert(db, key, row)
 
     def _insert(self, db: sqlite3.Connection, key: str, row: int) -> None:
         rows = [it for (it,) in db.execute("select row from known where key = ?", (key,))]

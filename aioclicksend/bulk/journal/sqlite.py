@@ -37,6 +37,7 @@ import msgspec
 from ...errors import ConfigurationError
 from ...files import make_private
 from ...models.messages import REF_PREFIX, request_body
+from ..budget import says_charge
 from ..encode import Encoded, bodies_of
 from ..outcome import Acceptances, Accepted, Column, NotSent, Outcome, Rejected, Unknown
 from ..replies import ACCOUNT_REFUSALS
@@ -78,11 +79,7 @@ _EARLIER = "earlier", "round(coalesce(earlier, 0) + coalesce(reserved, 0), 10)"
 
 _RECORD = """
 update {} set state = ?, message_id = ?, parts = ?, price = ?, reason = ?, detail = ?, at = ?,
-reserved = iif(? = 'unknown' or (? = 'accepted' and ? is null), reserved, null) where {}
-"""
-"""A reservation ends with a result that says what was charged; one without a price keeps it.
-
-State, state and price come a second time: Python 3.12.0 to 3.12.3 warn of numbered parameters.
+reserved = iif(?, reserved, null) where {}
 """
 
 
@@ -124,13 +121,17 @@ class Journal:
         self._next_batch = 1
         self._first_batch = 1
         """The first request of this process; earlier ones have no owner any more."""
+        self._first_row = 1
+        """The first message of this process."""
+        self.last_sent: float | None = None
+        """When it was last sent from before this process, in unix seconds; None if it is new."""
         self._file: tuple[int, int] | None = None
         self._in_transaction: list[_Write] = []
         self._to_write: deque[_Write] = deque()
         self._write_waits = False
         """Whether the last write that was asked for has not begun."""
-        self._unindexed: list[tuple[int, range]] = []
-        """What runs have entered while nothing had to be found again."""
+        self._unindexed: deque[tuple[int, range]] = deque()
+        """By run, the rows that were entered without being looked for."""
         self._looked_up: set[int] = set()
         """Rows in doubt that this process has claimed to look up."""
         self._waiting: dict[int, list[asyncio.Event]] = defaultdict(list)
@@ -151,6 +152,9 @@ class Journal:
             ConfigurationError: it is no journal, of a newer version, of another channel, or in use.
 
         """
+        # What the first sender knows of the file must not be forgotten.
+        if self._is_open:
+            raise ConfigurationError(f"{self.path} is in use by another sender of this process")
         self._reset()
         self._thread = ThreadPoolExecutor(1, "aioclicksend-journal")
         self._is_open = True
@@ -225,14 +229,14 @@ class Journal:
         rows = range(first, first + len(messages))
         # Single messages are looked for only by what their caller named: a key or a ref.
         named = run == 0 and not messages.has_unique_refs
-        if named:
-            self._remembers = True  # a run that has begun may come to the same message
         # The usual case, a new list in a new journal: nothing can be known, so nothing is awaited.
         if messages.keys is None and not named and not (run and self._remembers):
             self._enter(messages, range(len(messages)), rows)
-            if run:
+            # Single messages are in the index that is made later, but not in one that exists.
+            if run or self._remembers:
                 self._unindexed.append((run, rows))
             return Planned(rows, {})
+        self._remembers = True  # for what is entered from now on an index exists
         return await self._run(self._plan, run, messages, rows)
 
     # Sending.
@@ -252,14 +256,14 @@ class Journal:
         write = partial(
             self._begin, rows, batch, time.time(), attempt=attempt, reserved=reserved, won=won
         )
-        self._to_write.append(_Write(write, is_intent=True))
+        self._to_write.append(_Write(write, won))
         if not self._write_waits:
             self._write_waits = True
             self._next_write = self._submit(self._write)
         # One write is for all the lanes that came before it begins.
         # A cancelled lane leaves the write to the others that wait for it.
         await asyncio.shield(self._next_write)
-        if not won:  # its transaction failed while another question was asked
+        if not won:  # its transaction failed, perhaps while another question was asked
             raise ConfigurationError(f"{self.path} could not record the request")
         return Begun(batch, won[-1])
 
@@ -268,18 +272,21 @@ class Journal:
     ) -> Sequence[int]:
         """Take outcomes; they are written with the next intent, or soon."""
         lost: Sequence[int] = ()
-        if batch is None:
-            lost = await self._run(self._withdraw, rows, outcomes, time.time())
-        else:
-            columns = _columns_of(outcomes)
-            self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
-        # Mostly empty: a run without doubts pays nothing for it.
-        if self._looked_up:
-            self._looked_up.difference_update(rows)
-        if self._waiting:
-            for row in rows:
-                for event in self._waiting.pop(row, ()):
-                    event.set()
+        try:
+            if batch is None:
+                lost = await self._run(self._withdraw, rows, outcomes, time.time())
+            else:
+                columns = _columns_of(outcomes)
+                self._to_write.append(_Write(partial(self._record, rows, columns, time.time())))
+        finally:
+            # Also where nothing could be written: who waits for an outcome looks again, and learns
+            # of the failure. Mostly empty: a run without doubts pays nothing for it.
+            if self._looked_up:
+                self._looked_up.difference_update(rows)
+            if self._waiting:
+                for row in rows:
+                    for event in self._waiting.pop(row, ()):
+                        event.set()
         return lost
 
     # Reading.
@@ -346,6 +353,12 @@ class Journal:
         """Return those of some message ids that messages of this journal hold."""
         return await self._run(self._ask, self._taken, message_ids)
 
+    async def lacks(self, refs: Sequence[str]) -> bool:
+        """Return whether some of these refs are of this journal, which has not sent them."""
+        prefix = f"{REF_PREFIX}{self.campaign}-"
+        ours = {it for it in refs if it.startswith(prefix)}
+        return bool(ours) and await self._run(self._ask, self._lacks, ours)
+
     # On the thread: opening and closing.
 
     def _start(self, channel: str) -> None:
@@ -404,6 +417,10 @@ class Journal:
             "(select coalesce(max(id), 0) + 1 from batch)"
         ).fetchone()
         self._first_batch = self._next_batch
+        self._first_row = self._next_row
+        if self._first_row > 1:
+            (last,) = db.execute("select max(intent) from batch").fetchone()
+            self.last_sent = last or 0.0
 
     def _close(self) -> None:
         if self._index is not None:
@@ -453,7 +470,7 @@ class Journal:
         """
         # Once at the beginning; `_commit` checks the lease again at the end.
         if not self._db.in_transaction:
-            self._lease.check()
+            self._try(self._lease.check)
         while self._to_write:
             write = self._to_write.popleft()
             # Noted before it runs: a rollback undoes all of these, and they are queued again.
@@ -464,6 +481,7 @@ class Journal:
         # Inside the transaction, which only one process can have: the owner cannot change before
         # the commit.
         self._lease.check()
+        self._check_file()
         self._db.commit()
 
     def _try(self, work: Callable[[], object]) -> None:
@@ -472,10 +490,16 @@ class Journal:
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._db.rollback()
-            # A lane whose intent failed does not send, so that intent must not be written later.
-            again = [it for it in self._in_transaction if not it.is_intent]
-            self._to_write.extendleft(reversed(again))
+            # Lanes whose intent failed do not send, so it must not be written later; nor those that
+            # are still queued, as their lanes may wait for this very write.
+            again = self._in_transaction.copy()
             self._in_transaction.clear()
+            while self._to_write:
+                again.append(self._to_write.popleft())
+            for write in again:
+                if write.won is not None:
+                    write.won.clear()
+            self._to_write.extendleft(it for it in reversed(again) if it.won is None)
             raise self._explained(error) from error
 
     def _explained(self, error: BaseException) -> BaseException:
@@ -483,7 +507,7 @@ class Journal:
             return ConfigurationError(f"{self.path} cannot be written: {error}")
         return error
 
-    def _beat(self) -> None:
+    def _check_file(self) -> None:
         try:
             identity = self._identity()
         except OSError:
@@ -493,7 +517,12 @@ class Journal:
             raise ConfigurationError(
                 f"{self.path} was deleted or replaced while this process was writing it"
             )
+
+    def _beat(self) -> None:
+        self._check_file()
         self._write()
+        if self._index is not None:
+            self._index_entered(self._index)
         self._lease.renew()
         self._db.commit()
 
@@ -567,18 +596,18 @@ class Journal:
     def _record(self, rows: Sequence[int], columns: _Columns, at: float) -> None:
         """Write results. A lost one costs a search in the history, not a second message."""
         shared = tuple(map(_shared, columns))
-        alike = not str(shared[0]).startswith("[")
+        reservation = _shared(_keep_reservation(columns[0], columns[3], len(rows)))
+        alike = not any(str(it).startswith("[") for it in (shared[0], reservation))
         # The usual case: a whole chunk went the same way, and one row holds a thousand results.
         if alike and _is_run(rows):
             statement = _RECORD.format("chunk_result", "chunk = ? and size = ?")
-            state, price = shared[0], shared[3]
-            values = (*shared, at, state, state, price, rows[0], len(rows))
+            values = (*shared, at, reservation, rows[0], len(rows))
             if self._db.execute(statement, values).rowcount:
                 return
         self._explode(rows)
         # Not strict, as a value that is shared has no end.
-        states, prices = columns[0], columns[3]
-        each = zip(*columns, repeat(at), states, states, prices, rows, strict=False)
+        kept = _keep_reservation(columns[0], columns[3], len(rows))
+        each = zip(*columns, repeat(at), kept, rows, strict=False)
         self._db.executemany(_RECORD.format("message_result", "id = ?"), list(each))
 
     def _withdraw(self, rows: Sequence[int], outcomes: Sequence[Outcome], at: float) -> list[int]:
@@ -630,9 +659,7 @@ class Journal:
         keyed = self._plan_keys(messages, rows) if messages.keys is not None else {}
         if self._index is None:
             self._index = Index(self.campaign, self._chunks)
-            for earlier_run, entered in self._unindexed:
-                self._index.mark(earlier_run, entered)
-            self._unindexed.clear()
+        self._index_entered(self._index)
         if not keyed and run and (chunk := self._index.find_chunk(run, messages)) is not None:
             accepted = self._all_accepted(chunk)
             if accepted is not None:
@@ -656,14 +683,27 @@ class Journal:
         known |= {place: it for place, it in keyed.items() if isinstance(it, Entry)}
         return Planned(found, known)
 
+    def _index_entered(self, index: Index) -> None:
+        """Index what was entered without being looked for."""
+        query = "select first, size, media_file, body from chunk where first between ? and ?"
+        while self._unindexed:
+            run, rows = self._unindexed[0]
+            chunks = self._db.execute(query, (rows[0], rows[-1])).fetchall()
+            if sum(size for _, size, *_ in chunks) < len(rows):
+                return  # taken just now, and not written yet
+            for first, size, media_file, body in chunks:
+                index.enter((first, size, media_file, body.encode()))
+            if run:
+                index.mark(run, rows)
+            self._unindexed.popleft()
+
     def _find_named(
         self, index: Index, messages: Encoded, rows: range, keyed: Iterable[int]
     ) -> list[int]:
         """Return the rows of single messages, which are found by a ref of the caller's only."""
         if messages.has_unique_refs:
             return list(rows)
-        prefix = f"{REF_PREFIX}{self.campaign}-"
-        generated = {it for it, ref in enumerate(messages.refs) if ref.startswith(prefix)}
+        generated = {it for it in range(len(messages)) if messages.has_unique_ref(it)}
         return index.find(0, messages, rows, once=True, without=generated.union(keyed))
 
     def _plan_keys(self, messages: Encoded, rows: range) -> dict[int, int | Entry]:
@@ -807,22 +847,36 @@ class Journal:
         for state, price, reserved, earlier, count in self._db.execute(query):
             one = (_decimal(reserved) or Decimal(0)) + (_decimal(earlier) or Decimal(0))
             if state == "accepted" and price is not None:
-                one += _decimal(price) or Decimal(0)
+                one += max(_decimal(price) or Decimal(0), Decimal(0))
             total += one * count
         return total
 
     def _taken(self, message_ids: Sequence[str]) -> set[str]:
         # A chunk keeps its ids in one text, so this scans; only rows without a ref of ours are
-        # asked about.
+        # asked about. In quotes, as an id may be a part of another one.
         return {
             it
             for it in message_ids
             if self._db.execute(
-                "select exists (select 1 from message_result where message_id = ?) or "
-                "exists (select 1 from chunk_result where instr(message_id, ?))",
-                (it, it),
+                "select exists (select 1 from message_result where message_id = ?) or exists "
+                "(select 1 from chunk_result where message_id = ? or instr(message_id, ?))",
+                (it, it, _json(it).decode()),
             ).fetchone()[0]
         }
+
+    def _lacks(self, refs: set[str]) -> bool:
+        # The number in a prefix is larger than the last row that was there when it was made.
+        if any(_chunk_number(it) > self._first_row for it in refs):
+            return True
+        never_begun = self._db.execute(
+            "select body from chunk where first < ? and not exists "
+            "(select 1 from chunk_result where chunk = first) and not exists "
+            "(select 1 from message_result where id >= first and id < first + size)",
+            (self._first_row,),
+        )
+        return any(
+            it.custom_string in refs for (body,) in never_begun for it in _refs(body).messages
+        )
 
     # The thread.
 
@@ -841,7 +895,8 @@ class _Write(msgspec.Struct):
     """Something to be written."""
 
     work: Callable[[], object]
-    is_intent: bool = False
+    won: list[Sequence[int]] | None = None
+    """Of an intent: what it claims, once its transaction is committed."""
 
 
 _Columns = tuple[
@@ -881,6 +936,34 @@ def _row_of(
             return "not_sent", None, None, None, outcome.reason.value, outcome.detail
         case Unknown():
             return "unknown", None, None, None, outcome.reason.value, outcome.detail
+
+
+def _keep_reservation(
+    states: Column[str], prices: Column[str | None], count: int
+) -> Sequence[bool]:
+    """Return of which results the messages may still cost what was reserved for them.
+
+    A reservation ends with a result that says what was charged.
+    """
+    if isinstance(states, repeat) and isinstance(prices, repeat):
+        return [_may_cost(next(states), next(prices))] * count
+    # Not strict, as a value that is shared has no end.
+    each = zip(states, prices, range(count), strict=False)
+    return [_may_cost(state, price) for state, price, _ in each]
+
+
+def _may_cost(state: str, price: str | None) -> bool:
+    if state == "accepted":
+        return price is None or not says_charge(Decimal(price))
+    return state == "unknown"
+
+
+def _chunk_number(ref: str) -> int:
+    """Return the number in the prefix of one of our refs."""
+    try:
+        return int(ref.split("-")[2], 16)
+    except (IndexError, ValueError):  # no ref as we make them
+        return 0
 
 
 def _text(amount: Decimal | None) -> str | None:
