@@ -69,6 +69,7 @@ POLL = 0.5
 _COUNTER_BITS = 32
 _KEY = 8
 """The place of the key's hash in a row of a draft."""
+_OPEN = (State.IN_FLIGHT, State.IN_DOUBT)
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
 
@@ -472,18 +473,22 @@ class PostgresJournal:
         orphaned_since: float | None = None
         while True:
             self._changed.clear()
-            entries = await self.entries(rows)
+            # Counts only: a worker may wait long for what another one sends, and looks often.
+            ((waiting, owned, sendable),) = await self._fetch(
+                sentences.WAITED_FOR, rows=_array(rows)
+            )
             now = clock()
             # Who lost a row may look at it before the winner's transaction is visible.
             pause = POLL_SOON if now < begun_by else POLL
-            is_beginning = now < begun_by and any(it.state.is_sendable for it in entries)
-            is_open = any(it.state in (State.IN_FLIGHT, State.IN_DOUBT) for it in entries)
-            if is_open:
-                ((alive,),) = await self._fetch(sentences.ALIVE, rows=_array(rows))
-                orphaned_since = None if alive else orphaned_since or now
+            is_beginning = now < begun_by and sendable
+            if waiting:
+                orphaned_since = None if owned else orphaned_since or now
             is_abandoned = orphaned_since is not None and now - orphaned_since >= ABANDONED
-            if not is_beginning and (not is_open or is_abandoned):
-                return entries
+            if not is_beginning and (not waiting or is_abandoned):
+                entries = await self.entries(rows)
+                # One that was sendable may have been begun since.
+                if is_abandoned or not any(it.state in _OPEN for it in entries):
+                    return entries
             with anyio.move_on_after(pause):
                 await self._changed.wait()
 

@@ -45,7 +45,7 @@ create table campaign (
     starts timestamptz not null default clock_timestamp()
 );
 create table worker (
-    id uuid primary key,
+    id text primary key,
     account int not null references account,
     host text not null,
     pid int not null,

@@ -54,6 +54,7 @@ select i.n, m.id from incoming i join message m on m.journal = %(journal)s
     and m.identity = i.identity where m.id <> i.id
 """
 
+# The rows are named for both tables: else one of them may be read whole to find a thousand.
 ENTRIES = """
 select m.id, m.body, m.media_file, m.generated,
     case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < clock_timestamp())
@@ -64,7 +65,7 @@ select m.id, m.body, m.media_file, m.generated,
 from message m join standing s using (id)
 left join owner o on o.id = s.owner
 left join batch b on b.id = s.batch left join owner sender on sender.id = b.owner
-where m.id = any(%(rows)s::bigint[]) order by m.id
+where m.id = any(%(rows)s::bigint[]) and s.id = any(%(rows)s::bigint[]) order by m.id
 """
 
 # An attempt is begun once: who comes second with the same number finds it taken. The same batch
@@ -156,13 +157,15 @@ FINISH_NEVER_BEGUN = _finish("s.state in ('planned', 'not_sent', 'held')")
 # What an opt-out forbids is asked about again when it is handed in again, not at every look.
 # Ranges that a living owner was offered are left to it, so that workers do not contend for rows.
 OFFER_SENDABLE = """
-with picked as materialized (
+with others as materialized (
+    select o.first, o.last from offer o join owner w on w.id = o.owner
+    where o.journal = %(journal)s and o.owner <> %(owner)s and w.ended is null
+        and o.until > clock_timestamp()),
+picked as materialized (
     select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
         and s.state in ('planned', 'not_sent', 'held')
         and coalesce(s.reason, '') not in ('opted_out', 'invalid')
-        and not exists (select 1 from offer o join owner w on w.id = o.owner
-            where o.journal = %(journal)s and o.owner <> %(owner)s and w.ended is null
-            and o.until > clock_timestamp() and s.id between o.first and o.last)
+        and not exists (select 1 from others where s.id between first and last)
     order by s.id limit %(limit)s for update of s skip locked),
 expired as (delete from offer where ctid = any(array(select ctid from offer
     where journal = %(journal)s and until < clock_timestamp() for update skip locked))),
@@ -211,11 +214,14 @@ select count(*) from changed
 
 TAKEN = "select message_id from standing where journal = %(journal)s and message_id = any(%(ids)s)"
 
-# Of messages that are open, those whose owner is alive.
-ALIVE = """
-select count(*) from standing s join owner o on o.id = s.owner
-where s.id = any(%(rows)s::bigint[]) and s.state in ('in_flight', 'in_doubt')
-    and o.ended is null and o.lease_until > clock_timestamp()
+# How many messages are open, how many of these have an owner that is alive, and how many could be
+# begun by anybody.
+WAITED_FOR = """
+select count(*) filter (where s.state in ('in_flight', 'in_doubt')),
+    count(*) filter (where s.state in ('in_flight', 'in_doubt')
+        and o.ended is null and o.lease_until > clock_timestamp()),
+    count(*) filter (where s.state in ('planned', 'not_sent', 'held'))
+from standing s left join owner o on o.id = s.owner where s.id = any(%(rows)s::bigint[])
 """
 
 # Owners.

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 _WORDS = ("stop", "stopall", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
 
 _NO_WORD = re.compile(r"[\W_]+")
+_NO_DIGIT = re.compile(r"\D+", re.ASCII)
 
 _LOCAL_DIGITS = 7
 """Digits from which a number in a local form is compared with the ends of others."""
@@ -71,8 +72,11 @@ def asked_keys(number: str) -> set[str]:
 
 def number_key(number: str) -> str:
     """Return the digits of a number in ASCII, without an international prefix ``00``."""
-    # Digits of any script: phones of some regions write them so.
-    return "".join(str(int(char)) for char in number if char.isdecimal()).removeprefix("00")
+    # Asked for each message of a campaign, whose numbers are all but always in ASCII; phones of some
+    # regions write digits of other scripts.
+    if not number.isascii():
+        number = "".join(str(int(char)) for char in number if char.isdecimal())
+    return _NO_DIGIT.sub("", number).removeprefix("00")
 
 
 def _ends(digits: str) -> list[str]:
@@ -81,10 +85,10 @@ def _ends(digits: str) -> list[str]:
 
 def _local_end(number: str) -> str | None:
     """Return the digits in which the international form of a number ends, if it is not in that."""
-    written = unicodedata.normalize("NFKC", number).strip()
+    if unicodedata.normalize("NFKC", number).strip().startswith(("+", "00")):
+        return None
     end = number_key(number).lstrip("0")
-    is_local = not written.startswith(("+", "00")) and len(end) >= _LOCAL_DIGITS
-    return end if is_local else None
+    return end if len(end) >= _LOCAL_DIGITS else None
 
 
 def _normalized(text: str) -> str:
