@@ -88,7 +88,8 @@ create table standing (
     owner bigint,                                         -- who began it, or looks it up
     batch bigint,                                         -- the request it was last sent in
     attempt int not null default 0,
-    reserved numeric not null default 0,
+    reserved numeric not null default 0,                  -- by the attempt that is open
+    earlier numeric not null default 0,                   -- by earlier ones without a verdict
     message_id text,
     parts int,
     price numeric,

@@ -1,0 +1,26 @@
+"""What every implementation of a journal promises, of the one in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from aioclicksend.bulk.journal import JournalProtocol
+from aioclicksend.cluster import Cluster
+from tests.bulk.test_journal_protocol import *  # noqa: F403 - the same tests, of another journal
+from tests.bulk.test_journal_protocol import Open
+
+
+@pytest.fixture
+async def reopen(cluster: Cluster) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+
+        async def open_journal() -> JournalProtocol:
+            journal = cluster.journal("x")
+            await journal.start("sms")
+            stack.push_async_callback(journal.close)
+            return journal
+
+        yield open_journal
