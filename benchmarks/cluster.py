@@ -383,6 +383,8 @@ async def send_key(address: str, rounds: int) -> None:
 def outbox(url: str) -> list[Line]:
     """Enqueue in a thousand transactions of four processes, a third of them rolled back."""
     asyncio.run(_migrate(url, "outbox"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("create table outbox.orders (id text)")
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.cluster", "--enqueue", str(seed)],
@@ -420,7 +422,6 @@ def enqueue(seed: int) -> None:
     shown: dict[str, Any] = {"committed": [], "with": [], "without": [], "transactions": 0}
     with psycopg.connect(os.environ["AIOCLICKSEND_DATABASE_URL"]) as connection:
         connection.execute("set search_path to outbox")
-        connection.execute("create table if not exists orders (id text)")
         connection.commit()
         for number in range(500):
             has_message, key = number % 2 == 0, f"order-{seed}-{number}"
