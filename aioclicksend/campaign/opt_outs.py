@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..client import ClickSend
+from ..webhooks.suppression import is_opt_out_list
 from .columns import Columns
 from .errors import CampaignError
 from .number_set import NumberSet, as_integer
@@ -151,14 +152,8 @@ async def account_opt_outs(client: ClickSend) -> list[ContactList]:
     Each account is given an "Opt-Out List". ClickSend obeys it in campaigns of its dashboard, but
     not in what is sent through the API, so it has to be obeyed here.
     """
-    # By name, as the API does not mark such a list in any other way.
     return [
         ContactList(it.list_id)
         async for it in client.lists.walk()
-        if it.list_id is not None and _is_opt_out_list(it.list_name or "")
+        if it.list_id is not None and is_opt_out_list(it.list_name or "")
     ]
-
-
-def _is_opt_out_list(name: str) -> bool:
-    letters = "".join(filter(str.isalpha, name.casefold()))
-    return letters.startswith(("optout", "optedout"))

@@ -108,7 +108,7 @@ def restored(
 
     found = loop.run(work())
     out.done(
-        f"{found.doubtful:,} messages will be looked up; {found.dead:,} rows of the outbox were put "
+        f"{found.doubtful:,} messages will be looked up; {found.dead:,} rows of the outbox are put "
         "aside, see cluster outbox list",
         doubtful=found.doubtful,
         dead=found.dead,

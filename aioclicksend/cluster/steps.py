@@ -32,7 +32,8 @@ from ..bulk.reconcile import Reconcile
 from ..bulk.replies import ACCOUNT_REFUSALS
 from ..bulk.sender import BulkSender
 from ..client import ClickSend
-from . import campaigns, outbox
+from ..errors import ClickSendError, ConfigurationError
+from . import campaigns, opt_outs, outbox
 from .database import Connection
 from .journal import bury_neighbours
 
@@ -174,14 +175,24 @@ async def send(
     stop = stop or Stop()
     stored = await campaigns.find(cluster, journal)
     options = stored.options if stored is not None else {}
+    try:
+        suppress = await opt_outs.of_campaign(client, options, suppress or cluster.inbox())
+    except ConfigurationError as error:
+        log.warning("the campaign %r is paused: %s", journal, error)
+        await campaigns.pause(cluster, journal)
+        raise
+    except ClickSendError:
+        # Whom not to write to is unknown, so nothing is sent; later it is asked again.
+        await _rest(cluster, journal, SHORT_REST)
+        raise
     own = cluster.journal(journal)
     bulk = _of(client, channel).bulk(
         journal=own,
         batching=batching,
         lanes=lanes,
         reconcile=_reconcile(options),
-        budget=Decimal(options["budget"]) if options.get("budget") else None,
-        suppress=suppress or cluster.inbox(),
+        budget=_budget(options),
+        suppress=suppress,
     )
     total = Report()
     try:
@@ -221,7 +232,12 @@ async def rescue(
     stored = await campaigns.find(cluster, journal)
     options = stored.options if stored is not None else {}
     bulk = _of(client, channel).bulk(
-        journal=cluster.journal(journal), lanes=lanes, reconcile=_reconcile(options)
+        journal=cluster.journal(journal),
+        lanes=lanes,
+        reconcile=_reconcile(options),
+        # For what is sent again.
+        budget=_budget(options),
+        suppress=await opt_outs.of_campaign(client, options, cluster.inbox()),
     )
     async with bulk:
         stop.add(bulk)
@@ -358,16 +374,25 @@ async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_camp
     elif Reason.NOT_CONNECTED.value in reasons:
         seconds = SHORT_REST
     if seconds:
+        await _rest(cluster, journal, seconds)
 
-        async def work(connection: Connection) -> None:
-            values = {"account": cluster.account, "name": journal, "seconds": seconds}
-            await connection.execute(_REST, values)
 
-        await cluster.database.run(work)
+async def _rest(cluster: Cluster, journal: str, seconds: float) -> None:
+    """Have all workers leave a journal alone for a while."""
+
+    async def work(connection: Connection) -> None:
+        values = {"account": cluster.account, "name": journal, "seconds": seconds}
+        await connection.execute(_REST, values)
+
+    await cluster.database.run(work)
 
 
 def _of(client: ClickSend, channel: str) -> Any:
     return getattr(client, channel)
+
+
+def _budget(options: dict[str, Any]) -> Decimal | None:
+    return Decimal(options["budget"]) if options.get("budget") else None
 
 
 def _reconcile(options: dict[str, Any]) -> Reconcile:

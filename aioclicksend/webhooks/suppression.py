@@ -43,6 +43,13 @@ class OptOutWords:
         return f"OptOutWords({len(self._words)} words)"
 
 
+def is_opt_out_list(name: str) -> bool:
+    """Whether a contact list is the one to which ClickSend moves people who opt out."""
+    # By name, as the API does not mark such a list in any other way.
+    letters = "".join(filter(str.isalpha, name.casefold()))
+    return letters.startswith(("optout", "optedout"))
+
+
 def stored_keys(number: str) -> set[str]:
     """Return the keys under which a suppressed number is stored; none if it has no digits.
 

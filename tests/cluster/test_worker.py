@@ -14,7 +14,7 @@ from aioclicksend.bulk.outcome import Reason, Report, Unknown
 from aioclicksend.cluster import Cluster, campaigns, outbox, steps
 from aioclicksend.cluster.database import Connection
 from aioclicksend.cluster.worker import Worker, workers
-from aioclicksend.errors import ConfigurationError
+from aioclicksend.errors import ClickSendError, ConfigurationError
 from aioclicksend.models.messages import SmsMessage, thaw
 from aioclicksend.sandbox import Sandbox
 
@@ -171,6 +171,39 @@ async def test_what_a_dead_process_left_is_looked_up_and_not_sent(cluster: Clust
         await steps.rescue(cluster, client, "spring", "sms")
         assert len(sandbox.messages) == 1
     assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 1, "unknown": 1}
+    assert await steps.due(cluster) == []
+
+
+async def test_the_accounts_opt_outs_are_read_again_before_sending(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        stop = await client.lists.create(list_name="Opt-Out List")
+        assert stop.list_id
+        await client.contacts.create(stop.list_id, phone_number="0411 000 001")
+        report = await steps.send(cluster, client, "spring", "sms")
+        assert (report.accepted, report.reasons) == (2, {"opted_out": 1})
+        assert "+61411000001" not in {it.to for it in sandbox.messages}
+
+
+async def test_an_opt_out_without_a_number_pauses_the_campaign(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        stop = await client.lists.create(list_name="Opt-Out List")
+        assert stop.list_id
+        await client.contacts.create(stop.list_id, phone_number="unlisted")
+        with pytest.raises(ConfigurationError, match="no number could be read"):
+            await steps.send(cluster, client, "spring", "sms")
+        assert not sandbox.messages
+    assert (await campaigns.load(cluster, "spring")).stage == "paused"
+
+
+async def test_without_the_accounts_opt_outs_nothing_is_sent(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        sandbox.fail_next("error-before", path="/lists", times=20)
+        with pytest.raises(ClickSendError):
+            await steps.send(cluster, client, "spring", "sms")
+        assert not sandbox.messages
     assert await steps.due(cluster) == []
 
 
