@@ -111,4 +111,4 @@ def test_the_promise_holds_over_postgresql(postgres_url: str) -> None:
     class OverPostgres(PostgresCampaign):
         cluster = made
 
-    run_state_machine_as_test(OverPostgres, settings=Campaign.TestCase.settings)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(OverPostgres, settings=Campaign.TestCase.settings)

@@ -9,8 +9,12 @@ import pytest
 
 from aioclicksend.bulk.journal import JournalProtocol
 from aioclicksend.cluster import Cluster
-from tests.bulk.test_journal_protocol import *  # noqa: F403 - the same tests, of another journal
+from tests.bulk import test_journal_protocol as common
 from tests.bulk.test_journal_protocol import Open
+
+# The same tests, also those that are added later, of another journal.
+globals().update({name: it for name, it in vars(common).items() if name.startswith("test_")})
+journal = common.journal
 
 
 @pytest.fixture
