@@ -52,6 +52,7 @@ async def migrate(database: Database) -> None:
         row = await found.fetchone()
         return bool(row and row[0])
 
+    # procrastinate creates its tables but does not ask whether they are there.
     if not await database.run(prepare):
         async with _app(database).open_async() as app:
             await app.schema_manager.apply_schema_async()
@@ -104,6 +105,7 @@ async def place(
             jobs[f"{account} rescue {it.journal}"] = RESCUE, queue_of(account), it
     if not jobs:
         return
+    # Looked at first: a lock that is taken would be an error in the log of PostgreSQL each time.
     present = {it.lock for it in await _jobs(app, Status.TODO) + await _jobs(app, Status.DOING)}
     for lock in jobs.keys() - present:
         task, queue, it = jobs[lock]

@@ -135,8 +135,11 @@ class PostgresJournal:
             return journal, account, made[0]
 
         self._journal, self._account, self._owner = await self._database.run(work)
+        # From when we asked: the server began to count later, so ours ends first.
         self._lease_until = asked_at + LEASE
         self._token = f"{secrets.token_hex(4)}-{self._owner:x}"
+        # No other process makes these numbers, so a statement whose commit was lost with its
+        # connection can be repeated as it is.
         self._next_row = self._owner << _COUNTER_BITS
         self._next_batch = self._owner << _COUNTER_BITS
         self._chunks = 0
@@ -148,6 +151,7 @@ class PostgresJournal:
         """Give ownership back: what was begun and not finished is for others to look up."""
         if not self._owner:
             return
+        # First: nothing may be begun any more while ownership is given back.
         self._lease_until = 0.0
         for seen in self._occurrences.values():
             seen.close()
@@ -172,6 +176,7 @@ class PostgresJournal:
 
     async def _renew(self) -> None:
         asked_at = clock()
+        # No longer: once it is over others may hold our rows, and it must not be had back.
         patience = max(self._lease_until - asked_at, 0.0)
         try:
             kept = await self._execute(sentences.RENEW, patience=patience, lease=LEASE)
@@ -297,6 +302,7 @@ class PostgresJournal:
     async def enter(self, connection: Connection, draft: list[tuple[Any, ...]]) -> Planned:
         """Enter the rows of a draft inside a transaction of the caller's."""
         values = {"journal": self._journal, "account": self._account}
+        # By COPY into a temporary table: keys and twins are then found for all rows at once.
         await connection.execute(sentences.CREATE_INCOMING)
         async with connection.cursor() as cursor, cursor.copy(sentences.COPY_INCOMING) as copy:
             for row in draft:
@@ -362,6 +368,7 @@ class PostgresJournal:
             ConfigurationError: ownership was lost, or the database cannot be reached.
 
         """
+        # Before asking: a process that stood still must not claim anything.
         self.fence()
         self._next_batch += 1
         batch = self._next_batch
@@ -372,6 +379,7 @@ class PostgresJournal:
             begun = Begun(batch, [row for row in dict.fromkeys(rows) if row in won])
         else:
             begun, has_lease = await self._begin_within(limit, rows, reserved, values)
+        # Without a lease nothing was locked; with one, another owner was merely faster.
         if not has_lease and not begun.won:
             raise self._lost("others took it for dead")
         return begun
@@ -401,12 +409,14 @@ class PostgresJournal:
             free = {row for row, _ in locked}
             won = [row for row in dict.fromkeys(rows) if row in free]
             over: list[int] = []
+            # Spenders wait for each other here, for a few milliseconds; no request is under way.
             if limit is not None:
                 book = await connection.execute(sentences.COMMITTED_LOCKED, values)
                 won, over = _within(limit, await _number(book), won, amounts, again)
             if won:
                 costs = {"won": _array(won), "amounts": [amounts[row] for row in won]}
                 await connection.execute(sentences.BEGIN, values | costs)
+                # In the same transaction as the claim: no crash can part money from intent.
                 if more := sum(amounts[row] for row in won if row not in again):
                     await connection.execute(sentences.COMMIT_MORE, values | {"amount": more})
             kept = await (await connection.execute(sentences.HAS_LEASE, values)).fetchone()
@@ -426,6 +436,7 @@ class PostgresJournal:
                 request; None for messages that were never begun here.
 
         """
+        # A result may only reach rows that are still ours, however late it comes.
         statement = sentences.FINISH_BEGUN if batch else sentences.FINISH_OWN
         if batch is None:
             statement = sentences.FINISH_NEVER_BEGUN
@@ -448,6 +459,7 @@ class PostgresJournal:
         self, state: Literal[State.PLANNED, State.IN_DOUBT], limit: int, after: int = 0
     ) -> list[Entry]:
         """Return messages to be sent, or those in doubt, which become ours to look up."""
+        # A neighbour that was killed need not keep its rows until its lease is over.
         if state is State.IN_DOUBT:
             await bury_neighbours(self._database)
         values = self._values(limit=limit, after=after, seconds=OFFER)
@@ -472,6 +484,7 @@ class PostgresJournal:
         begun_by = clock() + BEGINNING
         orphaned_since: float | None = None
         while True:
+            # Cleared before the look: a result that comes after it ends the wait.
             self._changed.clear()
             # Counts only: a worker may wait long for what another one sends, and looks often.
             ((waiting, owned, sendable),) = await self._fetch(

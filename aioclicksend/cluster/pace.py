@@ -152,8 +152,10 @@ class ClusterPace:
 
         """
         while True:
+            # In order: who came first must not be passed by who looks at the right moment.
             async with self._queue:
                 await self._wait_for_room()
+                # A pause that another process was told of, before a connection is taken.
                 await self.share()
                 if (pause := self.held_for(operation)) <= 0:
                     self._approaching.append(clock() + _APPROACH)
@@ -184,6 +186,7 @@ class ClusterPace:
             self._approaching.popleft()
         self._at_wire += 1
         try:
+            # Not more moments at a time than can be used before they are void.
             async with self._asking:
                 while True:
                     grant = await self._take()
@@ -232,6 +235,7 @@ class ClusterPace:
     async def _ask(self, *, take: bool) -> Grant | None:
         """Share pauses with the other processes, and take the next moment or none."""
         now = clock()
+        # Taken out before the exchange, during which `hold` may add more.
         shared, self._unshared = self._unshared, {}
         values = {
             "account": self._cluster.account,
@@ -264,6 +268,7 @@ class ClusterPace:
             self._unshared = shared | self._unshared
             raise
         answered_at = clock()
+        # `asked_at` is that of the attempt which was answered, if the connection broke before.
         self._clock.learn(asked_at, server_now, answered_at)
         for operation, left in zip(operations, seconds, strict=True):
             until = answered_at + left

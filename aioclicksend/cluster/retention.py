@@ -119,6 +119,7 @@ async def retain(cluster: Cluster, days: float) -> int:
         total += deleted
 
     async def tidy(connection: Connection) -> None:
+        # Two of these at once would each add up what the other has just deleted.
         await connection.execute("lock table erased in exclusive mode")
         await connection.execute(_SQUEEZE)
         await connection.execute(_ORPHANS, values)
@@ -207,6 +208,7 @@ async def restored(cluster: Cluster, taken: str) -> Restored:
         busy = await connection.execute(_BUSY, values)
         if (await busy.fetchone() or (0,))[0]:
             raise ConfigurationError("processes are at work on this account: stop them first")
+        # A look-up begins at the time of its batch: for all of these that of the backup.
         await connection.execute(_RESTORED_BATCHES, values)
         doubtful = (await connection.execute(_RESTORED, values)).rowcount
         return Restored(doubtful, (await connection.execute(_RESTORED_OUTBOX, values)).rowcount)

@@ -136,6 +136,7 @@ async def due(cluster: Cluster) -> list[Due]:
         for name, channel, send, rescue in await cluster.database.run(work)
         if send or rescue
     }
+    # Its journal may not exist yet: the first worker that moves a row makes it.
     for channel in await outbox.waiting_channels(cluster):
         name = outbox.journal_name(channel)
         rescue_too = name in found and found[name].rescue
@@ -354,6 +355,7 @@ async def _is_due(cluster: Cluster, journal: str) -> bool:
 async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
     """Stop when the campaign is paused or cancelled, by any process."""
     while True:
+        # Polled: a notification would be lost with its connection, and with it the stop.
         await anyio.sleep(OBEY)
         if not await campaigns.is_to_be_sent(cluster, journal):
             bulk.stop("the campaign was paused or cancelled")

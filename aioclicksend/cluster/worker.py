@@ -237,6 +237,7 @@ class Worker:
         has_failed = False
         while True:
             try:
+                # Our sign of life comes first: others must not give up our jobs meanwhile.
                 await jobs.give_up_dead(app, account, await self._announce())
                 wanted = await steps.due(self._cluster)
                 await jobs.place(app, account, wanted, self._id, self._sending)
