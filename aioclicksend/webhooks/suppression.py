@@ -79,8 +79,8 @@ def asked_keys(number: str) -> set[str]:
 
 def number_key(number: str) -> str:
     """Return the digits of a number in ASCII, without an international prefix ``00``."""
-    # Asked for each message of a campaign, whose numbers are all but always in ASCII; phones of some
-    # regions write digits of other scripts.
+    # Asked for each message of a campaign, whose numbers are all but always in ASCII; phones of
+    # some regions write digits of other scripts.
     if not number.isascii():
         number = "".join(str(int(char)) for char in number if char.isdecimal())
     return _NO_DIGIT.sub("", number).removeprefix("00")
