@@ -49,7 +49,8 @@ class Strict(Sink):
         self._by_number: dict[str, list[Row]] = {}
         self._refs: set[str] = set()
         self.twice = 0
-        self.refused = 0
+        self.refusals: list[float] = []
+        """When requests were refused."""
         self.seconds: Counter[int] = Counter()
 
     def answer(self, method: bytes, target: str, body: bytes) -> tuple[int, bytes, bool]:
@@ -62,7 +63,7 @@ class Strict(Sink):
         while self._window and self._window[0] <= now - 1.0:
             self._window.popleft()
         if len(self._window) >= self._rate:
-            self.refused += 1
+            self.refusals.append(now)
             return 429, _REFUSAL, True
         self._window.append(now)
         path, _, query = target.partition("?")
@@ -83,7 +84,7 @@ class Strict(Sink):
             "messages": self.messages,
             "broken": self.faulty,
             "twice": self.twice,
-            "refused": self.refused,
+            "refusals": self.refusals,
             "seconds": {str(second): count for second, count in self.seconds.items()},
         }
         return msgspec.json.encode(counts)

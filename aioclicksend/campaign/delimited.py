@@ -58,23 +58,37 @@ def dialect_of(sample: str, delimiter: str | None) -> Dialect:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise CampaignError("delimiter: must be one character")
     heading = sample.partition("\n")[0].strip()
-    quote = _quote(heading, sample)
     # MySQL and others escape a quote by a backslash where CSV doubles it.
     escape = "\\" if re.search(r'\\"[^,;\t|\r\n"]', sample) else None
-    if delimiter is None:
+
+    def dialect(quote: str) -> Dialect:
         rated = {mark: _agreement(sample, Dialect(mark, quote, escape)) for mark in _DELIMITERS}
-        delimiter = max(rated, key=lambda it: rated[it])
-    return Dialect(delimiter, quote, escape, skip, f"{delimiter} " in heading)
+        mark = delimiter or max(rated, key=lambda it: rated[it])
+        return Dialect(mark, quote, escape, skip, f"{mark} " in heading)
 
-
-def _quote(heading: str, sample: str) -> str:
-    """Return the quote around cells: single ones if the heading is in them, or most lines are."""
     if heading[:1] == heading[-1:] == "'":
-        return "'"
+        return dialect("'")
+    if _may_be_single_quoted(sample) and _is_readable(sample, single := dialect("'")):
+        return single
+    return dialect('"')
+
+
+def _may_be_single_quoted(sample: str) -> bool:
+    """Whether most lines have a cell in single quotes, and none a double one."""
     lines = sample.splitlines()[1:_SAMPLE_ROWS]
     # An apostrophe may begin a number in a spreadsheet, but then none ends it.
     in_quotes = sum(map(bool, map(_single_quoted, lines)))
-    return "'" if '"' not in sample and in_quotes * 2 > len(lines) else '"'
+    return '"' not in sample and in_quotes * 2 > len(lines)
+
+
+def _is_readable(sample: str, dialect: Dialect) -> bool:
+    """Whether no cell goes on behind its closing quote."""
+    try:
+        for _ in islice(_reader(io.StringIO(sample, newline=""), dialect), _SAMPLE_ROWS):
+            pass
+    except csv.Error as error:
+        return "expected after" not in str(error)  # the sample may end within quotes
+    return True
 
 
 def _agreement(sample: str, dialect: Dialect) -> tuple[float, bool, int]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..client import ClickSend
-from .columns import Columns, fold
+from ..webhooks.suppression import is_opt_out_list
+from .columns import Columns
 from .errors import CampaignError
 from .number_set import NumberSet, as_integer
 from .numbers import Numbers, is_date
@@ -162,27 +163,8 @@ async def account_opt_outs(client: ClickSend) -> list[ContactList]:
     Each account is given an "Opt-Out List". ClickSend obeys it in campaigns of its dashboard, but
     not in what is sent through the API, so it has to be obeyed here.
     """
-    # By name, as the API does not mark such a list in any other way.
     return [
         ContactList(it.list_id, it.list_name or "")
         async for it in client.lists.walk()
         if it.list_id is not None and is_opt_out_list(it.list_name or "")
     ]
-
-
-def is_opt_out_list(name: str) -> bool:
-    """Whether a contact list of this name holds people who have opted out."""
-    letters = fold(name)
-    return letters.startswith(_BEGIN_SO) or letters in _ARE_CALLED
-
-
-_BEGIN_SO = (
-    "optout", "optedout", "unsubscrib", "donotcontact", "donottext", "donotcall", "donotsend",
-    "donotmessage", "desinscri", "desabonn", "abgemeldet", "abmeldung", "abbestell", "desuscri",
-    "descadastr", "disiscri", "afgemeld", "uitschrijv", "avregistrer", "wypisan", "отписа",
-)  # fmt: skip
-_ARE_CALLED = frozenset(
-    {"stop", "stoplist", "stopliste", "stops", "dnc", "dnclist", "blacklist", "blocklist",
-     "suppressionlist", "suppressed", "bajas", "listanegra", "robinsonliste", "退订", "配信停止"}
-)  # fmt: skip
-"""What such lists are called, as `fold` leaves it."""

@@ -155,8 +155,12 @@ def run(
     Run again, it continues where it stopped, also with a list that was corrected or extended:
     people who got the message do not get it again.
     """
-    if database.is_chosen != (name is not None) or (detach and not database.is_chosen):
+    if (name is not None and not database.is_named) or (
+        name is None and (database.is_chosen or detach)
+    ):
         raise ValueError("--database and --name belong together; --detach needs both")
+    if name is not None:
+        _refuse_local_options(journal, sending)
     chosen = options.with_input(source)
     job = _Job(
         options=chosen.with_text(),
@@ -197,7 +201,7 @@ def resume(
 
     With --database it lifts a pause; workers send.
     """
-    if database.is_chosen:
+    if database.holds(journal):
         clustered.set_stage(str(journal), database, out, "resume")
         return Exit.OK
     spec = _spec_of(Record(journal))
@@ -373,6 +377,10 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
         if not job.out.json:
             show_plan(made, sending.rate_limit)
         _check_opt_outs(job, made)
+        _check_warnings(job, made)
+        starts = await _start_for_all(campaign, client) if made.scheduled else None
+        if starts is not None and not detach:
+            raise ValueError("a campaign in a database that starts later needs --detach")
         if not job.yes and made.messages:
             require_answer(yes=False, stdin_used=job.stdin_used)
             confirm(question(made), yes=False)
@@ -381,14 +389,8 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
         async def messages() -> AsyncGenerator[Any]:
             async with aclosing(campaign.rows(client, to_send=True)) as rows:
                 async for it in rows:
-                    if not isinstance(it, Draft):
-                        continue
-                    if it.due is not None and it.due > _now():
-                        raise ConfigurationError(
-                            "a message is due later, which a campaign in a database does not keep "
-                            "yet: nothing was sent. Run it once they all may be sent"
-                        )
-                    yield it.message
+                    if isinstance(it, Draft):
+                        yield it.message
 
         async with aclosing(messages()) as entered:
             await clustered.store(
@@ -400,14 +402,57 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
                 options={
                     "settle": sending.settle,
                     "resend": sending.resend_unknown,
+                    "account_opt_outs": not job.options.ignore_account_opt_outs,
+                    "ignore_unread_opt_outs": job.options.ignore_unread_opt_outs,
+                    "opt_out_lists": job.options.opt_out_list,
                     "budget": "" if sending.budget is None else str(sending.budget),
                 },
+                starts=starts,
             )
         if detach:
             job.out.done(f"stored as {name}: workers send it", name=name, messages=made.messages)
             return Exit.OK
         async with stop_on_ctrl_c(stop, job.out.note, f"campaign resume {name} --database ..."):
             return await clustered.send(cluster, client, name, job.out, stop=stop)
+
+
+def _refuse_local_options(journal: Path | None, sending: Sending) -> None:
+    """Refuse what a campaign in a database has no place for, rather than ignore it.
+
+    Raises:
+        ValueError: such an option is given.
+
+    """
+    given = {
+        "--journal": journal,
+        "--store": sending.store,
+        "--stop-if-failed": sending.stop_if_failed,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{option} is not for campaigns in a database, which keeps journal and inbox itself"
+            )
+
+
+async def _start_for_all(campaign: Campaign, client: ClickSend) -> datetime | None:
+    """Return when all messages are due, None if now.
+
+    Raises:
+        ConfigurationError: they are due at different times, which a database does not keep.
+
+    """
+    times = set[datetime | None]()
+    async with aclosing(campaign.rows(client, to_send=True)) as rows:
+        async for it in rows:
+            if isinstance(it, Draft):
+                times.add(it.due if it.due is not None and it.due > _now() else None)
+    if len(times) > 1:
+        raise ConfigurationError(
+            "messages are due at different times (--local, quiet hours, a schedule column), which "
+            "a campaign in a database does not keep: nothing was stored or sent"
+        )
+    return next(iter(times), None)
 
 
 async def _send(

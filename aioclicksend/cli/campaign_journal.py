@@ -35,7 +35,7 @@ _Journal = Annotated[
 
 def status(journal: _Journal, /, *, database: Database = NONE, out: Output = PLAIN) -> int:
     """Show where a campaign stands, also while it is running. Asks nothing of the account."""
-    if database.is_chosen:
+    if database.holds(journal):
         return clustered.status(str(journal), database, out)
     stands = standing(journal)
     if out.json:
@@ -74,7 +74,7 @@ def report(  # noqa: C901 - one step for each kind of output
     out: Output = PLAIN,
 ) -> int:
     """Show how a campaign went, with the reasons for what was not accepted or left out."""
-    if database.is_chosen:
+    if database.holds(journal):
         if failed:
             raise ValueError("--failed needs the list, which a database does not keep")
         return clustered.report(str(journal), database, out, csv)
@@ -129,7 +129,7 @@ def resolve(
     """
     if [sent, resend, reconcile].count(True) != 1:
         raise ValueError("give one of --sent, --resend and --reconcile")
-    if database.is_chosen:
+    if database.holds(journal):
         if not reconcile:
             confirm("Decide on messages whose outcome is unknown?", yes=yes)
         return clustered.resolve(
@@ -175,7 +175,7 @@ def cancel(
     A run that is waiting or sending stops within seconds. What ClickSend keeps for later
     (--at-server) is cancelled there, message by message.
     """
-    if database.is_chosen:
+    if database.holds(journal):
         if undo:
             raise ValueError("--undo: a campaign in a database is cancelled for good; see pause")
         confirm(f"Cancel {journal}?", yes=yes)

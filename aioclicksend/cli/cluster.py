@@ -102,12 +102,17 @@ def restored(
     cluster = database.cluster()
     confirm("Take all unsent messages for possibly sent, and look them up?", yes=yes)
 
-    async def work() -> int:
+    async def work() -> retention.Restored:
         async with cluster.closing():
             return await retention.restored(cluster, taken)
 
-    count = loop.run(work())
-    out.done(f"{count:,} messages will be looked up", doubtful=count)
+    found = loop.run(work())
+    out.done(
+        f"{found.doubtful:,} messages will be looked up; {found.dead:,} rows of the outbox are put "
+        "aside, see cluster outbox list",
+        doubtful=found.doubtful,
+        dead=found.dead,
+    )
 
 
 @outbox.command(name="list")

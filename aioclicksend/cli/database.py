@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -39,6 +40,18 @@ class Database:
     def is_chosen(self) -> bool:
         """Whether the command is to work on a database: by the option, not by the environment."""
         return self.database is not None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a database is named at all, by the option or by the environment."""
+        return bool(self.database or os.environ.get(VARIABLE))
+
+    def holds(self, journal: Path) -> bool:
+        """Whether a positional is the name of a campaign in the database, not the path of a file.
+
+        With the option it is; with the environment alone, unless there is such a file.
+        """
+        return self.is_chosen or (self.is_named and not journal.exists())
 
     def cluster(self) -> Cluster:
         """Return the cluster.

@@ -180,6 +180,7 @@ async def enter(
     }
 
     async def work(connection: Connection) -> None:
+        # Both or neither: a journal without its campaign would be sent by nobody.
         await connection.execute(_OPEN_JOURNAL, values)
         await connection.execute(_ENTER, values)
 

@@ -143,6 +143,7 @@ class Cluster:
         user = str((await client.account.get()).user_id)
 
         async def work(connection: Connection) -> str:
+            # One statement: of two first processes with different credentials one is refused.
             found = await connection.execute(
                 "update account set clicksend_user = coalesce(clicksend_user, %s) "
                 "where name = %s returning clicksend_user",

@@ -84,6 +84,7 @@ class Database:
         given = parse_url(url)
         self.schema = schema
         self.conninfo: str = self.conninfo_for(given, schema)
+        # Hidden in every error: libpq repeats what it was given.
         self._secrets = [str(given[name]) for name in SECRETS if given.get(name)]
         self._idle: list[Connection] = []
         self._is_away = False
@@ -114,6 +115,7 @@ class Database:
         while True:
             try:
                 async with self.connection() as connection:
+                    # One statement is a transaction by itself, two round trips shorter.
                     if not in_transaction:
                         result = await work(connection)
                     else:
@@ -125,6 +127,7 @@ class Database:
                 if time.monotonic() + pause >= give_up_at:
                     raise self.unreachable(error) from None
                 self._note_absence(error)
+            # Neither of these goes away by waiting, unlike a server that restarts.
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 raise self.missing_schema() from None
             except psycopg.errors.InsufficientPrivilege:
@@ -142,6 +145,7 @@ class Database:
         async with self._room:
             connection = self._idle.pop() if self._idle else await self.connect()
             try:
+                # A server that vanished in the middle of a statement never answers it.
                 async with asyncio.timeout(_STATEMENT):
                     yield connection
             except psycopg.OperationalError:
@@ -154,6 +158,7 @@ class Database:
                 raise
             if connection.closed:
                 return
+            # Only after success: the state of any other one is unknown.
             self._idle.append(connection)
 
     async def connect(self) -> Connection:
@@ -164,6 +169,7 @@ class Database:
 
         """
         connecting = asyncio.ensure_future(
+            # Autocommit: no transaction, and no lock, stays open while a process thinks.
             psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
         )
         try:

@@ -1,15 +1,18 @@
 """procrastinate: places steps on workers, wakes them, notices dead ones.
 
 Its tables stand in a schema of their own (``clicksend_jobs``), beside ours and any of a user's. A
-job names a step and a seat; as many seats as there are workers, and a lock for each, let every
-worker send the same campaign once. Nothing is retried: a job that failed or whose worker died is
-marked as failed, and the next tick places another one, because the journal says that there is
-still something to do.
+job names a step. Each worker has a queue of its own beside the account's: every worker sends every
+campaign once, so that none waits for a seat that another one holds and does not use, while a rescue
+is for whoever is free. Nothing is retried: a job that failed or whose worker died is marked as
+failed, and the next tick places another one, because the journal says that there is still something
+to do.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 STALLED = 10.0
 """Seconds without a heartbeat after which a worker's jobs are given up."""
+
+_LONGEST = 24
+"""Characters of an account's name in that of a queue; the id of a worker takes 13 more."""
 
 SEND, RESCUE, RECEIPTS = "clicksend.send", "clicksend.rescue", "clicksend.receipts"
 
@@ -46,6 +52,7 @@ async def migrate(database: Database) -> None:
         row = await found.fetchone()
         return bool(row and row[0])
 
+    # procrastinate creates its tables but does not ask whether they are there.
     if not await database.run(prepare):
         async with _app(database).open_async() as app:
             await app.schema_manager.apply_schema_async()
@@ -66,7 +73,7 @@ def make_app(cluster: Cluster) -> procrastinate.App:
     @app.periodic(cron="* * * * *")
     @app.task(
         name=RECEIPTS,
-        queue=cluster.account,
+        queue=queue_of(cluster.account),
         queueing_lock=f"receipts {cluster.account}",
         lock=f"receipts {cluster.account}",
         pass_context=True,
@@ -77,41 +84,66 @@ def make_app(cluster: Cluster) -> procrastinate.App:
     return app
 
 
-async def place(app: procrastinate.App, account: str, wanted: list[Due], workers: int) -> None:
-    """Queue the jobs that are missing: for sending a seat per worker, for a rescue one."""
-    jobs: dict[str, tuple[str, Due]] = {}
+async def place(
+    app: procrastinate.App, account: str, wanted: list[Due], worker: str, busy: Collection[str]
+) -> None:
+    """Queue the jobs that are missing: for sending one of this worker's, for a rescue anybody's.
+
+    Args:
+        app: where.
+        account: whose journals these are.
+        wanted: what there is to do.
+        worker: the id of the worker that asks.
+        busy: the journals that it sends already.
+
+    """
+    jobs: dict[str, tuple[str, str, Due]] = {}
     for it in wanted:
-        if it.send:
-            seats = range(max(1, workers))
-            jobs |= {f"{account} send {it.journal} {seat}": (SEND, it) for seat in seats}
+        if it.send and it.journal not in busy:
+            jobs[f"{account} send {it.journal} {worker}"] = SEND, queue_of(account, worker), it
         if it.rescue:
-            jobs[f"{account} rescue {it.journal}"] = (RESCUE, it)
+            jobs[f"{account} rescue {it.journal}"] = RESCUE, queue_of(account), it
     if not jobs:
         return
-    present = [
-        *await _jobs(app, account, Status.TODO),
-        *await _jobs(app, account, Status.DOING),
-    ]
-    for lock in jobs.keys() - {it.lock for it in present}:
-        task, it = jobs[lock]
-        deferrer = app.configure_task(task, lock=lock, queueing_lock=lock, queue=account)
+    # Looked at first: a lock that is taken would be an error in the log of PostgreSQL each time.
+    present = {it.lock for it in await _jobs(app, Status.TODO) + await _jobs(app, Status.DOING)}
+    for lock in jobs.keys() - present:
+        task, queue, it = jobs[lock]
+        deferrer = app.configure_task(task, lock=lock, queueing_lock=lock, queue=queue)
         # Another worker's tick may have been faster.
         with contextlib.suppress(exceptions.AlreadyEnqueued):
             await deferrer.defer_async(journal=it.journal, channel=it.channel)
 
 
-async def give_up_stalled(app: procrastinate.App, account: str) -> None:
-    """Mark the jobs of dead workers as failed, so that their seats are free."""
+def queue_of(account: str, worker: str = "") -> str:
+    """Return the queue of an account, or of what one of its workers is to do itself."""
+    # PostgreSQL announces a job on a channel of the queue's name, of which 40 bytes are ours.
+    if len(account) > _LONGEST:
+        account = (
+            f"{account[: _LONGEST - 9]}~{blake2b(account.encode(), digest_size=4).hexdigest()}"
+        )
+    return f"{account}:{worker}" if worker else account
+
+
+async def give_up_dead(app: procrastinate.App, account: str, alive: Collection[str]) -> None:
+    """Mark the running jobs of dead workers as failed, and remove those that only they would run.
+
+    What was running is free to be placed again; the journal knows how far it came.
+    """
     manager = app.job_manager
-    for job in await manager.get_stalled_jobs(queue=account, seconds_since_heartbeat=STALLED):
-        if job.id is not None:
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED):
+        if job.id is not None and job.queue.partition(":")[0] == queue_of(account):
             # It may have ended this very moment.
             with contextlib.suppress(exceptions.ConnectorException):
                 await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
+    for job in await _jobs(app, Status.TODO):
+        queue, _, worker = job.queue.partition(":")
+        if job.id is not None and queue == queue_of(account) and worker and worker not in alive:
+            await manager.cancel_job_by_id_async(job.id, delete_job=True)
 
 
-async def _jobs(app: procrastinate.App, account: str, status: Status) -> list[Job]:
-    return list(await app.job_manager.list_jobs_async(queue=account, status=status.value))
+async def _jobs(app: procrastinate.App, status: Status) -> list[Job]:
+    return list(await app.job_manager.list_jobs_async(status=status.value))
 
 
 def _worker(context: procrastinate.JobContext) -> Worker:

@@ -69,6 +69,7 @@ POLL = 0.5
 _COUNTER_BITS = 32
 _KEY = 8
 """The place of the key's hash in a row of a draft."""
+_OPEN = (State.IN_FLIGHT, State.IN_DOUBT)
 _JOURNAL_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
 
@@ -134,8 +135,11 @@ class PostgresJournal:
             return journal, account, made[0]
 
         self._journal, self._account, self._owner = await self._database.run(work)
+        # From when we asked: the server began to count later, so ours ends first.
         self._lease_until = asked_at + LEASE
         self._token = f"{secrets.token_hex(4)}-{self._owner:x}"
+        # No other process makes these numbers, so a statement whose commit was lost with its
+        # connection can be repeated as it is.
         self._next_row = self._owner << _COUNTER_BITS
         self._next_batch = self._owner << _COUNTER_BITS
         self._chunks = 0
@@ -156,6 +160,7 @@ class PostgresJournal:
         """Give ownership back: what was begun and not finished is for others to look up."""
         if not self._owner:
             return
+        # First: nothing may be begun any more while ownership is given back.
         self._lease_until = 0.0
         for seen in self._occurrences.values():
             seen.close()
@@ -180,6 +185,7 @@ class PostgresJournal:
 
     async def _renew(self) -> None:
         asked_at = clock()
+        # No longer: once it is over others may hold our rows, and it must not be had back.
         patience = max(self._lease_until - asked_at, 0.0)
         try:
             kept = await self._execute(sentences.RENEW, patience=patience, lease=LEASE)
@@ -305,6 +311,7 @@ class PostgresJournal:
     async def enter(self, connection: Connection, draft: list[tuple[Any, ...]]) -> Planned:
         """Enter the rows of a draft inside a transaction of the caller's."""
         values = {"journal": self._journal, "account": self._account}
+        # By COPY into a temporary table: keys and twins are then found for all rows at once.
         await connection.execute(sentences.CREATE_INCOMING)
         async with connection.cursor() as cursor, cursor.copy(sentences.COPY_INCOMING) as copy:
             for row in draft:
@@ -370,6 +377,7 @@ class PostgresJournal:
             ConfigurationError: ownership was lost, or the database cannot be reached.
 
         """
+        # Before asking: a process that stood still must not claim anything.
         self.fence()
         self._next_batch += 1
         batch = self._next_batch
@@ -380,6 +388,7 @@ class PostgresJournal:
             begun = Begun(batch, [row for row in dict.fromkeys(rows) if row in won])
         else:
             begun, has_lease = await self._begin_within(limit, rows, reserved, values)
+        # Without a lease nothing was locked; with one, another owner was merely faster.
         if not has_lease and not begun.won:
             raise self._lost("others took it for dead")
         return begun
@@ -409,12 +418,14 @@ class PostgresJournal:
             free = {row for row, _ in locked}
             won = [row for row in dict.fromkeys(rows) if row in free]
             over: list[int] = []
+            # Spenders wait for each other here, for a few milliseconds; no request is under way.
             if limit is not None:
                 book = await connection.execute(sentences.COMMITTED_LOCKED, values)
                 won, over = _within(limit, await _number(book), won, amounts, again)
             if won:
                 costs = {"won": _array(won), "amounts": [amounts[row] for row in won]}
                 await connection.execute(sentences.BEGIN, values | costs)
+                # In the same transaction as the claim: no crash can part money from intent.
                 if more := sum(amounts[row] for row in won if row not in again):
                     await connection.execute(sentences.COMMIT_MORE, values | {"amount": more})
             kept = await (await connection.execute(sentences.HAS_LEASE, values)).fetchone()
@@ -434,6 +445,7 @@ class PostgresJournal:
                 request; None for messages that were never begun here.
 
         """
+        # A result may only reach rows that are still ours, however late it comes.
         statement = sentences.FINISH_BEGUN if batch else sentences.FINISH_OWN
         if batch is None:
             statement = sentences.FINISH_NEVER_BEGUN
@@ -456,6 +468,7 @@ class PostgresJournal:
         self, state: Literal[State.PLANNED, State.IN_DOUBT], limit: int, after: int = 0
     ) -> list[Entry]:
         """Return messages to be sent, or those in doubt, which become ours to look up."""
+        # A neighbour that was killed need not keep its rows until its lease is over.
         if state is State.IN_DOUBT:
             await bury_neighbours(self._database)
         values = self._values(limit=limit, after=after, seconds=OFFER)
@@ -480,19 +493,24 @@ class PostgresJournal:
         begun_by = clock() + BEGINNING
         orphaned_since: float | None = None
         while True:
+            # Cleared before the look: a result that comes after it ends the wait.
             self._changed.clear()
-            entries = await self.entries(rows)
+            # Counts only: a worker may wait long for what another one sends, and looks often.
+            ((waiting, owned, sendable),) = await self._fetch(
+                sentences.WAITED_FOR, rows=_array(rows)
+            )
             now = clock()
             # Who lost a row may look at it before the winner's transaction is visible.
             pause = POLL_SOON if now < begun_by else POLL
-            is_beginning = now < begun_by and any(it.state.is_sendable for it in entries)
-            is_open = any(it.state in (State.IN_FLIGHT, State.IN_DOUBT) for it in entries)
-            if is_open:
-                ((alive,),) = await self._fetch(sentences.ALIVE, rows=_array(rows))
-                orphaned_since = None if alive else orphaned_since or now
+            is_beginning = now < begun_by and sendable
+            if waiting:
+                orphaned_since = None if owned else orphaned_since or now
             is_abandoned = orphaned_since is not None and now - orphaned_since >= ABANDONED
-            if not is_beginning and (not is_open or is_abandoned):
-                return entries
+            if not is_beginning and (not waiting or is_abandoned):
+                entries = await self.entries(rows)
+                # One that was sendable may have been begun since.
+                if is_abandoned or not any(it.state in _OPEN for it in entries):
+                    return entries
             with anyio.move_on_after(pause):
                 await self._changed.wait()
 

@@ -93,6 +93,7 @@ async def move(cluster: Cluster, journal: PostgresJournal, channel: str) -> int:
 
     async def work(connection: Connection) -> int:
         values = {"account": cluster.account, "channel": channel, "limit": _CHUNK}
+        # Skipping what others hold: they commit it or, if they die, give it back unmoved.
         taken = await (await connection.execute(_WAITING, values)).fetchall()
         if not taken:
             return 0
@@ -103,6 +104,7 @@ async def move(cluster: Cluster, journal: PostgresJournal, channel: str) -> int:
                 good.append((row, _message(fields, KINDS[channel]), key))
             except ValueError as error:
                 dead[row] = f"bad message: {error}"
+        # In the same transaction as the deletion below: a row is never in both places.
         if good:
             dead |= await _enter(connection, journal, channel, good)
         await connection.execute(

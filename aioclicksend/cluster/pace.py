@@ -2,16 +2,22 @@
 
 A pacer, not a bucket: every grant is a separate moment, `spacing` after the one before, on the
 server's clock only. With n requests per window and a spacing of 1/0.95 of window/n, the n + 1st
-start lies 1.05 windows behind the first, so each may be late by the twentieth of a window that is
-left, and no window holds more than n. Who would be later than that asks for another moment::
+start lies 1.05 windows behind the first. The twentieth of a window that is left is for lateness:
+the larger part for ours, the rest for the way to the server. Who would be later than that asks for
+another moment, so no window holds more than n::
 
-    asked ────── server ────── answered         opens  = answered + delay, so never early
-         delay = slot - clock_timestamp()       closes = asked + delay + slack, so never too late
+    asked ─────── now (server) ─────── answered      ahead >= now - answered
+                                                     opens  = slot - ahead, so never early
+    slot ── spacing ── slot ── spacing ── slot       closes = opens + lateness
+
+By how much the server's clock is ahead of ours is learned from every answer, and the quickest one
+says it best: a slow answer does not make its moment uncertain.
 
 The moment is asked for at the wire, with the connection open and the intent durable: both take
-longer than a moment lasts. `turn` keeps all but a few requests from getting that far. One moment at
-a time is asked for by a process (more where the spacing is short): what a process holds when it
-dies is lost to the others.
+longer than a moment lasts. `turn` keeps all but a few requests from getting that far, so that
+messages gather in the sender's queue instead of in requests that wait. One moment at a time is
+asked for by a process (more where the spacing is short): what a process holds when it dies is lost
+to the others.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 
 _SHARE = 0.95
 """Of the rate that is allowed; the rest absorbs lateness."""
+_LATE = 0.6
+"""Of the slack, how late a start may be; the rest is for its way to the server."""
 _VOID_AFTER = 0.2
 """Seconds after which a grant is void however slow the pace is."""
 _REMEMBERED = 60.0
@@ -42,10 +50,10 @@ _AFTER_HOLD = 0.05
 """Seconds added to a pause, as the API's clock may be a little behind."""
 _PATIENCE = 20.0
 """Seconds for which a request waits for a database that cannot be reached."""
+_DRIFT = 2e-4
+"""Seconds by which two clocks may drift apart in a second."""
 _APPROACH = 0.4
 """Seconds that a request takes from its turn to the wire, at most, for the pace to be reached."""
-_LOST_AFTER = 5.0
-"""Seconds after which a request is taken to have failed on its way to the wire."""
 
 _GRANT = """
 with held as (
@@ -70,7 +78,8 @@ granted as (
             else %(spacing)s end
     where name = %(account)s and %(take)s
     returning next_slot - make_interval(secs => spacing) as slot)
-select extract(epoch from (select slot from granted) - clock_timestamp())::float8,
+select extract(epoch from clock_timestamp())::float8,
+    (select extract(epoch from slot)::float8 from granted),
     array(select operation from pauses where until > clock_timestamp()),
     array(select extract(epoch from until - clock_timestamp())::float8 from pauses
         where until > clock_timestamp()),
@@ -85,6 +94,30 @@ class Grant(Struct, frozen=True):
     closes: float
 
 
+class ServerClock:
+    """By how much the clock of the database is ahead of ours, at least.
+
+    Our clock is read when an answer is there, a little after the server has read its own: so what
+    the difference shows is never too much, and least too little after the quickest answer.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = -math.inf
+        self._learned_at = 0.0
+
+    def learn(self, asked_at: float, now: float, answered_at: float) -> None:
+        """Learn from an exchange in which the server's clock showed `now`."""
+        kept = self._ahead - _DRIFT * (answered_at - self._learned_at)
+        # It cannot be ahead by more than when we asked, unless it was set back since.
+        if kept > now - asked_at:
+            kept = -math.inf
+        self._ahead, self._learned_at = max(kept, now - answered_at), answered_at
+
+    def ours(self, moment: float) -> float:
+        """Return when a moment of the server's is on our clock: then, or a little later."""
+        return moment - self._ahead
+
+
 class ClusterPace:
     """A `Pace` that all processes of an account share; made by `cluster.pace()`.
 
@@ -96,15 +129,16 @@ class ClusterPace:
         self._cluster = cluster
         self._spacing = limit.per / (limit.requests * _SHARE)
         slack = self._spacing * limit.requests - limit.per
-        self._void_after = min(_VOID_AFTER, slack)
+        self._void_after = min(_VOID_AFTER, _LATE * slack)
         self._asking = asyncio.Semaphore(max(1, int(_VOID_AFTER / self._spacing)))
         self._ahead = max(2, math.ceil(_APPROACH / self._spacing))
         self._queue = asyncio.Lock()
         self._approaching: deque[float] = deque()
-        """When each request that is on its way to the wire gave up, if it never gets there."""
-        self._arrived = asyncio.Event()
-        self._nearest = math.inf
-        """Seconds of the shortest round trip to the database so far."""
+        """Until when each request that had its turn is counted as on its way to the wire."""
+        self._at_wire = 0
+        """Requests that have a connection and wait for their moment."""
+        self._left = asyncio.Event()
+        self._clock = ServerClock()
         self._until: dict[str, float] = {}
         self._unshared: dict[str, float] = {}
         """Pauses that the other processes do not know of yet."""
@@ -118,26 +152,28 @@ class ClusterPace:
 
         """
         while True:
+            # In order: who came first must not be passed by who looks at the right moment.
             async with self._queue:
                 await self._wait_for_room()
+                # A pause that another process was told of, before a connection is taken.
                 await self.share()
                 if (pause := self.held_for(operation)) <= 0:
-                    self._approaching.append(clock() + _LOST_AFTER)
+                    self._approaching.append(clock() + _APPROACH)
                     return
             await asyncio.sleep(pause)
 
     async def _wait_for_room(self) -> None:
-        """Wait until few enough requests are between their turn and the wire."""
-        while len(self._approaching) >= self._ahead:
-            # One that failed on its way never arrives.
-            left = self._approaching[0] - clock()
-            if left <= 0:
+        """Wait until few enough requests are between their turn and the first byte."""
+        while True:
+            # Not all get there: what a lane takes may be paused, blocked or begun by another one.
+            while self._approaching and self._approaching[0] <= clock():
                 self._approaching.popleft()
-                continue
-            self._arrived.clear()
+            if len(self._approaching) + self._at_wire < self._ahead:
+                return
+            self._left.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._arrived.wait()
+                async with asyncio.timeout(_APPROACH):
+                    await self._left.wait()
 
     async def at_wire(self) -> None:
         """Wait, with a connection in hand, until the next byte may leave.
@@ -146,17 +182,21 @@ class ClusterPace:
             NotSentError: the database cannot be reached.
 
         """
+        if self._approaching:
+            self._approaching.popleft()
+        self._at_wire += 1
         try:
+            # Not more moments at a time than can be used before they are void.
             async with self._asking:
                 while True:
                     grant = await self._take()
                     await asyncio.sleep(max(grant.opens - clock(), 0.0))
+                    # Busy or stopped for too long: the moment has passed.
                     if clock() < grant.closes:
                         return
         finally:
-            if self._approaching:
-                self._approaching.popleft()
-            self._arrived.set()
+            self._at_wire -= 1
+            self._left.set()
 
     def hold(self, seconds: float, operation: str | None = None) -> None:
         """Hold one operation, or everything, for the next `seconds`, in all processes."""
@@ -195,6 +235,7 @@ class ClusterPace:
     async def _ask(self, *, take: bool) -> Grant | None:
         """Share pauses with the other processes, and take the next moment or none."""
         now = clock()
+        # Taken out before the exchange, during which `hold` may add more.
         shared, self._unshared = self._unshared, {}
         values = {
             "account": self._cluster.account,
@@ -206,18 +247,18 @@ class ClusterPace:
         }
         asked_at = clock()
 
-        async def work(connection: Connection) -> tuple[float | None, list[str], list[float]]:
+        async def work(connection: Connection) -> Any:
             nonlocal asked_at
             asked_at = clock()
             found = await (await connection.execute(_GRANT, values)).fetchone()
             assert found is not None
-            if not found[3]:
+            if not found[-1]:
                 raise self._cluster.missing_account()
-            return found[0], found[1], found[2]
+            return found[:-1]
 
         try:
             await self._cluster.open(patience=_PATIENCE)
-            delay, operations, seconds = await self._cluster.database.run(
+            server_now, slot, operations, seconds = await self._cluster.database.run(
                 work, patience=_PATIENCE, in_transaction=False
             )
         except DatabaseUnreachableError as error:
@@ -227,15 +268,15 @@ class ClusterPace:
             self._unshared = shared | self._unshared
             raise
         answered_at = clock()
+        # `asked_at` is that of the attempt which was answered, if the connection broke before.
+        self._clock.learn(asked_at, server_now, answered_at)
         for operation, left in zip(operations, seconds, strict=True):
             until = answered_at + left
             self._until[operation] = max(self._until.get(operation, 0.0), until)
-        if delay is None:
+        if slot is None:
             return None
-        # The way to a distant database makes every grant late, but all of them alike.
-        self._nearest = min(self._nearest, answered_at - asked_at)
-        way = max(0.0, self._nearest - self._void_after / 2)
-        return Grant(answered_at + delay, asked_at + delay + way + self._void_after)
+        opens = self._clock.ours(slot)
+        return Grant(opens, opens + self._void_after)
 
     def __repr__(self) -> str:
         return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"

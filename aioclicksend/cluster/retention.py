@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ConfigurationError
 from .database import Connection
@@ -76,6 +76,11 @@ update standing s set state = 'in_doubt', owner = null, batch = -s.journal,
 from journal j join account a on a.id = j.account
 where s.journal = j.id and a.name = %(account)s and s.state in ('planned', 'not_sent', 'held')
 """
+# Their refs were made after the backup, so that nothing can look these up.
+_RESTORED_OUTBOX = """
+update outbox set dead = 'in a restored backup: it may have been sent since'
+from account a where a.id = outbox.account and a.name = %(account)s and dead is null
+"""
 _PERSON_ELSEWHERE = (
     """delete from push p using account a where a.id = p.account and a.name = %(account)s
     and p.sender = %(digits)s""",
@@ -114,6 +119,7 @@ async def retain(cluster: Cluster, days: float) -> int:
         total += deleted
 
     async def tidy(connection: Connection) -> None:
+        # Two of these at once would each add up what the other has just deleted.
         await connection.execute("lock table erased in exclusive mode")
         await connection.execute(_SQUEEZE)
         await connection.execute(_ORPHANS, values)
@@ -166,12 +172,21 @@ async def erase(cluster: Cluster, number: str) -> int:
     return await cluster.database.run(work)
 
 
-async def restored(cluster: Cluster, taken: str) -> int:
-    """Have everything looked up that a restored backup holds as unsent; return how many messages.
+class Restored(NamedTuple):
+    """What a restored backup holds as unsent."""
+
+    doubtful: int
+    """Messages that are looked up before anything is sent."""
+    dead: int
+    """Rows of the outbox, which cannot be looked up; `outbox.replay` sends them."""
+
+
+async def restored(cluster: Cluster, taken: str) -> Restored:
+    """Have everything looked up that a restored backup holds as unsent.
 
     What was sent after the backup was taken is planned in it. So all of it is in doubt: workers
     look it up from that time on, and what the history does not show is Unknown, for a person to
-    decide (`resolve`). The moments of the pace start again.
+    decide (`resolve`). What waits in the outbox had no ref yet, so it is put aside as dead.
 
     Args:
         cluster: where.
@@ -189,12 +204,14 @@ async def restored(cluster: Cluster, taken: str) -> int:
     await cluster.open()
     values = {"account": cluster.account, "taken": moment}
 
-    async def work(connection: Connection) -> int:
+    async def work(connection: Connection) -> Restored:
         busy = await connection.execute(_BUSY, values)
         if (await busy.fetchone() or (0,))[0]:
             raise ConfigurationError("processes are at work on this account: stop them first")
+        # A look-up begins at the time of its batch: for all of these that of the backup.
         await connection.execute(_RESTORED_BATCHES, values)
-        return (await connection.execute(_RESTORED, values)).rowcount
+        doubtful = (await connection.execute(_RESTORED, values)).rowcount
+        return Restored(doubtful, (await connection.execute(_RESTORED_OUTBOX, values)).rowcount)
 
     return await cluster.database.run(work)
 

@@ -45,7 +45,7 @@ create table campaign (
     starts timestamptz not null default clock_timestamp()
 );
 create table worker (
-    id uuid primary key,
+    id text primary key,
     account int not null references account,
     host text not null,
     pid int not null,
@@ -88,7 +88,8 @@ create table standing (
     owner bigint,                                         -- who began it, or looks it up
     batch bigint,                                         -- the request it was last sent in
     attempt int not null default 0,
-    reserved numeric not null default 0,
+    reserved numeric not null default 0,                  -- by the attempt that is open
+    earlier numeric not null default 0,                   -- by earlier ones without a verdict
     message_id text,
     parts int,
     price numeric,

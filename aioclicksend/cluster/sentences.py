@@ -54,23 +54,25 @@ select i.n, m.id from incoming i join message m on m.journal = %(journal)s
     and m.identity = i.identity where m.id <> i.id
 """
 
+# The rows are named for both tables: else one of them may be read whole to find a thousand.
 ENTRIES = """
 select m.id, m.body, m.media_file, m.generated,
-    case when s.state = 'in_flight' and (o.ended is not null or o.lease_until < clock_timestamp())
-        then 'in_doubt' else s.state end,
+    case when s.state not in ('in_flight', 'in_doubt') then s.state
+        when o.ended is null and o.lease_until > clock_timestamp() then 'in_flight'
+        else 'in_doubt' end,
     s.message_id, s.parts, s.price, s.reason, s.detail, s.batch, s.attempt,
     extract(epoch from clock_timestamp() - b.begun)::float8, s.reserved,
     coalesce(sender.exited, false)
 from message m join standing s using (id)
 left join owner o on o.id = s.owner
 left join batch b on b.id = s.batch left join owner sender on sender.id = b.owner
-where m.id = any(%(rows)s::bigint[]) order by m.id
+where m.id = any(%(rows)s::bigint[]) and s.id = any(%(rows)s::bigint[]) order by m.id
 """
 
 # An attempt is begun once: who comes second with the same number finds it taken. The same batch
 # again is the same statement, repeated because its commit was lost with the connection.
 _MAY_BEGIN = """
-(s.state in ('planned', 'not_sent', 'held')
+(s.state in ('planned', 'not_sent', 'held') and %(attempt)s = 1
     or (s.owner = %(owner)s and s.state in ('in_flight', 'in_doubt', 'unknown')
         and (s.attempt < %(attempt)s or s.batch = %(batch)s)))
 """
@@ -83,7 +85,8 @@ where s.id = any(%(rows)s::bigint[]) and s.journal = %(journal)s and {_MAY_BEGIN
 order by s.id for update of s skip locked
 """  # noqa: S608 - no value from outside
 
-# Without a budget all of it at once.
+# Without a budget all of it at once. What an attempt without a verdict reserved stays reserved
+# beside what the next one does, as it may be charged, too: it moves to `earlier`.
 BEGIN_AT_ONCE = f"""
 with free as materialized ({LOCK.strip()}),
 made as (
@@ -92,7 +95,9 @@ made as (
     having count(*) > 0 on conflict (id) do nothing),
 begun as (
     update standing s set state = 'in_flight', owner = %(owner)s, batch = %(batch)s,
-        attempt = %(attempt)s, settled = null, reason = null, detail = null
+        attempt = %(attempt)s, settled = null, reason = null, detail = null,
+        earlier = case when s.batch = %(batch)s then s.earlier else s.earlier + s.reserved end,
+        reserved = case when s.batch = %(batch)s then s.reserved else 0 end
     from free where s.id = free.id returning s.id)
 select array(select id from begun), exists (select 1 from owner where id = %(owner)s
     and ended is null and lease_until > clock_timestamp())
@@ -109,8 +114,8 @@ with made as (
     on conflict (id) do nothing)
 update standing s set state = 'in_flight', owner = %(owner)s, batch = %(batch)s,
     attempt = %(attempt)s, settled = null, reason = null, detail = null,
-    reserved = s.reserved
-        + case when s.batch = %(batch)s then 0 else coalesce(g.amount, 0) end
+    earlier = case when s.batch = %(batch)s then s.earlier else s.earlier + s.reserved end,
+    reserved = case when s.batch = %(batch)s then s.reserved else coalesce(g.amount, 0) end
 from unnest(%(won)s::bigint[], %(amounts)s::numeric[]) as g (id, amount)
 where s.id = g.id
 """
@@ -137,7 +142,8 @@ with before as (
 written as (
     update standing s set state = g.state, message_id = g.message_id, parts = g.parts,
         price = g.price, reason = g.reason, detail = g.detail, settled = clock_timestamp(),
-        reserved = case when g.state = 'unknown' then s.reserved else 0 end
+        reserved = case when g.state = 'unknown' or (g.state = 'accepted' and g.price is null)
+            then s.reserved else 0 end
     from before, {_RESULTS}
     where s.id = before.id and g.id = s.id
     returning s.id, case when s.state = 'accepted' and s.price > 0 then s.price
@@ -157,13 +163,15 @@ FINISH_NEVER_BEGUN = _finish("s.state in ('planned', 'not_sent', 'held')")
 # What an opt-out forbids is asked about again when it is handed in again, not at every look.
 # Ranges that a living owner was offered are left to it, so that workers do not contend for rows.
 OFFER_SENDABLE = """
-with picked as materialized (
+with others as materialized (
+    select o.first, o.last from offer o join owner w on w.id = o.owner
+    where o.journal = %(journal)s and o.owner <> %(owner)s and w.ended is null
+        and o.until > clock_timestamp()),
+picked as materialized (
     select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
         and s.state in ('planned', 'not_sent', 'held')
         and coalesce(s.reason, '') not in ('opted_out', 'invalid')
-        and not exists (select 1 from offer o join owner w on w.id = o.owner
-            where o.journal = %(journal)s and o.owner <> %(owner)s and w.ended is null
-            and o.until > clock_timestamp() and s.id between o.first and o.last)
+        and not exists (select 1 from others where s.id between first and last)
     order by s.id limit %(limit)s for update of s skip locked),
 expired as (delete from offer where ctid = any(array(select ctid from offer
     where journal = %(journal)s and until < clock_timestamp() for update skip locked))),
@@ -184,14 +192,14 @@ with claimed as (
         and s.owner is distinct from %(owner)s
         and (o.id is null or o.ended is not null or o.lease_until < clock_timestamp())
     order by s.id limit %(limit)s for update of s skip locked)
-update standing s set owner = %(owner)s, lookups = s.lookups + 1,
-    state = case when s.state = 'in_flight' then 'in_doubt' else s.state end
+update standing s set owner = %(owner)s, lookups = s.lookups + 1, state = 'in_doubt'
 from claimed where s.id = claimed.id returning s.id
 """
 
+# What it may have cost stays committed, whatever is decided: that is known to nobody.
 RESOLVE = """
-with before as (
-    select s.id, s.reserved from standing s join message m using (id)
+with open as (
+    select s.id from standing s join message m using (id)
     left join owner o on o.id = s.owner
     where s.journal = %(journal)s and s.state in ('in_flight', 'in_doubt', 'unknown')
         and (s.state = 'unknown' or o.id is null or o.ended is not null
@@ -200,23 +208,21 @@ with before as (
     order by s.id for update of s),
 changed as (
     update standing s set state = %(state)s, owner = null, settled = clock_timestamp(),
-        reason = null, detail = 'resolved manually',
-        reserved = 0
-    from before where s.id = before.id
-    returning case when %(state)s = 'accepted' then 0 else -before.reserved end as change),
-booked as (
-    update journal set committed = committed + (select coalesce(sum(change), 0) from changed)
-    where id = %(journal)s)
+        reason = null, detail = 'resolved manually', earlier = s.earlier + s.reserved, reserved = 0
+    from open where s.id = open.id returning 1)
 select count(*) from changed
 """
 
 TAKEN = "select message_id from standing where journal = %(journal)s and message_id = any(%(ids)s)"
 
-# Of messages that are open, those whose owner is alive.
-ALIVE = """
-select count(*) from standing s join owner o on o.id = s.owner
-where s.id = any(%(rows)s::bigint[]) and s.state in ('in_flight', 'in_doubt')
-    and o.ended is null and o.lease_until > clock_timestamp()
+# How many messages are open, how many of these have an owner that is alive, and how many could be
+# begun by anybody.
+WAITED_FOR = """
+select count(*) filter (where s.state in ('in_flight', 'in_doubt')),
+    count(*) filter (where s.state in ('in_flight', 'in_doubt')
+        and o.ended is null and o.lease_until > clock_timestamp()),
+    count(*) filter (where s.state in ('planned', 'not_sent', 'held'))
+from standing s left join owner o on o.id = s.owner where s.id = any(%(rows)s::bigint[])
 """
 
 # Owners.

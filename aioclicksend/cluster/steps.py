@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 from msgspec import Struct
 
@@ -28,9 +29,11 @@ from ..bulk.dispatch import Suppression
 from ..bulk.intake import Batching
 from ..bulk.outcome import Reason, Report
 from ..bulk.reconcile import Reconcile
+from ..bulk.replies import ACCOUNT_REFUSALS
 from ..bulk.sender import BulkSender
 from ..client import ClickSend
-from . import campaigns, outbox
+from ..errors import ClickSendError, ConfigurationError
+from . import campaigns, opt_outs, outbox
 from .database import Connection
 from .journal import bury_neighbours
 
@@ -41,15 +44,22 @@ log: logging.Logger = logging.getLogger("aioclicksend")
 
 OBEY = 1.0
 """Seconds after which a pause or a cancellation is noticed."""
+LOOK = 1.0
+"""Seconds between two looks for what dead workers left, while ours waits for others."""
 OUTBOX_POLL = 0.2
 """Seconds between two looks into the outbox: no notification, which would serialize commits."""
 LINGER = 30.0
 """Seconds for which an empty outbox is watched before its step ends."""
 REST = 30.0
-"""Seconds for which a journal is left alone whose messages could not be sent."""
+"""Seconds for which a journal is left alone by all whose messages the API would not take."""
+SHORT_REST = 3.0
+"""The same where the API could not be reached, perhaps from here only."""
 
+_REFUSALS = ACCOUNT_REFUSALS | {
+    it.value for it in (Reason.HELD, Reason.REFUSED, Reason.THROTTLED, Reason.NOT_PRICED)
+}
 _RESUMES = 4
-"""Batches of the outbox under way at a time: one in doubt must not hold back the next."""
+"""Runs of a sender over its journal at a time: one in doubt must not hold back the next."""
 
 _DUE = """
 select j.name, j.channel,
@@ -126,6 +136,7 @@ async def due(cluster: Cluster) -> list[Due]:
         for name, channel, send, rescue in await cluster.database.run(work)
         if send or rescue
     }
+    # Its journal may not exist yet: the first worker that moves a row makes it.
     for channel in await outbox.waiting_channels(cluster):
         name = outbox.journal_name(channel)
         rescue_too = name in found and found[name].rescue
@@ -165,27 +176,41 @@ async def send(
     stop = stop or Stop()
     stored = await campaigns.find(cluster, journal)
     options = stored.options if stored is not None else {}
+    try:
+        suppress = await opt_outs.of_campaign(client, options, suppress or cluster.inbox())
+    except ConfigurationError as error:
+        log.warning("the campaign %r is paused: %s", journal, error)
+        await campaigns.pause(cluster, journal)
+        raise
+    except ClickSendError:
+        # Whom not to write to is unknown, so nothing is sent; later it is asked again.
+        await _rest(cluster, journal, SHORT_REST)
+        raise
     own = cluster.journal(journal)
     bulk = _of(client, channel).bulk(
         journal=own,
         batching=batching,
         lanes=lanes,
         reconcile=_reconcile(options),
-        budget=Decimal(options["budget"]) if options.get("budget") else None,
-        suppress=suppress or cluster.inbox(),
+        budget=_budget(options),
+        suppress=suppress,
     )
     total = Report()
-    async with bulk, anyio.create_task_group() as tasks:
-        stop.add(bulk)
-        try:
-            if stored is not None:
-                tasks.start_soon(_obey, cluster, journal, bulk)
-                total = await bulk.resume()
-            else:
-                await _empty_outbox(cluster, bulk, own, channel, stop, linger, total)
-        finally:
-            stop.discard(bulk)
-            tasks.cancel_scope.cancel()
+    try:
+        async with bulk, anyio.create_task_group() as tasks:
+            stop.add(bulk)
+            try:
+                if stored is not None:
+                    tasks.start_soon(_obey, cluster, journal, bulk)
+                    await _send_campaign(cluster, bulk, journal, stop, total)
+                else:
+                    await _empty_outbox(cluster, bulk, own, channel, stop, linger, total)
+            finally:
+                stop.discard(bulk)
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        # Callers learn the error itself, not in which task it happened.
+        raise _first(errors) from None
     await _rest_after(cluster, journal, total, is_campaign=stored is not None)
     return total
 
@@ -208,7 +233,12 @@ async def rescue(
     stored = await campaigns.find(cluster, journal)
     options = stored.options if stored is not None else {}
     bulk = _of(client, channel).bulk(
-        journal=cluster.journal(journal), lanes=lanes, reconcile=_reconcile(options)
+        journal=cluster.journal(journal),
+        lanes=lanes,
+        reconcile=_reconcile(options),
+        # For what is sent again.
+        budget=_budget(options),
+        suppress=await opt_outs.of_campaign(client, options, cluster.inbox()),
     )
     async with bulk:
         stop.add(bulk)
@@ -230,6 +260,64 @@ async def poll_receipts(cluster: Cluster, client: ClickSend) -> int:
     return await delivery.look(client, inbox)
 
 
+class _Resumes:
+    """Runs of `bulk.resume`, a few at a time.
+
+    One does not end before the outcomes of all it has read are known, also of those that another
+    worker was faster with, and that one may stand still. So it must not hold back the next.
+    """
+
+    def __init__(self, bulk: BulkSender[Any], tasks: anyio.abc.TaskGroup, total: Report) -> None:
+        self._bulk = bulk
+        self._tasks = tasks
+        self._total = total
+        self._running = 0
+        self._ended = anyio.Event()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another one may be started."""
+        return self._running < _RESUMES
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being sent from here, and nothing was that could not be."""
+        counts = self._bulk.statistics()
+        return not (counts.queued or counts.on_wire or counts.not_sent)
+
+    def start(self) -> None:
+        """Send what the journal holds back."""
+        self._running += 1
+        self._tasks.start_soon(self._run)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until all have ended, and return whether they have."""
+        if self._running:
+            with anyio.move_on_after(seconds):
+                await self._ended.wait()
+        return not self._running
+
+    async def _run(self) -> None:
+        _add(self._total, await self._bulk.resume())
+        self._running -= 1
+        if not self._running:
+            self._ended.set()
+            self._ended = anyio.Event()
+
+
+async def _send_campaign(
+    cluster: Cluster, bulk: BulkSender[Any], journal: str, stop: Stop, total: Report
+) -> None:
+    """Send what is planned, and what workers that die meanwhile leave behind."""
+    async with anyio.create_task_group() as tasks:
+        resumes = _Resumes(bulk, tasks, total)
+        resumes.start()
+        while not await resumes.wait(LOOK):
+            may_start = stop.reason is None and resumes.has_room and resumes.is_idle
+            if may_start and await _is_due(cluster, journal):
+                resumes.start()
+
+
 async def _empty_outbox(  # noqa: PLR0917 - called once
     cluster: Cluster,
     bulk: BulkSender[Any],
@@ -240,29 +328,34 @@ async def _empty_outbox(  # noqa: PLR0917 - called once
     total: Report,
 ) -> None:
     """Move messages from the outbox and send them, until it stays empty for long enough."""
-    room = anyio.CapacityLimiter(_RESUMES)
-
-    async def resume() -> None:
-        async with room:
-            _add(total, await bulk.resume())
-
-    idle_since = anyio.current_time()
+    idle_since = looked_at = anyio.current_time()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(resume)
+        resumes = _Resumes(bulk, tasks, total)
+        resumes.start()
         while stop.reason is None and not _is_lost(total):
-            if room.available_tokens and await outbox.move(cluster, own, channel):
+            now = anyio.current_time()
+            if resumes.has_room and await outbox.move(cluster, own, channel):
                 idle_since = anyio.current_time()
-                tasks.start_soon(resume)
+                resumes.start()
                 await anyio.lowlevel.checkpoint()
-            elif anyio.current_time() - idle_since >= linger:
+            elif resumes.has_room and resumes.is_idle and now >= looked_at + LOOK:
+                looked_at = now
+                if await _is_due(cluster, own.name):
+                    resumes.start()
+            elif now - idle_since >= linger:
                 break
             else:
                 await anyio.sleep(OUTBOX_POLL)
 
 
+async def _is_due(cluster: Cluster, journal: str) -> bool:
+    return any(it.journal == journal and it.send for it in await due(cluster))
+
+
 async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
     """Stop when the campaign is paused or cancelled, by any process."""
     while True:
+        # Polled: a notification would be lost with its connection, and with it the stop.
         await anyio.sleep(OBEY)
         if not await campaigns.is_to_be_sent(cluster, journal):
             bulk.stop("the campaign was paused or cancelled")
@@ -276,24 +369,44 @@ async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_camp
         log.warning("the campaign %r is paused: its budget is used up", journal)
         await campaigns.pause(cluster, journal)
         return
-    harmless = {Reason.STOPPED.value, Reason.OPTED_OUT.value, Reason.INVALID.value}
-    if report.not_sent and not reasons <= harmless:
+    # Not after a lost lease, a stop or an opt-out: those concern this process or that message.
+    seconds = 0.0
+    if reasons & _REFUSALS:
+        seconds = REST
+    elif Reason.NOT_CONNECTED.value in reasons:
+        seconds = SHORT_REST
+    if seconds:
+        await _rest(cluster, journal, seconds)
 
-        async def work(connection: Connection) -> None:
-            values = {"account": cluster.account, "name": journal, "seconds": REST}
-            await connection.execute(_REST, values)
 
-        await cluster.database.run(work)
+async def _rest(cluster: Cluster, journal: str, seconds: float) -> None:
+    """Have all workers leave a journal alone for a while."""
+
+    async def work(connection: Connection) -> None:
+        values = {"account": cluster.account, "name": journal, "seconds": seconds}
+        await connection.execute(_REST, values)
+
+    await cluster.database.run(work)
 
 
 def _of(client: ClickSend, channel: str) -> Any:
     return getattr(client, channel)
 
 
+def _budget(options: dict[str, Any]) -> Decimal | None:
+    return Decimal(options["budget"]) if options.get("budget") else None
+
+
 def _reconcile(options: dict[str, Any]) -> Reconcile:
     return Reconcile(
         settle=float(options.get("settle", 60.0)), resend=bool(options.get("resend", False))
     )
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _is_lost(report: Report) -> bool:

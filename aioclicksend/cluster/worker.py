@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import secrets
 from typing import TYPE_CHECKING
 
 import anyio
@@ -48,9 +48,9 @@ insert into worker (id, account, host, pid, place, birth)
 select %(id)s, id, %(host)s, %(pid)s, %(place)s, %(birth)s from account where name = %(account)s
 on conflict (id) do update set seen = clock_timestamp()
 """
-_COUNT = """
+_ALIVE = """
 with gone as (delete from worker where seen < clock_timestamp() - make_interval(days => 1))
-select count(*) from worker w join account a on a.id = w.account
+select w.id from worker w join account a on a.id = w.account
 where a.name = %(account)s and w.seen > clock_timestamp() - make_interval(secs => %(seen)s)
 """
 _LIST = """
@@ -101,7 +101,9 @@ class Worker:
         self._batching = batching
         self._suppress = suppress
         self._receipts = receipts
-        self._id = uuid.uuid4()
+        self._id = secrets.token_hex(6)
+        self._sending: set[str] = set()
+        """The journals that a step sends just now."""
         self._stop = steps.Stop()
         self._ending = asyncio.Event()
 
@@ -148,7 +150,11 @@ class Worker:
 
     async def send(self, journal: str, channel: str, *, linger: float = steps.LINGER) -> None:
         """Send what a journal holds back."""
-        if self._stop.reason is None:
+        # Still at it if its job was given up while the process stood still.
+        if self._stop.reason is not None or journal in self._sending:
+            return
+        self._sending.add(journal)
+        try:
             await steps.send(
                 self._cluster,
                 self._client,
@@ -160,6 +166,8 @@ class Worker:
                 stop=self._stop,
                 linger=linger,
             )
+        finally:
+            self._sending.discard(journal)
 
     async def rescue(self, journal: str, channel: str) -> None:
         """Look up what a dead process left."""
@@ -194,7 +202,10 @@ class Worker:
             tasks.start_soon(self._tick, app)
             working = asyncio.ensure_future(
                 app.run_worker_async(
-                    queues=[self._cluster.account],
+                    queues=[
+                        jobs.queue_of(self._cluster.account),
+                        jobs.queue_of(self._cluster.account, self._id),
+                    ],
                     name=f"clicksend {self._cluster.account}",
                     concurrency=_JOBS,
                     wait=True,
@@ -223,17 +234,23 @@ class Worker:
     async def _tick(self, app: procrastinate.App) -> None:
         """Say that we are here, give up the jobs of dead workers, and place what is due."""
         account = self._cluster.account
+        has_failed = False
         while True:
             try:
-                workers = await self._announce()
-                await jobs.give_up_stalled(app, account)
-                await jobs.place(app, account, await steps.due(self._cluster), workers)
+                # Our sign of life comes first: others must not give up our jobs meanwhile.
+                await jobs.give_up_dead(app, account, await self._announce())
+                wanted = await steps.due(self._cluster)
+                await jobs.place(app, account, wanted, self._id, self._sending)
+                has_failed = False
             except (ClickSendError, ProcrastinateException) as error:
-                log.debug("a tick failed: %s", error)
+                # Once for each disturbance; a short one is nothing for a person.
+                level = logging.DEBUG if has_failed else logging.WARNING
+                log.log(level, "no work is placed: %s", str(error) or type(error).__name__)
+                has_failed = True
             await anyio.sleep(TICK)
 
-    async def _announce(self) -> int:
-        """Renew our sign of life and return how many workers of the account are alive."""
+    async def _announce(self) -> set[str]:
+        """Renew our sign of life and return the ids of the account's workers that are alive."""
         process = Process.current()
         values = {
             "id": self._id,
@@ -245,10 +262,10 @@ class Worker:
             "seen": SEEN,
         }
 
-        async def work(connection: Connection) -> int:
+        async def work(connection: Connection) -> set[str]:
             await connection.execute(_HERE, values)
-            row = await (await connection.execute(_COUNT, values)).fetchone()
-            return int(row[0]) if row else 1
+            found = await connection.execute(_ALIVE, values)
+            return {worker for (worker,) in await found.fetchall()}
 
         return await self._cluster.database.run(work)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 _WORDS = ("stop", "stopall", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
 
 _NO_WORD = re.compile(r"[\W_]+")
+_NO_DIGIT = re.compile(r"\D+", re.ASCII)
 
 _LOCAL_DIGITS = 7
 """Digits from which a number in a local form is compared with the ends of others."""
@@ -42,6 +43,25 @@ class OptOutWords:
         return f"OptOutWords({len(self._words)} words)"
 
 
+def is_opt_out_list(name: str) -> bool:
+    """Whether a contact list of this name holds people who have opted out."""
+    # By name, as the API does not mark such a list in any other way. Accents are no letters.
+    letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKD", name[:256]).casefold()))
+    return letters.startswith(_BEGIN_SO) or letters in _ARE_CALLED
+
+
+_BEGIN_SO = (
+    "optout", "optedout", "unsubscrib", "donotcontact", "donottext", "donotcall", "donotsend",
+    "donotmessage", "desinscri", "desabonn", "abgemeldet", "abmeldung", "abbestell", "desuscri",
+    "descadastr", "disiscri", "afgemeld", "uitschrijv", "avregistrer", "wypisan", "отписа",
+)  # fmt: skip
+_ARE_CALLED = frozenset(
+    {"stop", "stoplist", "stopliste", "stops", "dnc", "dnclist", "blacklist", "blocklist",
+     "suppressionlist", "suppressed", "bajas", "listanegra", "robinsonliste", "退订", "配信停止"}
+)  # fmt: skip
+"""What such lists are called."""
+
+
 def stored_keys(number: str) -> set[str]:
     """Return the keys under which a suppressed number is stored; none if it has no digits.
 
@@ -71,8 +91,11 @@ def asked_keys(number: str) -> set[str]:
 
 def number_key(number: str) -> str:
     """Return the digits of a number in ASCII, without an international prefix ``00``."""
-    # Digits of any script: phones of some regions write them so.
-    return "".join(str(int(char)) for char in number if char.isdecimal()).removeprefix("00")
+    # Asked for each message of a campaign, whose numbers are all but always in ASCII; phones of
+    # some regions write digits of other scripts.
+    if not number.isascii():
+        number = "".join(str(int(char)) for char in number if char.isdecimal())
+    return _NO_DIGIT.sub("", number).removeprefix("00")
 
 
 def _ends(digits: str) -> list[str]:
@@ -81,10 +104,10 @@ def _ends(digits: str) -> list[str]:
 
 def _local_end(number: str) -> str | None:
     """Return the digits in which the international form of a number ends, if it is not in that."""
-    written = unicodedata.normalize("NFKC", number).strip()
+    if unicodedata.normalize("NFKC", number).strip().startswith(("+", "00")):
+        return None
     end = number_key(number).lstrip("0")
-    is_local = not written.startswith(("+", "00")) and len(end) >= _LOCAL_DIGITS
-    return end if is_local else None
+    return end if len(end) >= _LOCAL_DIGITS else None
 
 
 def _normalized(text: str) -> str:

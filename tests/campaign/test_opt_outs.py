@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aioclicksend.campaign import Campaign, CampaignError, Draft, open_table
 from aioclicksend.campaign.numbers import Numbers
-from aioclicksend.campaign.opt_outs import OptOuts, is_opt_out_list
+from aioclicksend.campaign.opt_outs import OptOuts
+from aioclicksend.webhooks.suppression import is_opt_out_list
 
 from .sheets import xlsx
 

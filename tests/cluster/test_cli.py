@@ -151,3 +151,40 @@ async def test_a_campaign_is_stored_and_sent_by_a_worker(
         again = await command("campaign", "run", str(people), *text)
         assert again.returncode == 0, again.stderr
         assert len(sandbox.messages) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_database_of_the_environment_and_a_later_start(
+    cluster: Cluster, postgres_url: str, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
+    async with Sandbox() as sandbox:
+        environment = {
+            "CLICKSEND_BASE_URL": sandbox.url,
+            "CLICKSEND_USERNAME": sandbox.username,
+            "CLICKSEND_API_KEY": sandbox.api_key,
+            VARIABLE: postgres_url,
+        }
+
+        async def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            schema = ("--schema", cluster.database.schema)
+            return await asyncio.to_thread(run, *argv, *schema, **environment)
+
+        later = ("--text", "Hi {name}", "--name", "spring", "--yes", "--at", "2099-12-01 09:00",
+                 "--zone", "UTC")  # fmt: skip
+        here = await command("campaign", "run", str(people), *later)
+        assert (here.returncode, "needs --detach" in here.stderr) == (2, True), here.stderr
+        store = await command("campaign", "run", str(people), *later, "--detach", "--store", "x.db")
+        assert (store.returncode, "--store is not for" in store.stderr) == (2, True), store.stderr
+        stored = await command("campaign", "run", str(people), *later, "--detach")
+        assert stored.returncode == 0, stored.stderr
+        assert (await command("worker", "--once")).returncode == 0
+        assert sandbox.messages == []
+        assert (await campaigns.load(cluster, "spring")).starts.year == 2099
+        status = await command("campaign", "status", "spring")
+        assert (status.returncode, "planned" in status.stdout) == (1, True), status.stderr
+        cancelled = await command("campaign", "cancel", "spring", "--yes")
+        assert cancelled.returncode == 0, cancelled.stderr
+        assert (await campaigns.load(cluster, "spring")).stage == "cancelled"

@@ -16,6 +16,7 @@ import pytest
 
 from aioclicksend import SmsMessage
 from aioclicksend.bulk.encode import encode
+from aioclicksend.bulk.intake import Batching
 from aioclicksend.bulk.journal import State
 from aioclicksend.bulk.reconcile import Reconcile
 from aioclicksend.cluster import Cluster, campaigns, outbox
@@ -152,6 +153,40 @@ async def test_after_a_partition_longer_than_the_lease_others_have_looked_it_up(
         await heir.close()
         await journal.close()
         await away.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_partition_of_half_a_minute_loses_nothing_and_sends_nothing_twice(
+    cluster: Cluster, new_cluster: NewCluster, postgres_url: str
+) -> None:
+    await store(cluster, "spring", 1500, settle=1.0)
+    async with proxy_of(postgres_url) as proxy, Sandbox(balance="100000") as sandbox:
+        away = new_cluster(url=proxy.url)
+        async with client_of(sandbox, away, 10) as far, client_of(sandbox, cluster, 10) as near:
+            cut_off = Worker(away, far, batching=Batching(size=5), receipts=False)
+            other = Worker(cluster, near, batching=Batching(size=5), receipts=False)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(cut_off.run())
+                await until(cluster, "spring", "accepted", 50)
+                proxy.cut()
+                await asyncio.sleep(1.0)  # what was on the wire arrives
+                before = len(sandbox.messages)
+                await asyncio.sleep(29.0)
+                assert len(sandbox.messages) == before
+                tasks.create_task(other.run())
+                await until(cluster, "spring", "accepted", before + 50)
+                proxy.mend()
+                async with asyncio.timeout(200):
+                    while await open_ones(cluster, "spring"):
+                        await asyncio.sleep(0.5)
+                cut_off.stop("the end")
+                other.stop("the end")
+        await away.close()
+        counts = (await campaigns.status(cluster, "spring")).counts
+        assert sandbox.duplicates() == {}
+        assert sum(counts.values()) == 1500
+        assert counts["accepted"] == len(sandbox.messages)
 
 
 async def test_the_clock_of_a_process_does_not_matter(

@@ -112,7 +112,7 @@ async def test_what_an_owner_left_is_in_doubt_and_never_planned(
     async with postgres_journal("spring") as heir:
         assert [it.row for it in await heir.claim(State.PLANNED, 10)] == [rows[1]]
         (doubt,) = await heir.claim(State.IN_DOUBT, 10)
-        assert (doubt.row, doubt.state, doubt.batch) == (rows[0], State.IN_DOUBT, begun.batch)
+        assert (doubt.row, doubt.state, doubt.batch) == (rows[0], State.IN_FLIGHT, begun.batch)
         assert doubt.owner_exited
         assert doubt.intent > 1.7e9
         assert await heir.claim(State.IN_DOUBT, 10) == []

@@ -10,7 +10,7 @@ import pytest
 
 from aioclicksend.cluster import Cluster, ClusterPace
 from aioclicksend.cluster import pace as module
-from aioclicksend.cluster.pace import Grant
+from aioclicksend.cluster.pace import Grant, ServerClock
 from aioclicksend.config import RateLimit
 from aioclicksend.errors import NotSentError
 
@@ -118,6 +118,29 @@ async def test_a_distant_database_grants_moments_too(
         await pace.at_wire()
 
 
+def test_the_quickest_answer_says_best_what_the_clock_of_the_server_is() -> None:
+    server = ServerClock()
+    server.learn(10.0, 1000.001, 10.002)
+    assert server.ours(1000.1) == pytest.approx(10.101)
+    # This answer was stuck for a minute: the moment is known all the same.
+    server.learn(20.0, 1010.001, 80.0)
+    assert server.ours(1070.0) == pytest.approx(80.001 + 70 * 2e-4, abs=1e-3)
+
+
+def test_a_moment_is_never_too_early_on_our_clock() -> None:
+    server = ServerClock()
+    for asked, now, answered in ((0.0, 500.4, 0.5), (1.0, 501.0, 1.5), (2.0, 502.3, 2.31)):
+        server.learn(asked, now, answered)
+        assert server.ours(now + 1) >= asked + 1
+
+
+def test_a_clock_that_was_set_back_is_learned_anew() -> None:
+    server = ServerClock()
+    server.learn(10.0, 5000.0, 10.001)
+    server.learn(20.0, 1400.0, 20.001)
+    assert server.ours(1401.0) == pytest.approx(21.001)
+
+
 async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
     pace = cluster.pace(RateLimit(10, 1))
     turns = [asyncio.create_task(pace.turn("any")) for _ in range(20)]
@@ -136,6 +159,13 @@ async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> No
         for it in turns:
             it.cancel()
         await asyncio.wait(turns)
+
+
+async def test_a_turn_that_leads_to_no_request_holds_up_nobody_for_long(cluster: Cluster) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    async with asyncio.timeout(3):
+        for _ in range(8):
+            await pace.turn("any")
 
 
 async def test_without_its_database_nothing_starts(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from aioclicksend.bulk.journal import State
+from aioclicksend.bulk.intake import Batching
+from aioclicksend.bulk.journal import Begun, Entry, State
+from aioclicksend.bulk.outcome import Reason, Report, Unknown
 from aioclicksend.cluster import Cluster, campaigns, outbox, steps
 from aioclicksend.cluster.database import Connection
 from aioclicksend.cluster.worker import Worker, workers
-from aioclicksend.errors import ConfigurationError
+from aioclicksend.errors import ClickSendError, ConfigurationError
 from aioclicksend.models.messages import SmsMessage, thaw
 from aioclicksend.sandbox import Sandbox
 
@@ -55,6 +58,89 @@ async def test_two_steps_send_a_campaign_once(cluster: Cluster, new_cluster: New
     await other.close()
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_left_alone"),
+    [
+        ("journal", False),  # its own lease was lost: no reason for the others to wait
+        ("stopped", False),
+        ("opted_out", False),
+        ("held", True),
+        ("INSUFFICIENT_CREDIT", True),
+        ("not_connected", True),
+    ],
+)
+async def test_only_what_the_api_did_not_take_is_left_alone_by_all(
+    cluster: Cluster,
+    reason: str,
+    is_left_alone: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    await store(cluster, "spring", 1)
+    report = Report(not_sent=1, reasons={reason: 1})
+    await steps._rest_after(cluster, "spring", report, is_campaign=True)
+    assert (await steps.due(cluster) == []) == is_left_alone
+
+
+async def test_a_step_raises_its_error_as_itself(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(cluster, "spring", 1)
+
+    async def fail(*_: object) -> None:
+        raise ConfigurationError("no database")
+
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        monkeypatch.setattr("aioclicksend.bulk.sender.BulkSender.resume", fail)
+        with pytest.raises(ConfigurationError, match="no database"):
+            await steps.send(cluster, client, "spring", "sms")
+
+
+async def test_what_a_dead_worker_left_is_sent_while_ours_waits_for_another(
+    cluster: Cluster,
+) -> None:
+    await store(cluster, "spring", 2)
+    other = cluster.journal("spring")
+    await other.start("sms")
+    first, second = await other.claim(State.PLANNED, 2)
+
+    class Faster:
+        """Begins what our worker has read, and lets go of the rest, as if it died."""
+
+        begun: Begun | None = None
+
+        async def blocked(self, numbers: Sequence[str]) -> set[str]:
+            if number_of(first) in numbers:
+                self.begun = await other.begin([first.row], 1)
+                await delete_offers(cluster)
+            return set()
+
+    faster = Faster()
+    await delete_offers(cluster)
+    await other.claim(State.PLANNED, 1, first.row)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(
+                steps.send(
+                    cluster, client, "spring", "sms", batching=Batching(size=1), suppress=faster
+                )
+            )
+            await until(cluster, "spring", "accepted", 1)
+            assert [it.to for it in sandbox.messages] == [number_of(second)]
+            assert not sending.done()
+            assert faster.begun is not None
+            unknown = Unknown(None, "", Reason.LAGGING, "")
+            await other.finish([first.row], [unknown], faster.begun.batch)
+    await other.close()
+
+
+def number_of(entry: Entry) -> str | None:
+    return thaw(entry.body, SmsMessage).to
+
+
+async def delete_offers(cluster: Cluster) -> None:
+    async with cluster.database.connection() as connection:
+        await connection.execute("delete from offer")
+
+
 async def test_the_outbox_is_sent_and_a_key_arrives_once(cluster: Cluster) -> None:
     for _ in range(3):
         await enqueue(cluster, GOOD, "order-17")
@@ -85,6 +171,39 @@ async def test_what_a_dead_process_left_is_looked_up_and_not_sent(cluster: Clust
         await steps.rescue(cluster, client, "spring", "sms")
         assert len(sandbox.messages) == 1
     assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 1, "unknown": 1}
+    assert await steps.due(cluster) == []
+
+
+async def test_the_accounts_opt_outs_are_read_again_before_sending(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        stop = await client.lists.create(list_name="Opt-Out List")
+        assert stop.list_id
+        await client.contacts.create(stop.list_id, phone_number="0411 000 001")
+        report = await steps.send(cluster, client, "spring", "sms")
+        assert (report.accepted, report.reasons) == (2, {"opted_out": 1})
+        assert "+61411000001" not in {it.to for it in sandbox.messages}
+
+
+async def test_an_opt_out_without_a_number_pauses_the_campaign(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        stop = await client.lists.create(list_name="Opt-Out List")
+        assert stop.list_id
+        await client.contacts.create(stop.list_id, phone_number="unlisted")
+        with pytest.raises(ConfigurationError, match="no number could be read"):
+            await steps.send(cluster, client, "spring", "sms")
+        assert not sandbox.messages
+    assert (await campaigns.load(cluster, "spring")).stage == "paused"
+
+
+async def test_without_the_accounts_opt_outs_nothing_is_sent(cluster: Cluster) -> None:
+    await store(cluster, "spring", 3, account_opt_outs=True)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        sandbox.fail_next("error-before", path="/lists", times=20)
+        with pytest.raises(ClickSendError):
+            await steps.send(cluster, client, "spring", "sms")
+        assert not sandbox.messages
     assert await steps.due(cluster) == []
 
 

@@ -1,0 +1,30 @@
+"""What every implementation of a journal promises, of the one in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from aioclicksend.bulk.journal import JournalProtocol
+from aioclicksend.cluster import Cluster
+from tests.bulk import test_journal_protocol as common
+from tests.bulk.test_journal_protocol import Open
+
+# The same tests, also those that are added later, of another journal.
+globals().update({name: it for name, it in vars(common).items() if name.startswith("test_")})
+journal = common.journal
+
+
+@pytest.fixture
+async def reopen(cluster: Cluster) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+
+        async def open_journal() -> JournalProtocol:
+            journal = cluster.journal("x")
+            await journal.start("sms")
+            stack.push_async_callback(journal.close)
+            return journal
+
+        yield open_journal
