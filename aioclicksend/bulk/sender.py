@@ -315,15 +315,19 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
         for group in group_by_batch(parts.taken_over):
             doubts, batch = self._doubts_of(group, now)
             if self._budget is not None and not all(it.reserved for it in doubts):
-                await self._reserve_for_doubts(self._budget, parts.dispatcher, doubts, batch)
+                amounts = await self._reserve_for_doubts(
+                    self._budget, parts.dispatcher, doubts, batch
+                )
+                await journal.reserve(list(amounts), list(amounts.values()))
             # The block does not end before these are settled either.
             parts.dispatcher.track(batch)
             parts.dispatcher.reconciler.add(doubts)
 
     async def _reserve_for_doubts(
         self, budget: Budget, dispatcher: Dispatcher, doubts: Sequence[Doubt], batch: Batch
-    ) -> None:
-        """Reserve for messages in doubt that were sent without a budget."""
+    ) -> dict[int, Decimal]:
+        """Reserve for messages in doubt that were sent without a budget; return what, by row."""
+        reserved: dict[int, Decimal] = {}
         for doubt, amount in zip(doubts, await dispatcher.price_again(batch), strict=True):
             if doubt.reserved:
                 continue
@@ -332,6 +336,9 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
                 continue
             doubt.reserved = amount
             budget.committed += amount
+            if doubt.row is not None:
+                reserved[doubt.row] = amount
+        return reserved
 
     def _doubts_of(self, entries: Sequence[Entry], now: float) -> tuple[list[Doubt], Batch]:
         messages = [self._channel.thaw(it.body, it.media_file) for it in entries]

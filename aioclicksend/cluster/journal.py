@@ -539,6 +539,10 @@ class PostgresJournal:
         ((amount,),) = await self._fetch(sentences.COMMITTED)
         return Decimal(amount)
 
+    async def reserve(self, rows: Sequence[int], amounts: Sequence[Decimal]) -> None:
+        """Record what messages in doubt may cost that were sent without a reservation."""
+        await self._execute(sentences.RESERVE, rows=_array(rows), amounts=list(amounts))
+
     async def taken(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of some message ids that messages of this journal hold."""
         found = await self._fetch(sentences.TAKEN, ids=list(message_ids))

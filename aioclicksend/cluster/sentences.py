@@ -107,6 +107,18 @@ COMMITTED = "select committed from journal where id = %(journal)s"
 COMMITTED_LOCKED = f"{COMMITTED} for update"
 COMMIT_MORE = "update journal set committed = committed + %(amount)s where id = %(journal)s"
 
+# What is unknown is looked up once only, so a later sender would not price it again.
+RESERVE = """
+with kept as (
+    update standing s set reserved = g.amount
+    from unnest(%(rows)s::bigint[], %(amounts)s::numeric[]) as g (id, amount)
+    where s.id = g.id and s.journal = %(journal)s and s.owner = %(owner)s and s.reserved = 0
+        and s.state in ('in_flight', 'in_doubt', 'unknown')
+    returning g.amount)
+update journal set committed = committed + (select sum(amount) from kept)
+where id = %(journal)s and exists (select 1 from kept)
+"""
+
 BEGIN = """
 with made as (
     insert into batch (id, journal, owner, attempt, begun, size) values (%(batch)s, %(journal)s,

@@ -105,6 +105,10 @@ class Campaign(RuleBasedStateMachine):
         self.handed_in: set[str] = set()
         self.refused: set[str] = set()
 
+    def journal(self) -> Any:
+        """Return what a sender is given as its journal."""
+        return self.path
+
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end."""
         return self.loop.run_until_complete(work)
@@ -255,7 +259,7 @@ class Campaign(RuleBasedStateMachine):
             batching=ac.Batching(size=4),
             lanes=2,
             ramp=None,
-            journal=journal or self.path,
+            journal=journal or self.journal(),
             budget=budget,
             reconcile=ac.Reconcile(settle=0.05, resend=resend),
         )

@@ -15,6 +15,9 @@ from tests.bulk.test_journal_protocol import Open
 # The same tests, also those that are added later, of another journal.
 globals().update({name: it for name, it in vars(common).items() if name.startswith("test_")})
 journal = common.journal
+# Single messages without a ref or a key are always new here: to count them among those of a run,
+# every process would have to wait for every other one.
+del globals()["test_a_run_finds_single_messages_whenever_they_were_entered"]
 
 
 @pytest.fixture

@@ -245,6 +245,10 @@ class JournalProtocol(Protocol):
         """Return what was spent, and what attempts without a verdict may have cost."""
         ...
 
+    async def reserve(self, rows: Sequence[int], amounts: Sequence[Decimal]) -> None:
+        """Record what messages in doubt may cost that were sent without a reservation."""
+        ...
+
     async def lacks(self, refs: Sequence[str]) -> bool:
         """Return whether it has given some of these refs without knowing that they were sent.
 

@@ -349,6 +349,9 @@ class Journal:
         """Return what was spent, and what attempts without a verdict may have cost."""
         return await self._run(self._ask, self._committed)
 
+    async def reserve(self, rows: Sequence[int], amounts: Sequence[Decimal]) -> None:
+        """Do nothing: each opening claims all that is in doubt, and has it priced anew."""
+
     async def taken(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of some message ids that messages of this journal hold."""
         return await self._run(self._ask, self._taken, message_ids)
