@@ -25,7 +25,7 @@ class OptOuts:
     async def blocked(self, numbers: Sequence[str]) -> set[str]:
         """Return those of some numbers that are not to be written to."""
         ours = {it for it in numbers if not self._keys.isdisjoint(asked_keys(it))}
-        return ours | await self._others.blocked(numbers)
+        return ours | set(await self._others.blocked(numbers))
 
 
 async def of_campaign(

@@ -79,6 +79,11 @@ class PostgresCampaign(Campaign):
 
     async def _end(self) -> None:
         try:
+            # What was looked up once stays unknown until `campaign resume` asks for it again.
+            journal = self.journal()
+            await journal.start("sms")
+            await journal.reconsider()
+            await journal.close()
             await super()._end()
         finally:
             await self.cluster.close()
