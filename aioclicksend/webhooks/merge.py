@@ -127,11 +127,12 @@ def is_change(before: MessageDelivery | None, after: MessageDelivery) -> bool:
 def _rank(it: MessageDelivery) -> tuple[object, ...]:
     return (
         it.is_final,
-        it.timestamp.timestamp() if it.timestamp else 0.0,
+        # Nothing ranks below all else: were it equal to 0, the first of two would win.
+        float("-inf") if it.timestamp is None else it.timestamp.timestamp(),
         it.state is DeliveryState.DELIVERED,
         # No meaning, but the same for every order of arrival.
-        it.status_code or 0,
-        it.error_code or 0,
+        float("-inf") if it.status_code is None else it.status_code,
+        float("-inf") if it.error_code is None else it.error_code,
         it.status_text or "",
         it.error_text or "",
     )
