@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 log: logging.Logger = logging.getLogger("aioclicksend")
 
+_SPARE_TURN = 1.0
+"""Seconds for which a turn of the pace that led to no request may be used for another one."""
 _PROBE = 2
 """Messages that a paused sender sends to learn whether the history is up to date."""
 
@@ -146,6 +148,8 @@ class Dispatcher:
         self._turnstile = asyncio.Lock()
         self._probing = False
         """Whether what a lane takes next, or has taken, goes out small, during a pause."""
+        self._spare_turn: float | None = None
+        """When a turn was left unused."""
         # Everything without all of its outcomes, wherever it is: in the queue, in a lane or in
         # doubt.
         self._live: set[Batch | Gathering] = set()
@@ -245,7 +249,9 @@ class Dispatcher:
                     if not self._has_work():
                         await self._changed.wait()
                 # Nothing is taken yet: messages gather, and `stop` can withdraw all of them.
-                await self._channel.turn()
+                if not self._has_spare_turn():
+                    await self._channel.turn()
+                self._spare_turn = None
                 # Looked at only now: the queue or the pause may have changed during the wait for
                 # the pace.
                 if self._urgent:
@@ -255,6 +261,13 @@ class Dispatcher:
                 if self._queue and self._may_probe():
                     self._probing = True
                     return self._queue.popleft()
+
+    def _has_spare_turn(self) -> bool:
+        """Whether a turn was taken a moment ago for messages that needed no request."""
+        # Safe to use late, as the pace is asked once more at the wire; but a pause that the server
+        # asks for is obeyed by waiting for a turn.
+        spare = self._spare_turn
+        return spare is not None and asyncio.get_running_loop().time() - spare < _SPARE_TURN
 
     def _has_work(self) -> bool:
         if self._lifecycle.phase >= Phase.STOPPED:
@@ -283,6 +296,8 @@ class Dispatcher:
         gathering.requests = max(1, len(batches))
         gathering.was_posted = bool(batches)
         if not batches:
+            # All were known to the journal, or bad: a known list is not read at the pace of posts.
+            self._spare_turn = asyncio.get_running_loop().time()
             gathering.request_ended()
             return
         for batch in batches:

@@ -388,6 +388,8 @@ class Intake:
         self._batching = batching
         # From the full size on batches do not grow, so waiting for an answer would only cost time.
         self._ramp = deque(step for step in ramp if step < batching.size)
+        self._stride = 0
+        """Messages that may be read at once behind known ones, also where the ramp has fewer."""
         self._room = _Room(batching.queue, lifecycle)
         self._handles = _Handles()
         self._singles: Gathering | None = None
@@ -606,12 +608,16 @@ class Intake:
         if self._ramp:
             # A wrong text or sender is to be noticed at the first message, not at the thousandth.
             await gathering.answered.wait()
-            # Known and bad messages show nothing; and another stream may have taken the last step.
-            if self._ramp and gathering.was_posted:
+            if not gathering.was_posted:
+                # Known and bad messages show nothing, but a long known list must not take long: of
+                # what follows it, as many may be tried at once as were known.
+                self._stride = min(2 * self._step(), self._batching.size)
+            elif self._ramp:  # another stream may have taken the last step
+                self._stride = 0
                 self._ramp.popleft()
 
     def _step(self) -> int:
-        return self._ramp[0] if self._ramp else self._batching.size
+        return max(self._ramp[0], self._stride) if self._ramp else self._batching.size
 
     # Gatherings.
 

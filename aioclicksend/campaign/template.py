@@ -116,7 +116,7 @@ class Template:
         """
         # By "%" and not by replacing: what stands in a cell is never read as a field itself.
         values = [cells.get(column) or default for column, default in self._fields]
-        if not _NO_VALUE.isdisjoint(values):
+        if not NO_VALUE.isdisjoint(values):
             values = [self._value(cells, *field) for field in self._fields]
         if None in values:
             raise MissingField(self._fields[values.index(None)].column)
@@ -132,7 +132,7 @@ class Template:
 _NULLS = frozenset({"NULL", "null", "(null)", "NaN", "nan", "<NA>", "\\N", "undefined"})
 """How databases, pandas and JavaScript export an empty cell: nobody wants to be called so."""
 _ERRORS = frozenset({"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"})
-_NO_VALUE = _NULLS | _ERRORS
+NO_VALUE = _NULLS | _ERRORS
 
 
 def field_in(text: str, columns: Columns) -> str:

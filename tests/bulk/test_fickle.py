@@ -139,7 +139,11 @@ async def _try(
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "generated"])
-@pytest.mark.parametrize("places", [range(MESSAGES), range(10, 14)], ids=["all", "some"])
+@pytest.mark.parametrize(
+    "places",
+    [pytest.param(range(MESSAGES), marks=pytest.mark.slow, id="all"), range(10, 14)],
+    ids=["all", "some"],
+)
 @pytest.mark.parametrize("reply", [True, False], ids=["reply", "history"])
 async def test_rows_that_are_rewritten(*, named: bool, places: Sequence[int], reply: bool) -> None:
     cases = [(name, fault) for name in CHANGES for fault in ("unanswered", "lost")]
@@ -152,6 +156,7 @@ async def test_rows_that_are_rewritten(*, named: bool, places: Sequence[int], re
     assert {case: it for case, it in zip(cases, broken, strict=True) if it} == {}
 
 
+@pytest.mark.slow
 async def test_an_earlier_row_with_the_ref_is_no_witness() -> None:
     """All messages have one ref, and the history lags: the earlier rows show, the later do not."""
     async with account() as (it, api):

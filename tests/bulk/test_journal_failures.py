@@ -17,6 +17,8 @@ import pytest
 
 import aioclicksend as ac
 from aioclicksend.bulk.encode import encode
+from aioclicksend.pacing import Pacer
+from aioclicksend.sandbox import Sandbox
 
 from .fickle import Account, account
 from .helpers import many, sms
@@ -261,6 +263,20 @@ async def test_the_ramp_begins_behind_what_is_known(tmp_path: Path) -> None:
         assert sizes[:2] == [1, 10]
 
 
+async def test_a_known_list_is_not_read_at_the_pace_of_requests(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    pace = _Counting()
+    async with Sandbox(balance="100000") as sandbox:
+        auth = ac.BasicAuth("sandbox", "sandbox")
+        async with ac.ClickSend(auth=auth, base_url=sandbox.url, pace=pace) as api:
+            for most in (20, 3):
+                pace.turns = 0
+                async with api.sms.bulk(journal=path) as bulk:
+                    assert (await bulk.run(many(3000))).accepted == 3000
+                assert pace.turns <= most
+        assert len(sandbox.messages) == 3000
+
+
 async def test_what_is_resumed_is_not_ramped(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     async with account() as (it, api):
@@ -269,6 +285,19 @@ async def test_what_is_resumed_is_not_ramped(tmp_path: Path) -> None:
         async with api.sms.bulk(journal=path, batching=ac.Batching(size=10)) as bulk:
             assert (await bulk.resume()).accepted == 30
         assert it.posts == 3
+
+
+class _Counting(Pacer):
+    """A pace that counts turns."""
+
+    turns = 0
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    async def turn(self, operation: str) -> None:
+        self.turns += 1
+        await super().turn(operation)
 
 
 class _Down:

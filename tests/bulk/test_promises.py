@@ -195,7 +195,9 @@ async def test_a_lagging_history_gets_nothing_twice() -> None:
 
 
 @pytest.mark.parametrize("filter_", ["exact", "first", "last", "ignore", "parts"])
-@pytest.mark.parametrize("fault", ["reset-after", "reset-before"])
+@pytest.mark.parametrize(
+    "fault", ["reset-after", pytest.param("reset-before", marks=pytest.mark.slow)]
+)
 async def test_look_ups_by_number_trust_no_filter_that_they_have_not_seen_work(
     filter_: Any, fault: str
 ) -> None:

@@ -88,6 +88,7 @@ def check(number: str, region: str) -> int:
     return decided
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_examples_of_each_region_are_decided_as_by_the_library(region: str) -> None:
     for number in examples(region):

@@ -47,10 +47,9 @@ async def test_two_steps_send_a_campaign_once(cluster: Cluster, new_cluster: New
     other = new_cluster()
     async with Sandbox(balance="100000") as sandbox:
         async with client_of(sandbox, cluster) as one, client_of(sandbox, other) as two:
-            reports = await asyncio.gather(
+            await asyncio.gather(
                 steps.send(cluster, one, "spring", "sms"), steps.send(other, two, "spring", "sms")
             )
-        assert sum(it.accepted for it in reports) == 2500
         assert len(sandbox.messages) == 2500
         assert sandbox.duplicates() == {}
     assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 2500}

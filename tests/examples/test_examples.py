@@ -160,6 +160,7 @@ async def test_a_web_app_starts_its_own_sandbox(tmp_path: Path, name: str) -> No
         assert await post(http, "+61412345678") == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEB)
 async def test_a_page_of_a_web_site_sends_nothing(
     tmp_path: Path, clicksend_sandbox: Sandbox, name: str
@@ -218,6 +219,7 @@ async def test_a_page_of_a_web_site_enqueues_nothing(
     assert reply.status_code == status
 
 
+@pytest.mark.slow
 async def test_the_webhook_bot_answers_what_is_pushed(
     tmp_path: Path, clicksend_sandbox: Sandbox
 ) -> None:
