@@ -64,7 +64,7 @@ def shown_code(value: object) -> str:
 
 
 def repeats(code: str, said: bytes) -> bool:
-    """Whether a code holds six characters in a row of what was sent, in whatever spelling.
+    """Whether a code holds six characters in a row of what was sent, in any spelling.
 
     Its known words do not count.
     """

@@ -59,7 +59,7 @@ def _checked(url: str, *, loopback: bool) -> URL:
     here = loopback and address.scheme == "http" and is_loopback(address.host or "")
     if not address.host or not (address.scheme == "https" or here):
         raise ValueError("the address of a file must begin with https://")
-    # They would be sent to whatever host the server named.
+    # They would be sent to any host that the server names.
     if address.user is not None or address.password is not None:
         raise ValueError("the address of a file must not hold credentials")
     return address

@@ -237,7 +237,7 @@ class Walk(Generic[T]):
             await asyncio.wait(ahead)
 
     def __del__(self) -> None:
-        # Dropped without `aclose`, as by a `break`: what is under way would read on for nobody.
+        # Dropped without `aclose`, as by a `break`: what is under way would be read for no one.
         for task in self._ahead:
             if not task.done() and not task.get_loop().is_closed():
                 task.cancel()

@@ -267,7 +267,7 @@ class Telemetry:
     def _forget(self, bulk: Watched) -> None:
         if bulk in self._watched:
             self._watched.remove(bulk)
-            # A counter must not fall when a sender is gone.
+            # A counter must not fall when a sender has ended.
             self._metrics.spent_before += float(bulk.statistics().cost)
             self._metrics.watched.remove(bulk)
 

@@ -13,7 +13,7 @@ id                    held by no other message of this journal or client
 
 Any other row that may be the message proves nothing and forbids another attempt: the message ends
 as Unknown. Such a row has the ref, however number and text are written; or it has a number with the
-same last digits, and a ref that resembles ours or the same text under a ref that is nobody's. Rows
+same last digits, and a ref that resembles ours or the same text under an unknown ref. Rows
 that are provably older, or whose id is taken, are other messages and prove nothing at all.
 
 Absence proves nothing by itself, as the history lags: see `reconcile` for what it takes.
@@ -375,5 +375,5 @@ class Pass:
 
 
 def _is_of_another(theirs: str, ours: str) -> bool:
-    """Whether a ref shows that a row with our number and text is a message of its own."""
+    """Whether a ref shows that a row with our number and text is another message."""
     return theirs.startswith(REF_PREFIX) and ours not in theirs

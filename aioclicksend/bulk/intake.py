@@ -536,7 +536,7 @@ class Intake:
                 # In a gathering before anything is waited for: from here on it has an outcome.
                 stream.expect(1)
                 gathering.append(message)
-                # A source that never waits, or swallows a cancellation, goes on after it.
+                # A source that never waits, or swallows a cancellation, continues after it.
                 if scope.cancel_called:
                     return
                 if fresh:

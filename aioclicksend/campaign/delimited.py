@@ -82,7 +82,7 @@ def _may_be_single_quoted(sample: str) -> bool:
 
 
 def _is_readable(sample: str, dialect: Dialect) -> bool:
-    """Whether no cell goes on behind its closing quote."""
+    """Whether each cell ends with its closing quote."""
     try:
         for _ in islice(_reader(io.StringIO(sample, newline=""), dialect), _SAMPLE_ROWS):
             pass

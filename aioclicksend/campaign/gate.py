@@ -48,7 +48,7 @@ class Gate:
                     found[number] = Reason.QUIET_HOURS
                     self._note(opening)
         if self._store is not None:
-            # For good comes before for now: nobody waits to write to somebody who opted out.
+            # An opt-out comes before quiet hours: such a message must not wait for them.
             found |= dict.fromkeys(await self._store.blocked(numbers), Reason.OPTED_OUT)
         return found
 

@@ -7,7 +7,7 @@ corrected or extended: each row is found again by its number alone::
     number in the journal, never sent, same text     unsent      is sent, as the same message
     number in the journal, never sent, other text    corrected   is sent with the new text
     number in the journal, sent or in doubt          unchanged, or changed: not sent again
-    number in the journal, opted out since           opted out: not sent, whatever the options are
+    number in the journal, opted out since           opted out: not sent, with any options
     number in the journal that no row has            gone
 
 With ``unique="message"`` a number may get several texts on purpose; number and text together then

@@ -209,7 +209,7 @@ class Numbers:
         is_written_out = _is_international(text)
         for candidate in _candidates(text, self._code_of(region), also_foreign=True):
             phone = self._parsed(candidate, region)
-            # A number that nobody has suppresses nobody, unless it was written out on purpose.
+            # An unassigned number suppresses no one, unless it was written in full.
             if isinstance(phone, Phone) and (phone.is_assigned or is_written_out):
                 yield phone.number
 
@@ -299,7 +299,7 @@ class Numbers:
                 why = why or phone
         if not read:
             raise BadNumber(why)
-        # A mobile before a landline, and either before a number that nobody has: a list is made of
+        # A mobile before a landline, and either before an unassigned number: a list is made of
         # people who can be written to.
         for is_likely in (_can_be_written_to, _is_assigned):
             likely = [it for it in read.values() if is_likely(it)]

@@ -47,7 +47,7 @@ def _daily(opens: float, closes: float) -> Week:
     return (_hours(opens, closes),) * 7
 
 
-# The federal hours hold where a state has none of its own.
+# The federal hours apply where a state has none.
 _US = _daily(8, 21)
 _STATES: Mapping[str, Week] = {
     **dict.fromkeys(("FL", "MD", "MS", "NJ", "OK"), _daily(8, 20)),

@@ -130,7 +130,7 @@ def _read(text: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise BadTime("must be a time such as 2026-12-01 09:00") from None
-    # Python reads a date alone as midnight, when nobody wants to be woken.
+    # Python reads a date alone as midnight, which is no time for a message.
     if ":" not in text:
         raise BadTime("needs a time of day, as in 2026-12-01 09:00")
     return moment

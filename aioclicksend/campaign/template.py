@@ -130,7 +130,7 @@ class Template:
 
 
 _NULLS = frozenset({"NULL", "null", "(null)", "NaN", "nan", "<NA>", "\\N", "undefined"})
-"""How databases, pandas and JavaScript export an empty cell: nobody wants to be called so."""
+"""How databases, pandas and JavaScript export an empty cell, which is no name for a person."""
 _ERRORS = frozenset({"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"})
 NO_VALUE = _NULLS | _ERRORS
 

@@ -52,7 +52,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     _discard_typed_ahead()
     question = printable(question, limit=len(question))
-    # On stderr, since stdout may be a file; on a line of its own where both do not fit into one.
+    # On stderr, since stdout may be a file; on a separate line where both do not fit into one.
     warning = "This cannot be undone. [y/N] "
     fits = len(question) + len(warning) < shutil.get_terminal_size().columns
     gap = " " if fits else "\n"

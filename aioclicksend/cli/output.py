@@ -176,7 +176,7 @@ class _Guarded(Console):
     """A console whose tables and lines may quote files, their names, and servers."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a cell or a line, which has no line breaks of its own."""
+        """Return a cell or a line without line breaks."""
         return super().render_str(one_line(text), **options)
 
     def render(

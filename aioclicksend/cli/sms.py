@@ -198,7 +198,7 @@ def _warn(out: Output, quoted: SendResult[SmsRow]) -> None:
 
 
 def _asking(message: SmsMessage) -> SmsMessage:
-    """Return a message whose price tells what its country thinks of the sender."""
+    """Return a message whose price shows whether its country takes the sender."""
     return msgspec.structs.replace(message, show_summary=True)
 
 

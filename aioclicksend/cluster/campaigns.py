@@ -51,7 +51,7 @@ insert into journal (account, name, channel)
 select id, %(name)s, %(channel)s from account where name = %(account)s
 on conflict (account, name) do nothing
 """
-# A planned message of a cancelled campaign is never sent; a begun one is settled as usual.
+# A planned message of a cancelled campaign is never sent; a begun one is settled.
 _SET_STAGE = """
 with changed as (
     update campaign set state = %(stage)s from journal j join account a on a.id = j.account
@@ -180,7 +180,7 @@ async def enter(
     }
 
     async def work(connection: Connection) -> None:
-        # Both or neither: a journal without its campaign would be sent by nobody.
+        # Both or neither: no worker would send a journal without its campaign.
         await connection.execute(_OPEN_JOURNAL, values)
         await connection.execute(_ENTER, values)
 

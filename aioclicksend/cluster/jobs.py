@@ -1,9 +1,9 @@
 """procrastinate: places steps on workers, wakes them, notices dead ones.
 
 Its tables stand in a schema of their own (``clicksend_jobs``), beside ours and any of a user's. A
-job names a step. Each worker has a queue of its own beside the account's: every worker sends every
+job names a step. Each worker has a queue beside the account's: every worker sends every
 campaign once, so that none waits for a seat that another one holds and does not use, while a rescue
-is for whoever is free. Nothing is retried: a job that failed or whose worker died is marked as
+is for any free worker. Nothing is retried: a job that failed or whose worker died is marked as
 failed, and the next tick places another one, because the journal says that there is still something
 to do.
 """

@@ -155,7 +155,7 @@ class ClusterPace:
             # In order: who came first must not be passed by who looks at the right moment.
             async with self._queue:
                 await self._wait_for_room()
-                # A pause that another process was told of, before a connection is taken.
+                # A pause that another process received, before a connection is taken.
                 await self.share()
                 if (pause := self.held_for(operation)) <= 0:
                     self._approaching.append(clock() + _APPROACH)

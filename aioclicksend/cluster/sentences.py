@@ -208,7 +208,7 @@ update standing s set owner = %(owner)s, lookups = s.lookups + 1, state = 'in_do
 from claimed where s.id = claimed.id returning s.id
 """
 
-# What it may have cost stays committed, whatever is decided: that is known to nobody.
+# What it may have cost stays committed with either verdict, as the charge is unknown.
 RESOLVE = """
 with open as (
     select s.id from standing s join message m using (id)

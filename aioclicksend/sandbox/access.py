@@ -55,7 +55,7 @@ def may_ask_for(header: str | None, allowed: Collection[str], *, remote: bool) -
 def is_foreign_page(origin: str | None, host: str | None) -> bool:
     """Tell whether a request comes from a web page that is not the sandbox's own.
 
-    Browsers name the page's origin in whatever could change something; programs send no such
+    Browsers name the page's origin in all that could change something; programs send no such
     header. A form may carry the login in its address, and the default one is no secret.
     """
     return origin is not None and origin.partition("://")[2] != host

@@ -41,7 +41,7 @@ def _asked(call: Call) -> dict[int, Record]:
 def verify(call: Call) -> dict[str, Any]:
     """Verify an address; any token will do once one was asked for."""
     found = find_address(call)
-    # A token is used once. Which one it is nobody can read: no mail is sent.
+    # A token is used once. It cannot be read, as no mail is sent.
     if _asked(call).pop(found["email_address_id"], None) is None:
         raise not_found("Activation token not found.")
     found["verified"] = 1

@@ -40,7 +40,7 @@ def parse(content_type: str, body: bytes) -> dict[str, Any]:
 
 
 def _header(value: str) -> Message:
-    # The standard library has no reader of its own for the parameters of a header.
+    # The standard library has no reader for the parameters of a header.
     message = Message()
     message["Content-Type"] = value
     return message

@@ -171,7 +171,7 @@ class Pusher:
             push.attempts.append(status)
             # Counted from the answer: an application that hangs is not called at once again.
             again = asyncio.get_running_loop().time()
-            # [docs] help.clicksend.com: whatever is not answered with 200 is sent again.
+            # [docs] help.clicksend.com: what is not answered with 200 is sent again.
             if status != 200:
                 push.state = "failed"
                 if len(push.attempts) < self.behaviour.attempts:

@@ -25,7 +25,7 @@ def _read(call: Call, before: Mapping[str, Any]) -> dict[str, Any]:
         need(fields, *_NEEDED, "password")
     login = text(fields, "api_username")
     others = call.state.table("subaccounts").values()
-    # Two accounts with one login could not be told apart by their requests.
+    # Two accounts with one login could not be distinguished by their requests.
     if login == call.state.settings.username or any(
         row["api_username"] == login and row is not before for row in others
     ):

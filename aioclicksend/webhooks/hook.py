@@ -288,7 +288,7 @@ class Webhook:
         """Return the number of who opts out by an event."""
         if self._opt_out is None or not isinstance(event, InboundMessage):
             return None
-        # Without a sender there is nobody to put on a list.
+        # Without a sender there is no number to put on a list.
         return event.from_ if event.from_ and self._opt_out.matches(event.body) else None
 
     async def _handle(self, push: Push) -> None:
