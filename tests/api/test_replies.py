@@ -31,22 +31,11 @@ NOT_TYPED = {
 }
 
 
-@each
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_no_reply_is_refused(fact: Fact, data: st.DataObject) -> None:
-    read_any(fact, data)
-
-
 @pytest.mark.slow
 @each
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_no_reply_is_refused_looking_longer(fact: Fact, data: st.DataObject) -> None:
-    read_any(fact, data)
-
-
-def read_any(fact: Fact, data: st.DataObject) -> None:
+def test_no_reply_is_refused(fact: Fact, data: st.DataObject) -> None:
     payload = data.draw(replies(fact.reply))
     if OPERATIONS[fact.key].name.endswith((".send", ".price")) and "messages" in str(fact.reply):
         # A send whose reply says nothing about messages has an unknown outcome.

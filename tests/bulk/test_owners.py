@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,10 @@ async def test_an_owner_that_was_stopped_for_longer_than_its_lease_sends_nothing
         while len(sandbox.messages) < 50:
             await asyncio.sleep(0.05)
         first.send_signal(signal.SIGSTOP)
+        while _is_locked(journal):  # stopped in the middle of a write, where nobody could go on
+            first.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+            first.send_signal(signal.SIGSTOP)
         try:
             await asyncio.sleep(3)
             second = await _owner(sandbox.url, journal)
@@ -79,6 +85,15 @@ async def test_an_owner_that_was_stopped_for_longer_than_its_lease_sends_nothing
         assert accepted + not_sent + unknown == 300
         assert set(arrivals(sandbox).values()) == {1}
         assert len(sandbox.messages) >= accepted
+
+
+def _is_locked(journal: Path) -> bool:
+    with closing(sqlite3.connect(journal, timeout=0)) as db:
+        try:
+            db.execute("begin immediate")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 @pytest.mark.slow

@@ -20,6 +20,13 @@ NewCluster: TypeAlias = Callable[..., Cluster]
 NewJournal: TypeAlias = Callable[[str], AbstractAsyncContextManager[PostgresJournal]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests in one worker, so that one server is started."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("postgres"))
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Start a server, or use that of `AIOCLICKSEND_TEST_DATABASE_URL`."""

@@ -12,6 +12,8 @@ from aioclicksend.cluster import Cluster
 from tests.bulk import test_journal_protocol as common
 from tests.bulk.test_journal_protocol import Open
 
+pytestmark = pytest.mark.slow  # as many migrations as tests
+
 # The same tests, also those that are added later, of another journal.
 globals().update({name: it for name, it in vars(common).items() if name.startswith("test_")})
 journal = common.journal

@@ -106,8 +106,9 @@ def fields_conform(model: Model) -> bool:
     return all(conforms(getattr(model, name), hints[name]) for name in model.__struct_fields__)
 
 
+@pytest.mark.slow
 @each
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_object_is_read_by_its_model(kind: type[Model], data: st.DataObject) -> None:
     value = data.draw(objects(kind))
