@@ -130,7 +130,7 @@ class Encoded:
         """The idempotency key of each, if any was given."""
         self.bad = bad
         """The messages that cannot be sent; they are in none of the above."""
-        self.has_unique_refs = generated if isinstance(generated, bool) else all(generated)
+        self.has_unique_refs: bool = generated if isinstance(generated, bool) else all(generated)
         """Whether every ref was generated, so that it proves by itself whose a row is."""
         self.may_be_scheduled = scheduled
         """Whether some may have a `schedule`."""
