@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aioclicksend.campaign import Campaign, CampaignError, Draft, Problem
@@ -162,6 +162,7 @@ def test_literals_and_values_come_out_as_they_went_in(
         f"{{{names[it]}}}" if isinstance(it, int) else it.replace("{", "{{").replace("}", "}}")
         for it in parts
     )
+    assume("\r\n" not in text)  # a line end of Windows is one of Unix afterwards
     expected = "x" + "".join(cells[it] if isinstance(it, int) else it for it in parts)
     template = Template(text, Columns(list(names), {}))
     assert template.render(dict(zip(names, cells, strict=True))) == expected
