@@ -72,7 +72,10 @@ class Suppression(Protocol):
         ...
 
 
-_OPTED_OUT = Reason.OPTED_OUT
+async def held_back(suppress: Suppression, numbers: Sequence[str]) -> Mapping[str, Reason]:
+    """Return those of some numbers that a suppression holds back, each with why."""
+    blocked = await suppress.blocked(numbers)
+    return blocked if isinstance(blocked, Mapping) else dict.fromkeys(blocked, Reason.OPTED_OUT)
 
 
 class _Cut(Exception):
@@ -390,7 +393,7 @@ class Dispatcher:
         # Asked as late as possible: a STOP that came a second ago must be obeyed.
         numbers = [it.to or "" for it in batch.messages]
         try:
-            blocked = await self._until_stopped(self._suppress.blocked(numbers))
+            reasons = await self._until_stopped(held_back(self._suppress, numbers))
         except _Cut:
             # No failure of the list: `_deliver` withdraws the batch.
             raise
@@ -400,16 +403,14 @@ class Dispatcher:
             self._lifecycle.hold(Reason.HELD, detail)
             await self._withdraw(batch, Reason.HELD, detail)
             return batch.part(())
-        if not blocked:
+        if not reasons:
             return batch
-        reasons = blocked if isinstance(blocked, Mapping) else dict.fromkeys(blocked, _OPTED_OUT)
         for reason in dict.fromkeys(reasons.values()):
             places = [it for it, number in enumerate(numbers) if reasons.get(number) is reason]
-            detail = (
-                "on the suppression list" if reason is _OPTED_OUT else "held back by the sender"
-            )
+            is_opt_out = reason is Reason.OPTED_OUT
+            detail = "on the suppression list" if is_opt_out else "held back by the sender"
             await self._withdraw(batch.part(places), reason, detail)
-        return batch.part([it for it, number in enumerate(numbers) if number not in blocked])
+        return batch.part([it for it, number in enumerate(numbers) if number not in reasons])
 
     async def _affordable(self, batch: Batch) -> Batch:
         """Price and reserve a batch; settle what does not fit; return the rest."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from ..bulk.dispatch import Suppression
+from ..bulk.dispatch import Suppression, held_back
 from ..bulk.outcome import Reason
 from .quiet import QuietHours
 
@@ -49,7 +49,7 @@ class Gate:
                     self._note(opening)
         if self._store is not None:
             # An opt-out comes before quiet hours: such a message must not wait for them.
-            found |= dict.fromkeys(await self._store.blocked(numbers), Reason.OPTED_OUT)
+            found |= await held_back(self._store, numbers)
         return found
 
     def _note(self, opening: datetime | None) -> None:

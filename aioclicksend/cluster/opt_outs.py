@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..bulk.dispatch import Suppression
+from ..bulk.dispatch import Suppression, held_back
+from ..bulk.outcome import Reason
 from ..client import ClickSend
 from ..errors import ConfigurationError
 from ..webhooks.suppression import asked_keys, is_opt_out_list, stored_keys
@@ -22,10 +23,11 @@ class OptOuts:
         self._keys = keys
         self._others = others
 
-    async def blocked(self, numbers: Sequence[str]) -> set[str]:
-        """Return those of some numbers that are not to be written to."""
-        ours = {it for it in numbers if not self._keys.isdisjoint(asked_keys(it))}
-        return ours | set(await self._others.blocked(numbers))
+    async def blocked(self, numbers: Sequence[str]) -> dict[str, Reason]:
+        """Return those of some numbers that are not to be written to, and why."""
+        ours = [it for it in numbers if not self._keys.isdisjoint(asked_keys(it))]
+        others = await held_back(self._others, numbers)
+        return {**others, **dict.fromkeys(ours, Reason.OPTED_OUT)}
 
 
 async def of_campaign(
