@@ -86,6 +86,14 @@ async def _opens(path: Path, api: ac.ClickSend) -> None:
         assert (await bulk.run(many(2))).accepted == 2
 
 
+async def _cancel_after(steps: int, task: asyncio.Task[None]) -> None:
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
 @pytest.mark.parametrize("steps", range(0, 12, 2))
 async def test_an_opening_that_is_cancelled_gives_the_journal_back(
     tmp_path: Path, steps: int
@@ -93,11 +101,7 @@ async def test_an_opening_that_is_cancelled_gives_the_journal_back(
     path = tmp_path / "j.db"
     async with account() as (it, api):
         opening = asyncio.create_task(_opens(path, api))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        opening.cancel()
-        with suppress(asyncio.CancelledError):
-            await opening
+        await _cancel_after(steps, opening)
         await _opens(path, api)
         assert max(it.arrivals.values()) == 1
 
@@ -117,11 +121,7 @@ async def test_a_closing_that_is_cancelled_gives_the_journal_back(
     async with account() as (it, api):
         using = asyncio.create_task(use(api))
         await left.wait()
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        using.cancel()
-        with suppress(asyncio.CancelledError):
-            await using
+        await _cancel_after(steps, using)
         await _opens(path, api)
         assert set(it.arrivals.values()) == {1}
 

@@ -105,17 +105,9 @@ def bare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 @pytest.fixture
 def cli(bare: Cli, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Run commands with the sandbox's account."""
-    for name, value in account(sandbox).items():
+    for name, value in sandbox.environ.items():
         monkeypatch.setenv(name, value)
     return bare
-
-
-def account(sandbox: Sandbox) -> dict[str, str]:
-    return {
-        "CLICKSEND_USERNAME": sandbox.username,
-        "CLICKSEND_API_KEY": sandbox.api_key,
-        "CLICKSEND_BASE_URL": sandbox.url,
-    }
 
 
 def start(

@@ -9,7 +9,7 @@ import pytest
 
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Cli, Keyboard, account, start
+from .conftest import Cli, Keyboard, start
 
 
 def test_account_leaves_keys_out(cli: Cli) -> None:
@@ -165,4 +165,4 @@ def test_credentials_of_the_sandbox_stay_out_of_its_errors(cli: Cli, sandbox: Sa
     assert result.code == 4
     assert "401" in result.err
     assert "SECRET-KEY" not in result.err
-    assert account(sandbox)["CLICKSEND_API_KEY"] != "SECRET-KEY"
+    assert sandbox.environ["CLICKSEND_API_KEY"] != "SECRET-KEY"

@@ -24,7 +24,7 @@ from aioclicksend.cli.output import Output
 from aioclicksend.sandbox import Sandbox
 
 from ..hostile import PATIENCE
-from .conftest import Cli, Keyboard, account, start
+from .conftest import Cli, Keyboard, start
 
 NUMBER, TEXT = "+61411111199", "Meet me at noon"
 
@@ -159,7 +159,7 @@ def test_an_error_of_our_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) 
 def test_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = start("account", "--json", env=account(sandbox), stdout=writing)
+    process = start("account", "--json", env=sandbox.environ, stdout=writing)
     os.close(writing)
     _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (141, "")
@@ -168,7 +168,7 @@ def test_a_reader_who_leaves_is_no_error(sandbox: Sandbox) -> None:
 def test_a_closed_output_pipe_is_no_error(sandbox: Sandbox) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = start("account", env=account(sandbox), stdout=writing)
+    process = start("account", env=sandbox.environ, stdout=writing)
     os.close(writing)
     _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (141, "")
@@ -177,7 +177,7 @@ def test_a_closed_output_pipe_is_no_error(sandbox: Sandbox) -> None:
 @pytest.mark.slow
 def test_ctrl_c_is_one_line(sandbox: Sandbox) -> None:
     sandbox.latency = 60
-    process = start("account", env=account(sandbox))
+    process = start("account", env=sandbox.environ)
     while not sandbox.requests:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ import pytest
 
 from aioclicksend.sandbox import Fault, Sandbox
 
-from .conftest import Cli, Keyboard, account
+from .conftest import Cli, Keyboard
 
 TO = "+61411111112"
 
@@ -126,7 +126,7 @@ def test_a_second_ctrl_c_leaves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path
     process = subprocess.Popen(
         [sys.executable, "-m", "aioclicksend", "campaign", "run", "many.csv", "--text", "Hi",
          "--rate", "0", "--yes"],
-        cwd=tmp_path, env=os.environ | account(sandbox), text=True,
+        cwd=tmp_path, env=os.environ | sandbox.environ, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     deadline = time.monotonic() + 30

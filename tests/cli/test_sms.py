@@ -12,7 +12,7 @@ from aioclicksend.cli.sms import countries_of
 from aioclicksend.models.results import SmsRow, send_result
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Cli, Keyboard, account, start
+from .conftest import Cli, Keyboard, start
 
 TO = "+61411111112"
 
@@ -118,7 +118,7 @@ def test_a_429_is_waited_out_and_noted(cli: Cli, sandbox: Sandbox) -> None:
 
 def test_an_interrupted_send_names_the_ref(sandbox: Sandbox) -> None:
     sandbox.fail_next("hang-after", path="/sms/send")
-    process = start("sms", "send", TO, "Hello", "--yes", env=account(sandbox))
+    process = start("sms", "send", TO, "Hello", "--yes", env=sandbox.environ)
     until = time.monotonic() + 10
     while not sandbox.messages and time.monotonic() < until:
         time.sleep(0.02)

@@ -13,7 +13,7 @@ from aioclicksend.cli.output import cell
 from aioclicksend.models.base import Currency
 from aioclicksend.sandbox import Sandbox
 
-from .conftest import Cli, account, start
+from .conftest import Cli, start
 
 LONGEST = "+353209112345"
 GREEN = "\x1b[1;32m"
@@ -90,7 +90,7 @@ def test_control_characters_in_inbound_texts_are_not_printed(cli: Cli, sandbox: 
 
 def seen_on_a_screen(sandbox: Sandbox, *argv: str, **env: str) -> str:
     ours, theirs = pty.openpty()
-    settings = {"TERM": "xterm-256color", "COLUMNS": "80"} | account(sandbox) | env
+    settings = {"TERM": "xterm-256color", "COLUMNS": "80"} | sandbox.environ | env
     process = start(*argv, env=settings, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = b""

@@ -34,6 +34,14 @@ def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Return a list of two."""
+    path = tmp_path / "people.csv"
+    path.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
+    return path
+
+
 def test_a_password_in_the_arguments_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(ConfigurationError, match="--database holds a password") as caught:
@@ -54,12 +62,7 @@ async def test_from_migrate_to_a_text(cluster: Cluster, postgres_url: str) -> No
     await enqueue(cluster, GOOD)
     await enqueue(cluster, GOOD | {"to": "nonsense"})
     async with Sandbox() as sandbox:
-        environment = {
-            VARIABLE: postgres_url,
-            "CLICKSEND_BASE_URL": sandbox.url,
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-        }
+        environment = sandbox.environ | {VARIABLE: postgres_url}
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
             return await asyncio.to_thread(run, *argv, *options, **environment)
@@ -120,20 +123,13 @@ def test_status_report_and_stages_of_a_stored_campaign(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_campaign_is_stored_and_sent_by_a_worker(
-    cluster: Cluster, postgres_url: str, tmp_path: Path
+    cluster: Cluster, postgres_url: str, people: Path
 ) -> None:
-    people = tmp_path / "people.csv"
-    people.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
     async with Sandbox() as sandbox:
-        environment = {
-            "CLICKSEND_BASE_URL": sandbox.url,
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-        }
         options = ("--database", postgres_url, "--schema", cluster.database.schema)
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
-            return await asyncio.to_thread(run, *argv, *options, **environment)
+            return await asyncio.to_thread(run, *argv, *options, **sandbox.environ)
 
         text = ("--text", "Hi {name}, we open at 9.", "--name", "spring", "--yes")
         stored = await command("campaign", "run", str(people), *text, "--detach")
@@ -156,17 +152,10 @@ async def test_a_campaign_is_stored_and_sent_by_a_worker(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_the_database_of_the_environment_and_a_later_start(
-    cluster: Cluster, postgres_url: str, tmp_path: Path
+    cluster: Cluster, postgres_url: str, people: Path
 ) -> None:
-    people = tmp_path / "people.csv"
-    people.write_text("to,name\n+61411111111,Ann\n+61422222222,Bob\n")
     async with Sandbox() as sandbox:
-        environment = {
-            "CLICKSEND_BASE_URL": sandbox.url,
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-            VARIABLE: postgres_url,
-        }
+        environment = sandbox.environ | {VARIABLE: postgres_url}
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
             schema = ("--schema", cluster.database.schema)

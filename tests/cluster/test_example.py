@@ -59,12 +59,7 @@ async def test_several_web_processes_and_a_worker_send_each_text_once(postgres_u
         await cluster.migrate()
     port = str(free_port())
     async with Sandbox() as sandbox:
-        environment = {
-            "AIOCLICKSEND_DATABASE_URL": url,
-            "CLICKSEND_BASE_URL": sandbox.url,
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-        }
+        environment = sandbox.environ | {"AIOCLICKSEND_DATABASE_URL": url}
         web = ("uvicorn", "--app-dir", str(FOLDER), "app:app", "--workers", "3", "--port", port)
         with running("aioclicksend", "worker", **environment), running(*web, **environment):
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:

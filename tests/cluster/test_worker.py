@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from psycopg.types.json import Jsonb
 
+from aioclicksend import ClickSend
 from aioclicksend.bulk.intake import Batching
 from aioclicksend.bulk.journal import Begun, Entry, State
 from aioclicksend.bulk.outcome import Reason, Report, Unknown
@@ -173,12 +174,17 @@ async def test_what_a_dead_process_left_is_looked_up_and_not_sent(cluster: Clust
     assert await steps.due(cluster) == []
 
 
+async def opt_out(client: ClickSend, number: str) -> None:
+    """Put a number on the account's list of people who opted out."""
+    stop = await client.lists.create(list_name="Opt-Out List")
+    assert stop.list_id
+    await client.contacts.create(stop.list_id, phone_number=number)
+
+
 async def test_the_accounts_opt_outs_are_read_again_before_sending(cluster: Cluster) -> None:
     await store(cluster, "spring", 3, account_opt_outs=True)
     async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
-        stop = await client.lists.create(list_name="Opt-Out List")
-        assert stop.list_id
-        await client.contacts.create(stop.list_id, phone_number="0411 000 001")
+        await opt_out(client, "0411 000 001")
         report = await steps.send(cluster, client, "spring", "sms")
         assert (report.accepted, report.reasons) == (2, {"opted_out": 1})
         assert "+61411000001" not in {it.to for it in sandbox.messages}
@@ -187,9 +193,7 @@ async def test_the_accounts_opt_outs_are_read_again_before_sending(cluster: Clus
 async def test_an_opt_out_without_a_number_pauses_the_campaign(cluster: Cluster) -> None:
     await store(cluster, "spring", 3, account_opt_outs=True)
     async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
-        stop = await client.lists.create(list_name="Opt-Out List")
-        assert stop.list_id
-        await client.contacts.create(stop.list_id, phone_number="unlisted")
+        await opt_out(client, "unlisted")
         with pytest.raises(ConfigurationError, match="no number could be read"):
             await steps.send(cluster, client, "spring", "sms")
         assert not sandbox.messages

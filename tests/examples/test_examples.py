@@ -44,11 +44,7 @@ async def started(
         if not name.startswith(("CLICKSEND_", "MATON_"))
     } | {"PORT": str(port), "PYTHONUNBUFFERED": "1"}
     if sandbox is not None:
-        environ |= {
-            "CLICKSEND_USERNAME": sandbox.username,
-            "CLICKSEND_API_KEY": sandbox.api_key,
-            "CLICKSEND_BASE_URL": sandbox.url,
-        }
+        environ |= sandbox.environ
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLES / f"{name}.py"), *argv),
         cwd=folder,
