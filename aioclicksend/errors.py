@@ -2,6 +2,7 @@
 
     ClickSendError
     ├── ConfigurationError            nothing was sent
+    │   └── CampaignError             the same, because of a list, a text or an option of a campaign
     ├── NotSentError                  provably nothing reached the server
     ├── UnknownOutcomeError           bytes left, no readable verdict (.refs)
     └── ReplyError                    the server refused (.status .response_code .response_msg)
@@ -40,6 +41,14 @@ class ClientClosedError(RuntimeError):
 
 class ConfigurationError(ClickSendError):
     """The client cannot work as it was set up; nothing was sent."""
+
+
+class CampaignError(ConfigurationError, ValueError):
+    """The input, the text or an option of a campaign is wrong; nothing was sent.
+
+    Its text is one line: what is wrong, where, and what to do. It names rows and columns, never a
+    number or a text of a row.
+    """
 
 
 class NotSentError(ClickSendError):

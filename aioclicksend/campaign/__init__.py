@@ -2,12 +2,12 @@
 
 from ..bulk.journal.reader import Line
 from ..delivery import Breaker
+from ..errors import CampaignError
+from ..quiet import QuietHours
 from .campaign import FIELDS, Campaign
 from .channel import Channel, Mms, Sms, Voice
-from .errors import CampaignError
 from .identity import Comparison, Recipients
 from .plan import Draft, Plan, Price, Problem, Sample
-from .quiet import QuietHours
 from .receipts import follow, look, stop_if_failed
 from .record import Delivery, Record, resolve
 from .report import ReportRow, report_rows

@@ -14,18 +14,18 @@ from typing import Any, Literal, cast
 from ..bulk.intake import Batching
 from ..client import ClickSend
 from ..codes import shown_currency
+from ..errors import CampaignError
 from ..models.messages import Message
+from ..quiet import QuietHours
 from ..text import Segments, smart_encode
 from .channel import Channel, Sms
 from .columns import Columns
-from .errors import CampaignError
 from .file import Input
 from .identity import Recipients
 from .number_set import NumberSet, as_integer, message_hash
 from .numbers import BadNumber, Numbers, Phone
 from .opt_outs import OptOuts, account_opt_outs
 from .plan import Draft, Plan, Price, Problem
-from .quiet import QuietHours
 from .schedule import BadTime, Schedule
 from .source import ContactList, Row, Table, open_table
 from .table import sample

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from .errors import CampaignError
+from ..errors import CampaignError
 from .numbers import looks_like_number
 
 _LONGEST_NAME = 60

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
+from ..errors import CampaignError
 from .columns import is_known_heading, is_number_heading
 from .encoding import Encoding
-from .errors import CampaignError
 from .file import File
 from .numbers import looks_like_number
 from .table import UNDECODED, Lines, clean, undecoded

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from ..errors import CampaignError
 from ..files import open_regular
 from . import encoding
 from .encoding import Encoding
-from .errors import CampaignError
 
 _CHUNK = 1 << 20
 _HEAD = 1 << 16

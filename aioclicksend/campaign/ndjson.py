@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from ..errors import CampaignError
 from .delimited import undecodable
 from .encoding import Encoding
-from .errors import CampaignError
 from .file import File
 from .table import UNDECODED, Row, Rows, clean, undecoded
 

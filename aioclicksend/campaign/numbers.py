@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from .errors import CampaignError
+from ..errors import CampaignError
 from .numbering import NumberingPlans
 
 _PREFIX = re.compile(r"(?:tel|phone|p|sms|callto|whatsapp)\s*:\s*(?://)?", re.IGNORECASE)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..client import ClickSend
+from ..errors import CampaignError
 from ..webhooks.suppression import is_opt_out_list
 from .columns import Columns
-from .errors import CampaignError
 from .number_set import NumberSet, as_integer
 from .numbers import Numbers, is_date
 from .source import ContactList, Row, Table

@@ -34,12 +34,12 @@ from ..bulk.reconcile import Reconcile
 from ..bulk.sender import RAMP, BulkSender
 from ..client import ClickSend
 from ..delivery import Breaker
+from ..errors import CampaignError
+from ..quiet import Gate
 from ..webhooks import Inbox
 from ..webhooks.sqlite import inbox_of
 from . import roster
 from .campaign import Campaign
-from .errors import CampaignError
-from .gate import Gate
 from .identity import Match, Recipients
 from .plan import Draft, Problem
 from .receipts import stop_if_failed

@@ -11,8 +11,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from .errors import CampaignError
-from .zones import Zones, zone
+from ..errors import CampaignError
+from ..quiet.zones import Zones, zone
 
 _PAST = timedelta(minutes=5)
 """How long ago the time of a campaign may lie when it is begun: typing takes a while."""

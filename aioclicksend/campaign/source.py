@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from ..client import ClickSend
+from ..errors import CampaignError
 from .delimited import Delimited, dialect_of, undecodable
 from .encoding import Encoding
-from .errors import CampaignError
 from .file import File, Input
 from .ndjson import Ndjson
 from .spreadsheet import is_spreadsheet, open_sheet

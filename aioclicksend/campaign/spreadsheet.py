@@ -24,8 +24,8 @@ from itertools import islice
 from typing import IO, Any, NamedTuple
 from xml.parsers import expat
 
+from ..errors import CampaignError
 from .cell_format import built_in, shown
-from .errors import CampaignError
 from .file import File
 from .numbers import looks_like_number
 from .table import HIDDEN, Grid, Line, Lines, Table

@@ -14,8 +14,8 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from ..errors import CampaignError
 from .columns import is_heading
-from .errors import CampaignError
 from .numbers import looks_like_number
 
 _SAMPLE_ROWS = 200

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..errors import CampaignError
 from .columns import Columns
-from .errors import CampaignError
 
 _LONGEST_NAME = 60
 _tokens = re.compile(

@@ -24,9 +24,9 @@ from msgspec import Struct
 from ..client import ClickSend
 from ..errors import ClickSendError, ConfigurationError
 from ..models.account import Account
+from ..quiet import QuietHours
+from ..quiet.zones import area_of
 from .numbers import Phone
-from .quiet import QuietHours
-from .zones import area_of
 
 T = TypeVar("T")
 

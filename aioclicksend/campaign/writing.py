@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from ..errors import CampaignError
 from ..printable import printable
-from .errors import CampaignError
 
 # Spreadsheets run a cell that begins so, also after blanks and in full-width forms.
 _begins_formula = re.compile(r"\s*[=@+\-\t\r|%\uff1d\uff0b\uff0d\uff20]").match

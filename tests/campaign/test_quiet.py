@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioclicksend.campaign import CampaignError, QuietHours
-from aioclicksend.campaign.zones import _AREA_CODES, _REMOTE, Zones, area_of, state_of
+from aioclicksend.quiet.zones import _AREA_CODES, _REMOTE, Zones, area_of, state_of
 
 phonenumbers = pytest.importorskip("phonenumbers", reason="the extra phone is absent")
 

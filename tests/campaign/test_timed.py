@@ -23,8 +23,8 @@ from aioclicksend.campaign import (
     report_rows,
     running,
 )
-from aioclicksend.campaign.gate import Gate
 from aioclicksend.campaign.record import enter
+from aioclicksend.quiet.gate import Gate
 from aioclicksend.sandbox import Sandbox
 
 pytest.importorskip("phonenumbers", reason="the extra phone is absent")

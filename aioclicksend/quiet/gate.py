@@ -15,7 +15,7 @@ from datetime import datetime
 
 from ..bulk.dispatch import Suppression, held_back
 from ..bulk.outcome import Reason
-from .quiet import QuietHours
+from .hours import QuietHours
 
 
 class Gate:
@@ -51,6 +51,11 @@ class Gate:
             # An opt-out comes before quiet hours: such a message must not wait for them.
             found |= await held_back(self._store, numbers)
         return found
+
+    @property
+    def opens_in(self) -> float | None:
+        """Seconds until `opens`; None if nothing is held back, or never opens."""
+        return None if self.opens is None else (self.opens - self._clock()).total_seconds()
 
     def _note(self, opening: datetime | None) -> None:
         if opening is not None and (self.opens is None or opening < self.opens):

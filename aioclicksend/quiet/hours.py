@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from .errors import CampaignError
+import msgspec
+
+from ..errors import CampaignError
 from .zones import Zones, state_of, zone
 
 _HORIZON = timedelta(days=8)
@@ -114,6 +116,19 @@ class QuietHours:
         if name not in PRESETS:
             raise CampaignError(f"quiet hours: {country!r} is none of {', '.join(PRESETS)}")
         return cls(PRESETS[name], zone=zone, name=name.upper(), states=name == "us")
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any]) -> QuietHours:
+        """Return hours that were stored as `stored` gives them."""
+        week = msgspec.convert(stored["week"], Week)
+        return cls(week, zone=stored["zone"], name=stored["name"], states=stored["states"])
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The hours as JSON can hold them, for a process on another host."""
+        zone = self._home and self._home.key
+        week = msgspec.to_builtins(self._week)
+        return {"week": week, "zone": zone, "name": self._name, "states": self._states}
 
     def __repr__(self) -> str:
         return f"QuietHours({self._name!r}, zone={self._home.key if self._home else None!r})"
