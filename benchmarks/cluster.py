@@ -118,7 +118,8 @@ def campaign(  # noqa: PLR0917 - called once
         ),
         Line(
             f"{WORKERS} workers, {messages:,} messages in {stats['posts']:,} posts, of which "
-            f"{stats['broken']:,} broke; {chaos.kills} kills, {chaos.stops} stops: {shown}",
+            f"{stats['broken']:,} broke, and {stats['requests'] - stats['posts']:,} look-ups; "
+            f"{chaos.kills} kills, {chaos.stops} stops: {shown}",
             f"{chaos.seconds:.0f} s",
         ),
         Line("arrived twice", str(stats["twice"]), ratio=stats["twice"], bar=_none("messages")),
@@ -622,7 +623,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1000, help="messages of a request")
     parser.add_argument("--rate", type=int, default=10)
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for the cost of one")
-    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds")
+    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds; 0: never")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--key", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--enqueue", type=int, help=argparse.SUPPRESS)
@@ -635,7 +636,13 @@ def main() -> None:
     elif options.enqueue is not None:
         enqueue(options.enqueue)
     else:
-        measure(messages=options.messages, size=options.size, rate=options.rate, rows=options.rows)
+        measure(
+            messages=options.messages,
+            size=options.size,
+            rate=options.rate,
+            rows=options.rows,
+            kill_every=options.kill_every or math.inf,
+        )
 
 
 if __name__ == "__main__":
