@@ -720,7 +720,7 @@ class Dispatcher:
         """Return what messages may cost that are in doubt and carry no reservation."""
         try:
             return self._quoted(batch, (await self._channel.price(batch.body)).rows)
-        # The caller closes the budget for these: without a price there is no upper bound.
+        # The caller reserves the whole budget for these: without a price there is no upper bound.
         except ClickSendError:
             return [None] * len(batch)
 

@@ -328,16 +328,14 @@ class BulkSender(anyio.AsyncContextManagerMixin, Generic[M]):
     ) -> dict[int, Decimal]:
         """Reserve for messages in doubt that were sent without a budget; return what, by row."""
         reserved: dict[int, Decimal] = {}
-        for doubt, amount in zip(doubts, await dispatcher.price_again(batch), strict=True):
+        for doubt, quote in zip(doubts, await dispatcher.price_again(batch), strict=True):
             if doubt.reserved:
                 continue
-            if amount is None:
-                budget.closed = True  # it may have cost anything
-                continue
-            doubt.reserved = amount
-            budget.committed += amount
+            # Without a price it may have cost anything: until it is settled nothing fits beside it.
+            doubt.reserved = budget.limit if quote is None else quote
+            budget.committed += doubt.reserved
             if doubt.row is not None:
-                reserved[doubt.row] = amount
+                reserved[doubt.row] = doubt.reserved
         return reserved
 
     def _doubts_of(self, entries: Sequence[Entry], now: float) -> tuple[list[Doubt], Batch]:

@@ -64,6 +64,7 @@ async def test_two_steps_send_a_campaign_once(cluster: Cluster, new_cluster: New
         ("journal", False),  # its own lease was lost: no reason for the others to wait
         ("stopped", False),
         ("opted_out", False),
+        ("quiet_hours", True),
         ("held", True),
         ("INSUFFICIENT_CREDIT", True),
         ("not_connected", True),
@@ -76,7 +77,7 @@ async def test_only_what_the_api_did_not_take_is_left_alone_by_all(
 ) -> None:
     await store(cluster, "spring", 1)
     report = Report(not_sent=1, reasons={reason: 1})
-    await steps._rest_after(cluster, "spring", report, is_campaign=True)
+    await steps._rest_after(cluster, "spring", report, None, is_campaign=True)
     assert (await steps.due(cluster) == []) == is_left_alone
 
 
@@ -148,9 +149,9 @@ async def test_the_outbox_is_sent_and_a_key_arrives_once(cluster: Cluster) -> No
     await enqueue(cluster, GOOD | {"to": "nonsense"})
     assert [it.journal for it in await steps.due(cluster)] == ["outbox.sms"]
     async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
-        report = await steps.send(cluster, client, "outbox.sms", "sms")
-        assert report.accepted == 2
+        await steps.send(cluster, client, "outbox.sms", "sms")
         assert len(sandbox.messages) == 2
+    assert (await campaigns.status(cluster, "outbox.sms")).counts == {"accepted": 2}
     assert len(await outbox.dead_rows(cluster)) == 1
     assert await steps.due(cluster) == []
 
@@ -172,6 +173,23 @@ async def test_what_a_dead_process_left_is_looked_up_and_not_sent(cluster: Clust
         assert len(sandbox.messages) == 1
     assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 1, "unknown": 1}
     assert await steps.due(cluster) == []
+
+
+async def test_a_doubt_that_cannot_be_priced_takes_the_budget_of_all(cluster: Cluster) -> None:
+    await store(cluster, "spring", 4, settle=0.3, budget="1.00")
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        left = cluster.journal("spring")
+        await left.start("sms")
+        (lost,) = await left.claim(State.PLANNED, 1)
+        await left.begin([lost.row], 1)
+        await left.close()
+        sandbox.fail_next("error-before", path="/sms/price", times=10)
+        await steps.rescue(cluster, client, "spring", "sms")
+        sandbox.clear_faults()
+        # Also for another sender, which finds the message unknown and has no need to price it.
+        report = await steps.send(cluster, client, "spring", "sms")
+        assert (report.not_sent, sandbox.messages) == (3, [])
+        assert (await campaigns.load(cluster, "spring")).stage == "paused"
 
 
 async def opt_out(client: ClickSend, number: str) -> None:
