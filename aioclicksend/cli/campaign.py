@@ -160,7 +160,7 @@ def run(
     ):
         raise ValueError("--database and --name belong together; --detach needs both")
     if name is not None:
-        _refuse_local_options(journal, sending)
+        _refuse_local_options(journal, options, sending)
     chosen = options.with_input(source)
     job = _Job(
         options=chosen.with_text(),
@@ -378,37 +378,34 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
             show_plan(made, sending.rate_limit)
         _check_opt_outs(job, made)
         _check_warnings(job, made)
-        starts = await _start_for_all(campaign, client) if made.scheduled else None
-        if starts is not None and not detach:
-            raise ValueError("a campaign in a database that starts later needs --detach")
+        if made.last_due is not None and made.last_due > _now() and not detach:
+            raise ValueError(
+                "a campaign in a database with messages that are due later needs --detach: workers "
+                "send them then"
+            )
         if not job.yes and made.messages:
             require_answer(yes=False, stdin_used=job.stdin_used)
             confirm(question(made), yes=False)
             job.options.check_unchanged(campaign.fingerprint)
 
-        async def messages() -> AsyncGenerator[Any]:
+        async def drafts() -> AsyncGenerator[Draft]:
             async with aclosing(campaign.rows(client, to_send=True)) as rows:
                 async for it in rows:
                     if isinstance(it, Draft):
-                        yield it.message
+                        yield it
 
-        async with aclosing(messages()) as entered:
-            await clustered.store(
+        async with aclosing(drafts()) as entered:
+            stage = await clustered.store(
                 cluster,
                 name,
                 campaign.channel.name,
                 entered,
                 facts=campaign.settings,
-                options={
-                    "settle": sending.settle,
-                    "resend": sending.resend_unknown,
-                    "account_opt_outs": not job.options.ignore_account_opt_outs,
-                    "ignore_unread_opt_outs": job.options.ignore_unread_opt_outs,
-                    "opt_out_lists": job.options.opt_out_list,
-                    "budget": "" if sending.budget is None else str(sending.budget),
-                },
-                starts=starts,
+                options=_stored_options(job, campaign),
+                starts=made.first_due if made.scheduled == made.messages else None,
             )
+        if stage == "paused":
+            job.out.note(f"{name} is paused; to go on: campaign resume {name} --database ...")
         if detach:
             job.out.done(f"stored as {name}: workers send it", name=name, messages=made.messages)
             return Exit.OK
@@ -416,7 +413,26 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
             return await clustered.send(cluster, client, name, job.out, stop=stop)
 
 
-def _refuse_local_options(journal: Path | None, sending: Sending) -> None:
+def _stored_options(job: _Job, campaign: Campaign) -> dict[str, Any]:
+    """Return how workers are to send a campaign: a budget and quiet hours stay as they are stored.
+
+    Whoever extends a list and forgets `--quiet` must not write to people at night.
+    """
+    options: dict[str, Any] = {
+        "settle": job.sending.settle,
+        "resend": job.sending.resend_unknown,
+        "account_opt_outs": not job.options.ignore_account_opt_outs,
+        "ignore_unread_opt_outs": job.options.ignore_unread_opt_outs,
+        "opt_out_lists": job.options.opt_out_list,
+    }
+    if job.sending.budget is not None:
+        options["budget"] = str(job.sending.budget)
+    if campaign.quiet is not None:
+        options["quiet"] = campaign.quiet.stored
+    return options
+
+
+def _refuse_local_options(journal: Path | None, options: Options, sending: Sending) -> None:
     """Refuse what a campaign in a database has no place for, rather than ignore it.
 
     Raises:
@@ -433,26 +449,10 @@ def _refuse_local_options(journal: Path | None, sending: Sending) -> None:
             raise ValueError(
                 f"{option} is not for campaigns in a database, which keeps journal and inbox itself"
             )
-
-
-async def _start_for_all(campaign: Campaign, client: ClickSend) -> datetime | None:
-    """Return when all messages are due, None if now.
-
-    Raises:
-        ConfigurationError: they are due at different times, which a database does not keep.
-
-    """
-    times = set[datetime | None]()
-    async with aclosing(campaign.rows(client, to_send=True)) as rows:
-        async for it in rows:
-            if isinstance(it, Draft):
-                times.add(it.due if it.due is not None and it.due > _now() else None)
-    if len(times) > 1:
-        raise ConfigurationError(
-            "messages are due at different times (--local, quiet hours, a schedule column), which "
-            "a campaign in a database does not keep: nothing was stored or sent"
+    if options.at_server:
+        raise ValueError(
+            "--at-server is not for campaigns in a database: workers wait there until they are due"
         )
-    return next(iter(times), None)
 
 
 async def _send(

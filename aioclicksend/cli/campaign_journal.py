@@ -51,7 +51,7 @@ def status(journal: _Journal, /, *, database: Database = NONE, out: Output = PLA
     return code_of(stands)
 
 
-def report(  # noqa: C901 - one step for each kind of output
+def report(
     journal: _Journal,
     /,
     *,
@@ -66,8 +66,9 @@ def report(  # noqa: C901 - one step for each kind of output
     failed: Annotated[
         bool,
         Parameter(
-            help="Only rows whose message certainly did not arrive, with the columns of the list: "
-            "correct them, and send them as a campaign of their own."
+            help="Only rows whose message certainly did not arrive, with the columns of the list "
+            "(from a database: number and text): correct them, and send them as a campaign of "
+            "their own."
         ),
     ] = False,
     database: Database = NONE,
@@ -75,9 +76,7 @@ def report(  # noqa: C901 - one step for each kind of output
 ) -> int:
     """Show how a campaign went, with the reasons for what was not accepted or left out."""
     if database.holds(journal):
-        if failed:
-            raise ValueError("--failed needs the list, which a database does not keep")
-        return clustered.report(str(journal), database, out, csv)
+        return clustered.report(str(journal), database, out, csv, failed=failed)
     stands = standing(journal)
     record = Record(journal)
     if failed and csv is None:
@@ -176,10 +175,11 @@ def cancel(
     (--at-server) is cancelled there, message by message.
     """
     if database.holds(journal):
+        if not undo:
+            confirm(f"Cancel {journal}?", yes=yes)
+        clustered.set_stage(str(journal), database, out, "undo_cancel" if undo else "cancel")
         if undo:
-            raise ValueError("--undo: a campaign in a database is cancelled for good; see pause")
-        confirm(f"Cancel {journal}?", yes=yes)
-        clustered.set_stage(str(journal), database, out, "cancel")
+            out.note(f"to go on: aioclicksend campaign resume {journal} --database ...")
         return Exit.OK
     record = Record(journal)
     # Undoing needs no question: nothing is sent by it.

@@ -6,16 +6,18 @@ of a campaign instead of the path of a journal.
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from ..campaign import Draft
 from ..client import ClickSend
-from ..models.messages import Message
+from ..errors import ConfigurationError
 from . import loop
 from .database import Database
 from .errors import Exit
@@ -23,7 +25,7 @@ from .output import Output, grid, show
 
 if TYPE_CHECKING:
     from ..cluster import Cluster
-    from ..cluster.campaigns import Status
+    from ..cluster.campaigns import Stage, Status
     from ..cluster.steps import Stop
 
 T = TypeVar("T")
@@ -41,15 +43,24 @@ def status(name: str, database: Database, out: Output, *, reasons: bool = False)
     return _code(found)
 
 
-def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
-    """Show how a campaign went; with `csv`, write a row for each recipient."""
+def report(
+    name: str, database: Database, out: Output, csv: Path | None, *, failed: bool = False
+) -> int:
+    """Show how a campaign went; with `csv`, write a row for each recipient.
+
+    With `failed`, of those whose message certainly did not arrive, and as a list to be sent again.
+    """
     from ..campaign.writing import table_file, table_text  # noqa: PLC0415
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
-    heading = campaigns.Line._fields
+    if failed and csv is None:
+        raise ValueError("--failed needs --csv")
+    heading = campaigns.Failed._fields if failed else campaigns.Line._fields
+    read: Callable[[Cluster, str], AsyncGenerator[tuple[Any, ...]]]
+    read = campaigns.failed if failed else campaigns.lines
 
     async def write(cluster: Cluster, row: Callable[[Sequence[Any]], object]) -> None:
-        async with aclosing(campaigns.lines(cluster, name)) as lines:
+        async with aclosing(read(cluster, name)) as lines:
             async for line in lines:
                 row(_printable(line))
 
@@ -60,6 +71,9 @@ def report(name: str, database: Database, out: Output, csv: Path | None) -> int:
     if csv is not None:
         with table_file(csv, heading) as row:
             _on(database, lambda it: write(it, row))
+        if failed:
+            out.note(f"{csv} holds the messages to send again; nothing was sent")
+            return status_code(name, database)
     return status(name, database, out, reasons=True)
 
 
@@ -97,12 +111,20 @@ def resolve(
 
 
 def set_stage(
-    name: str, database: Database, out: Output, stage: Literal["pause", "resume", "cancel"]
+    name: str,
+    database: Database,
+    out: Output,
+    stage: Literal["pause", "resume", "cancel", "undo_cancel"],
 ) -> int:
-    """Pause, resume or cancel a campaign on all hosts."""
+    """Pause, resume or cancel a campaign on all hosts, or lift a cancellation."""
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
-    change = {"pause": campaigns.pause, "resume": campaigns.resume, "cancel": campaigns.cancel}
+    change = {
+        "pause": campaigns.pause,
+        "resume": campaigns.resume,
+        "cancel": campaigns.cancel,
+        "undo_cancel": campaigns.undo_cancel,
+    }
     _on(database, lambda cluster: change[stage](cluster, name))
     return status(name, database, out)
 
@@ -111,12 +133,12 @@ async def store(
     cluster: Cluster,
     name: str,
     channel: str,
-    messages: AsyncIterator[Message],
+    messages: AsyncIterator[Draft],
     *,
     facts: Mapping[str, str],
     options: Mapping[str, Any],
     starts: datetime | None = None,
-) -> None:
+) -> Stage:
     """Store a campaign with all of its messages, so that any worker can send it.
 
     Handed in again it finds what is there. Once this returned everything is committed.
@@ -127,17 +149,38 @@ async def store(
         channel: ``sms``, ``mms`` or ``voice``.
         messages: all of them, in the order of the list.
         facts: what it is made of, compared when it is handed in again.
-        options: how it is sent: ``settle`` (seconds), ``resend``, ``budget`` (a decimal as text).
+        options: how it is sent: ``settle`` (seconds), ``resend``, ``budget`` (a decimal as text),
+            ``quiet`` (hours, as they are stored).
         starts: when to send it, at the earliest.
+
+    Returns:
+        Its stage: a paused one stays so.
+
+    Raises:
+        ConfigurationError: it was cancelled, or the name belongs to another.
 
     """
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
-    await campaigns.enter(cluster, name, channel, facts, options=options, starts=starts)
-    await campaigns.plan(cluster, name, channel, messages)
+    stored = await campaigns.enter(cluster, name, channel, facts, options=options, starts=starts)
+    if stored.stage == "cancelled":
+        raise ConfigurationError(
+            f'the campaign "{name}" was cancelled; to lift that: '
+            f"aioclicksend campaign cancel --undo {shlex.quote(name)} --database ..."
+        )
+
+    async def timed() -> AsyncGenerator[campaigns.Timed]:
+        async for it in messages:
+            # What is due when the campaign starts waits with all of it.
+            is_later = it.due is not None and it.due > stored.starts
+            yield campaigns.Timed(it.message, it.due if is_later else None)
+
+    async with aclosing(timed()) as entered:
+        await campaigns.plan(cluster, name, channel, entered)
     stored = await campaigns.load(cluster, name)
-    if stored.stage == "planning":
+    if stored.stage in ("planning", "ready"):
         await campaigns.release(cluster, name)
+    return stored.stage
 
 
 async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, stop: Stop) -> int:
@@ -178,6 +221,10 @@ def _show(found: Status, *, reasons: bool) -> None:
     table.add_row("campaign", f"{found.name} ({found.stage or 'a journal'})")
     for state, count in sorted(found.counts.items()):
         table.add_row(state.replace("_", " "), f"{count:,}")
+    if found.starts is not None and found.starts > datetime.now(UTC):
+        table.add_row("starts", _shown(found.starts))
+    if found.next_due is not None:
+        table.add_row("due later", f"{found.waiting:,}, the first on {_shown(found.next_due)}")
     table.add_row("parts", f"{found.parts:,}")
     table.add_row("cost", f"{found.cost:.4f}")
     for state, count in sorted(found.delivery.items()):
@@ -188,6 +235,10 @@ def _show(found: Status, *, reasons: bool) -> None:
         for state, reason, count in found.reasons:
             table.add_row(f"{state.replace('_', ' ')}: {reason}"[:80], f"{count:,}")
     show(table)
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _printable(line: Sequence[Any]) -> list[Any]:

@@ -6,12 +6,13 @@
                              └──▶ cancelled         workers send those of a ready one once it starts
 
 What a campaign is made of is written once and compared when it is entered again: the same name
-with another text is another campaign.
+with another text is another campaign. How it is sent may be changed by entering it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,7 +36,8 @@ _CHUNK = 1000
 Stage = Literal["planning", "ready", "paused", "cancelled"]
 
 _FIND = """
-select j.id, j.channel, c.facts, c.options, c.state, c.starts, j.created
+select j.id, j.channel, c.facts, c.options, c.state, c.starts,
+    c.journal is null or c.state = 'ready' and c.starts <= clock_timestamp()
 from journal j join account a on a.id = j.account left join campaign c on c.journal = j.id
 where a.name = %(account)s and j.name = %(name)s
 """
@@ -44,7 +46,7 @@ insert into campaign (journal, facts, options, starts)
 select j.id, %(facts)s, %(options)s, coalesce(%(starts)s, clock_timestamp())
 from journal j join account a on a.id = j.account
 where a.name = %(account)s and j.name = %(name)s
-on conflict (journal) do nothing
+on conflict (journal) do update set options = campaign.options || excluded.options
 """
 _OPEN_JOURNAL = """
 insert into journal (account, name, channel)
@@ -78,6 +80,10 @@ select state, reason, sum(messages)::bigint from (
         and reason is not null) it
 where reason is not null group by 1, 2 order by 3 desc
 """
+_WAITING = """
+select count(*), min(due) from standing where journal = %(journal)s and due is not null
+    and state in ('planned', 'not_sent', 'held')
+"""
 _SILENT = """
 select count(*) from standing s left join owner o on o.id = s.owner
 where s.journal = %(journal)s and s.state = 'in_flight'
@@ -96,6 +102,14 @@ where s.journal = %(journal)s and s.state = 'accepted' group by 1
 _LINES = """
 select "to", state, coalesce(reason, detail), message_id, parts, price, ref, delivery, failure
 from outcome where journal = %(name)s and account = %(account)s order by id
+"""
+
+
+_FAILED = """
+select o."to", m.body::json ->> 'body' from outcome o join message m using (id)
+where o.journal = %(name)s and o.account = %(account)s and o.reason is distinct from 'opted_out'
+    and (o.state in ('rejected', 'not_sent', 'held') and o.due is null or o.delivery = 'failed')
+order by o.id
 """
 
 
@@ -122,6 +136,10 @@ class Status(Struct, kw_only=True):
     starts: datetime | None
     counts: dict[str, int]
     """Messages by state."""
+    waiting: int
+    """How many of those that are not sent yet are due later."""
+    next_due: datetime | None
+    """When the first of them is due."""
     reasons: list[tuple[str, str, int]]
     """State, reason and number of what was not accepted, the most frequent first."""
     parts: int
@@ -130,6 +148,25 @@ class Status(Struct, kw_only=True):
     """Accepted messages by what their receipts say; those without one are pending."""
     senders: list[str]
     """The processes that have the journal open: ``process 17 on host``."""
+
+
+class _Found(NamedTuple):
+    """A journal, with what is stored of its campaign if it is of one."""
+
+    journal: int
+    channel: str
+    facts: dict[str, str] | None
+    options: dict[str, Any] | None
+    stage: Stage | None
+    starts: datetime | None
+    may_be_sent: bool
+
+
+class Timed(NamedTuple):
+    """A message of a campaign, with the time before which no worker begins it; None for at once."""
+
+    message: Message
+    due: datetime | None
 
 
 class Line(NamedTuple):
@@ -144,6 +181,13 @@ class Line(NamedTuple):
     ref: str
     delivery: str | None
     failure: str | None
+
+
+class Failed(NamedTuple):
+    """A message that certainly did not arrive, as the row of a list."""
+
+    to: str
+    body: str
 
 
 async def enter(
@@ -162,7 +206,7 @@ async def enter(
         name: of the campaign and its journal.
         channel: ``sms``, ``mms`` or ``voice``.
         facts: what it is made of; must be equal when it is entered again.
-        options: how workers are to send it.
+        options: how workers are to send it; entered again, they replace those that are stored.
         starts: when, at the earliest; now if absent.
 
     Raises:
@@ -202,17 +246,16 @@ async def enter(
 async def find(cluster: Cluster, name: str) -> Campaign | None:
     """Return a stored campaign, None if there is none of that name."""
     found = await _find(cluster, name)
-    if found is None or found[2] is None:
+    if found is None or found.facts is None or found.stage is None or found.starts is None:
         return None
-    journal, channel, facts, options, stage, starts, _ = found
     return Campaign(
         name=name,
-        channel=channel,
-        facts=facts,
-        options=options,
-        stage=stage,
-        starts=starts,
-        journal=journal,
+        channel=found.channel,
+        facts=found.facts,
+        options=found.options or {},
+        stage=found.stage,
+        starts=found.starts,
+        journal=found.journal,
     )
 
 
@@ -244,8 +287,12 @@ async def names(cluster: Cluster) -> list[str]:
     return await cluster.database.run(work)
 
 
-async def plan(cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message]) -> int:
+async def plan(
+    cluster: Cluster, name: str, channel: str, messages: AsyncIterator[Message | Timed]
+) -> int:
     """Enter the messages of a campaign, a thousand at a time, and return how many are new.
+
+    One that was entered before keeps its time.
 
     Raises:
         ValueError: something is wrong with a message.
@@ -257,16 +304,19 @@ async def plan(cluster: Cluster, name: str, channel: str, messages: AsyncIterato
     new = 0
     try:
         run = journal.new_run()
-        chunk: list[Message] = []
+        chunk: list[Timed] = []
 
         async def enter_chunk() -> int:
-            encoded = encode(chunk, kind=KINDS[channel], prefix=journal.ref_prefix())
+            messages = [it.message for it in chunk]
+            encoded = encode(messages, kind=KINDS[channel], prefix=journal.ref_prefix())
             if encoded.bad:
                 raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
-            return len(chunk) - len((await journal.plan(run, encoded)).known)
+            draft = journal.draft(run, encoded, due=[it.due for it in chunk])
+            planned = await cluster.database.run(lambda it: journal.enter(it, draft))
+            return len(chunk) - len(planned.known)
 
-        async for message in messages:
-            chunk.append(message)
+        async for it in messages:
+            chunk.append(it if isinstance(it, Timed) else Timed(it, None))
             if len(chunk) == _CHUNK:
                 new += await enter_chunk()
                 chunk = []
@@ -293,8 +343,13 @@ async def resume(cluster: Cluster, name: str) -> None:
 
 
 async def cancel(cluster: Cluster, name: str) -> None:
-    """Have nothing more of a campaign begun, for good."""
+    """Have nothing more of a campaign begun, by any process."""
     await _set_stage(cluster, name, "cancelled", ("planning", "ready", "paused", "cancelled"))
+
+
+async def undo_cancel(cluster: Cluster, name: str) -> None:
+    """Lift a cancellation: the campaign is paused then, until `resume`."""
+    await _set_stage(cluster, name, "paused", ("cancelled",))
 
 
 async def resolve(
@@ -311,7 +366,7 @@ async def resolve(
     """
     found = await _existing(cluster, name)
     journal = cluster.journal(name)
-    await journal.start(found[1])
+    await journal.start(found.channel)
     try:
         count = await journal.resolve(refs, verdict)
     finally:
@@ -328,7 +383,7 @@ async def reconsider(cluster: Cluster, name: str) -> None:
     """Have what stayed unknown looked up once more, by `steps.rescue` or the next worker."""
     found = await _existing(cluster, name)
     journal = cluster.journal(name)
-    await journal.start(found[1])
+    await journal.start(found.channel)
     try:
         await journal.reconsider()
     finally:
@@ -342,10 +397,10 @@ async def status(cluster: Cluster, name: str) -> Status:
         ConfigurationError: there is none of that name.
 
     """
-    journal, _, _, _, stage, starts, _ = await _existing(cluster, name)
+    existing = await _existing(cluster, name)
 
     async def work(connection: Connection) -> Status:
-        values = {"journal": journal}
+        values = {"journal": existing.journal}
         counts: dict[str, int] = {}
         parts, cost = 0, Decimal(0)
         for state, messages, its_parts, its_cost in await _all(connection, _COUNTS, values):
@@ -358,11 +413,14 @@ async def status(cluster: Cluster, name: str) -> Status:
             counts["in_doubt"] = counts.get("in_doubt", 0) + silent
             counts["in_flight"] -= silent
         senders = await _all(connection, _SENDERS, values)
+        ((waiting, next_due),) = await _all(connection, _WAITING, values)
         return Status(
             name=name,
-            stage=stage,
-            starts=starts,
+            stage=existing.stage,
+            starts=existing.starts,
             counts={state: count for state, count in counts.items() if count},
+            waiting=waiting,
+            next_due=next_due,
             reasons=[(it[0], it[1], it[2]) for it in await _all(connection, _REASONS, values)],
             parts=parts,
             cost=cost,
@@ -375,6 +433,22 @@ async def status(cluster: Cluster, name: str) -> Status:
 
 async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
     """Yield the recipients of a campaign in the order they were entered; memory stays flat."""
+    async with aclosing(_rows(cluster, name, _LINES)) as rows:
+        async for row in rows:
+            yield Line(*row)
+
+
+async def failed(cluster: Cluster, name: str) -> AsyncGenerator[Failed]:
+    """Yield what certainly did not arrive, though it was tried; memory stays flat.
+
+    Not what was meant for people who opted out: these rows are made to be sent again.
+    """
+    async with aclosing(_rows(cluster, name, _FAILED)) as rows:
+        async for row in rows:
+            yield Failed(*row)
+
+
+async def _rows(cluster: Cluster, name: str, statement: str) -> AsyncGenerator[tuple[Any, ...]]:
     await _existing(cluster, name)
     values = {"account": cluster.account, "name": name}
     async with (
@@ -382,15 +456,15 @@ async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
         connection.transaction(),
         connection.cursor("lines") as cursor,
     ):
-        await cursor.execute(_LINES, values)
+        await cursor.execute(statement.encode(), values)
         async for row in cursor:
-            yield Line(*row)
+            yield row
 
 
 async def is_to_be_sent(cluster: Cluster, journal: str) -> bool:
     """Whether messages of a journal may be begun: it is no stored campaign, or a ready one."""
     found = await _find(cluster, journal)
-    return found is None or found[4] is None or found[4] == "ready"
+    return found is None or found.may_be_sent
 
 
 async def _set_stage(cluster: Cluster, name: str, stage: Stage, before: Sequence[Stage]) -> None:
@@ -409,16 +483,17 @@ async def _set_stage(cluster: Cluster, name: str, stage: Stage, before: Sequence
         raise ConfigurationError(f'the campaign "{name}" is {found.stage}')
 
 
-async def _find(cluster: Cluster, name: str) -> Any:
-    async def work(connection: Connection) -> Any:
+async def _find(cluster: Cluster, name: str) -> _Found | None:
+    async def work(connection: Connection) -> _Found | None:
         values = {"account": cluster.account, "name": name}
-        return await (await connection.execute(_FIND, values)).fetchone()
+        row = await (await connection.execute(_FIND, values)).fetchone()
+        return None if row is None else _Found(*row)
 
     await cluster.open()
     return await cluster.database.run(work)
 
 
-async def _existing(cluster: Cluster, name: str) -> Any:
+async def _existing(cluster: Cluster, name: str) -> _Found:
     found = await _find(cluster, name)
     if found is None:
         raise _missing(cluster, name)

@@ -27,6 +27,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b, sha256
 from itertools import repeat
@@ -252,9 +253,23 @@ class PostgresJournal:
         return await self._database.run(work)
 
     def draft(
-        self, run: int, messages: Encoded, outbox: Sequence[int | None] = ()
+        self,
+        run: int,
+        messages: Encoded,
+        *,
+        outbox: Sequence[int | None] = (),
+        due: Sequence[datetime | None] = (),
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of messages, with numbers of their own and what identifies them."""
+        """Return the rows of messages, with numbers of their own and what identifies them.
+
+        Args:
+            run: as of `plan`.
+            messages: encoded.
+            outbox: the row of the outbox of each.
+            due: when workers may begin each, at the earliest; whoever hands a message in itself
+                sends it at once.
+
+        """
         first = self._next_row
         self._next_row += len(messages)
         # A key identifies a message; a single message without a ref is always a new one.
@@ -283,8 +298,9 @@ class PostgresJournal:
                 None if key is None else sha256(key.encode("utf-8", "surrogatepass")).digest(),
                 None if key is None else _content(message, media),
                 number,
+                when,
             )
-            for n, (message, identity, ref, body, media, key, number) in enumerate(
+            for n, (message, identity, ref, body, media, key, number, when) in enumerate(
                 zip(
                     messages.messages,
                     identities,
@@ -293,6 +309,7 @@ class PostgresJournal:
                     media_files,
                     keys,
                     outbox or [None] * len(messages),
+                    due or [None] * len(messages),
                     strict=True,
                 )
             )

@@ -9,11 +9,11 @@ from psycopg import sql
 from ..errors import ConfigurationError
 from .database import Connection, Database
 
-VERSION = 1
+VERSION = 2
 
 _MIGRATION_LOCK = 0x61633173  # any number, the same in every version
 
-_STEPS = ("schema.sql",)
+_STEPS = ("schema.sql", "schema_2.sql")
 """What leads from each version to the next."""
 
 

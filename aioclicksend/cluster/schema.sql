@@ -1,4 +1,4 @@
--- The schema of a cluster, version 1. `{schema}` is replaced by its quoted name.
+-- The schema of a cluster, version 1; later steps change it. `{schema}` is replaced by its name.
 --
 --   account ─< journal ─< message ── standing >─ batch >─ owner
 --      │          └ campaign            │

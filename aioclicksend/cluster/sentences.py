@@ -6,13 +6,13 @@ stands still: between two statements of a transaction that process would hold up
 
 COPY_INCOMING = """
 copy incoming (n, id, identity, ref, "to", body, media_file, generated, key, content,
-    outbox) from stdin
+    outbox, due) from stdin
 """
 
 CREATE_INCOMING = """
 create temp table if not exists incoming (n int, id bigint, identity uuid, ref text, "to" text,
-    body text, media_file text, generated boolean, key bytea, content bytea, outbox bigint)
-    on commit delete rows
+    body text, media_file text, generated boolean, key bytea, content bytea, outbox bigint,
+    due timestamptz) on commit delete rows
 """
 
 # Sorted, so that two transactions that take the same keys do not wait for each other in a ring.
@@ -45,8 +45,9 @@ with entered as (
     select id, %(journal)s, identity, ref, "to", body, media_file, generated, outbox
     from incoming where not (n = any(%(without)s)) order by identity, id
     on conflict do nothing returning id)
-insert into standing (id, journal, state)
-select id, %(journal)s, 'planned' from entered returning id
+insert into standing (id, journal, state, due)
+select id, %(journal)s, 'planned', case when due > clock_timestamp() then due end
+from entered join incoming using (id) returning id
 """
 
 FIND_ENTERED = """
@@ -181,7 +182,7 @@ with others as materialized (
         and o.until > clock_timestamp()),
 picked as materialized (
     select s.id from standing s where s.journal = %(journal)s and s.id > %(after)s
-        and s.state in ('planned', 'not_sent', 'held')
+        and s.state in ('planned', 'not_sent', 'held') and s.due is null
         and coalesce(s.reason, '') not in ('opted_out', 'invalid')
         and not exists (select 1 from others where s.id between first and last)
     order by s.id limit %(limit)s for update of s skip locked),

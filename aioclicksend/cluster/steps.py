@@ -17,6 +17,8 @@ retry of a message.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +35,11 @@ from ..bulk.replies import ACCOUNT_REFUSALS
 from ..bulk.sender import BulkSender
 from ..client import ClickSend
 from ..errors import ClickSendError, ConfigurationError
+from ..quiet import Gate, QuietHours
 from . import campaigns, opt_outs, outbox
 from .database import Connection
 from .journal import bury_neighbours
+from .process import clock
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -60,6 +64,20 @@ _REFUSALS = ACCOUNT_REFUSALS | {
 }
 _RESUMES = 4
 """Runs of a sender over its journal at a time: one in doubt must not hold back the next."""
+_WOKEN = 10_000
+"""Messages whose time has come that one look makes sendable."""
+
+# Before the look for what is due: a message that waits is not among what can be sent.
+_WAKE = """
+with awake as materialized (
+    select s.id, s.journal from standing s join journal j on j.id = s.journal
+    join account a on a.id = j.account
+    where a.name = %(account)s and s.due <= clock_timestamp()
+        and s.state in ('planned', 'not_sent', 'held')
+    order by s.due limit %(limit)s for update of s skip locked),
+woken as (update standing s set due = null from awake where s.id = awake.id)
+update journal set rest_until = '-infinity' where id in (select journal from awake)
+"""
 
 _DUE = """
 select j.name, j.channel,
@@ -67,7 +85,7 @@ select j.name, j.channel,
         and c.starts <= clock_timestamp())
     and j.rest_until <= clock_timestamp()
     and exists (select 1 from standing s where s.journal = j.id
-        and s.state in ('planned', 'not_sent', 'held')
+        and s.state in ('planned', 'not_sent', 'held') and s.due is null
         and coalesce(s.reason, '') not in ('opted_out', 'invalid')),
     exists (select 1 from standing s left join owner o on o.id = s.owner
         where s.journal = j.id and s.state in ('in_flight', 'in_doubt')
@@ -128,8 +146,11 @@ async def due(cluster: Cluster) -> list[Due]:
     # What a neighbour left that was killed need not wait until its lease is over.
     await bury_neighbours(cluster.database)
 
+    values = {"account": cluster.account, "limit": _WOKEN}
+
     async def work(connection: Connection) -> list[Any]:
-        return await (await connection.execute(_DUE, {"account": cluster.account})).fetchall()
+        await connection.execute(_WAKE, values)
+        return await (await connection.execute(_DUE, values)).fetchall()
 
     found = {
         name: Due(journal=name, channel=channel, send=bool(send), rescue=bool(rescue))
@@ -158,6 +179,10 @@ async def send(
 ) -> Report:
     """Send what a journal holds back, together with all other workers, until that is all.
 
+    Nothing is sent of a campaign that is paused, cancelled or not due yet. The report counts what
+    this step has read, also what another worker was faster with, and twice what two of its looks
+    have read at once: `campaigns.status` counts each message once.
+
     Args:
         cluster: where the journal is.
         client: sends; made with ``pace=cluster.pace(...)``.
@@ -175,9 +200,11 @@ async def send(
     """
     stop = stop or Stop()
     stored = await campaigns.find(cluster, journal)
+    if stored is not None and not await campaigns.is_to_be_sent(cluster, journal):
+        return Report()
     options = stored.options if stored is not None else {}
     try:
-        suppress = await opt_outs.of_campaign(client, options, suppress or cluster.inbox())
+        gate = await _gate(cluster, client, options, suppress)
     except ConfigurationError as error:
         log.warning("the campaign %r is paused: %s", journal, error)
         await campaigns.pause(cluster, journal)
@@ -193,7 +220,7 @@ async def send(
         lanes=lanes,
         reconcile=_reconcile(options),
         budget=_budget(options),
-        suppress=suppress,
+        suppress=gate,
     )
     total = Report()
     try:
@@ -211,7 +238,9 @@ async def send(
     except BaseExceptionGroup as errors:
         # Callers learn the error itself, not in which task it happened.
         raise _first(errors) from None
-    await _rest_after(cluster, journal, total, is_campaign=stored is not None)
+    # What was left unread because of a stop need not wait for the hours of what was read.
+    opens_in = gate.opens_in if stop.reason is None else 0.0
+    await _rest_after(cluster, journal, total, opens_in, is_campaign=stored is not None)
     return total
 
 
@@ -238,7 +267,7 @@ async def rescue(
         reconcile=_reconcile(options),
         # For what is sent again.
         budget=_budget(options),
-        suppress=await opt_outs.of_campaign(client, options, cluster.inbox()),
+        suppress=await _gate(cluster, client, options, None),
     )
     async with bulk:
         stop.add(bulk)
@@ -362,7 +391,9 @@ async def _obey(cluster: Cluster, journal: str, bulk: BulkSender[Any]) -> None:
             return
 
 
-async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_campaign: bool) -> None:
+async def _rest_after(
+    cluster: Cluster, journal: str, report: Report, opens_in: float | None, *, is_campaign: bool
+) -> None:
     """Leave alone for a while what could not be sent; pause what needs a person."""
     reasons = set(report.reasons)
     if is_campaign and Reason.BUDGET.value in reasons:
@@ -375,6 +406,8 @@ async def _rest_after(cluster: Cluster, journal: str, report: Report, *, is_camp
         seconds = REST
     elif Reason.NOT_CONNECTED.value in reasons:
         seconds = SHORT_REST
+    elif Reason.QUIET_HOURS.value in reasons:
+        seconds = REST if opens_in is None else max(opens_in, 0.0)
     if seconds:
         await _rest(cluster, journal, seconds)
 
@@ -387,6 +420,33 @@ async def _rest(cluster: Cluster, journal: str, seconds: float) -> None:
         await connection.execute(_REST, values)
 
     await cluster.database.run(work)
+
+
+async def _gate(
+    cluster: Cluster, client: ClickSend, options: dict[str, Any], suppress: Suppression | None
+) -> Gate:
+    """Return what holds numbers back that must not be written to, or not at this hour.
+
+    Raises:
+        ClickSendError: the account's opt-outs could not be read.
+
+    """
+    store = await opt_outs.of_campaign(client, options, suppress or cluster.inbox())
+    quiet = QuietHours.of_stored(options["quiet"]) if "quiet" in options else None
+    return Gate(store, quiet, await _server_clock(cluster))
+
+
+async def _server_clock(cluster: Cluster) -> Callable[[], datetime]:
+    """Return the time of the server: that of this machine may be an hour off."""
+
+    async def work(connection: Connection) -> datetime:
+        found = await (await connection.execute("select clock_timestamp()")).fetchone()
+        assert found is not None
+        now: datetime = found[0]
+        return now
+
+    then, since = await cluster.database.run(work), clock()
+    return lambda: then + timedelta(seconds=clock() - since)
 
 
 def _of(client: ClickSend, channel: str) -> Any:

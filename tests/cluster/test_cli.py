@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,43 @@ async def test_the_database_of_the_environment_and_a_later_start(
         cancelled = await command("campaign", "cancel", "spring", "--yes")
         assert cancelled.returncode == 0, cancelled.stderr
         assert (await campaigns.load(cluster, "spring")).stage == "cancelled"
+        again = await command("campaign", "run", str(people), *later, "--detach")
+        assert (again.returncode, "cancel --undo spring" in again.stderr) == (4, True), again.stderr
+        undone = await command("campaign", "cancel", "spring", "--undo")
+        assert undone.returncode == 0, undone.stderr
+        assert (await campaigns.load(cluster, "spring")).stage == "paused"
+        again = await command("campaign", "run", str(people), *later, "--detach")
+        assert (again.returncode, "spring is paused" in again.stderr) == (0, True), again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_each_recipients_own_time_and_hours(
+    cluster: Cluster, postgres_url: str, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("to,name\n+61411111111,Ann\n+447911123456,Bob\n")
+    text = ("--text", "Hi {name}", "--name", "spring", "--yes", "--at", "2099-12-01 09:00",
+            "--local", "--not-before", "08:00", "--not-after", "21:00")  # fmt: skip
+    async with Sandbox() as sandbox:
+        environment = sandbox.environ | {VARIABLE: postgres_url}
+
+        async def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            schema = ("--schema", cluster.database.schema)
+            return await asyncio.to_thread(run, *argv, *schema, **environment)
+
+        server = await command("campaign", "run", str(people), *text, "--detach", "--at-server")
+        assert (server.returncode, "--at-server is not for" in server.stderr) == (2, True)
+        stored = await command("campaign", "run", str(people), *text, "--detach")
+        assert stored.returncode == 0, stored.stderr
+        assert (await command("worker", "--once")).returncode == 0
+        assert sandbox.messages == []
+        found = await campaigns.load(cluster, "spring")
+        # Nine o'clock in all of Australia comes before that of Great Britain.
+        assert f"{found.starts.astimezone(UTC):%d %H:%M}" == "01 01:00"
+        assert found.options["quiet"]["name"] == "08:00 to 21:00"
+        status = await command("campaign", "status", "spring")
+        assert "1, the first on 2099-12-01 09:00 UTC" in status.stdout, status.stdout
+        report = tmp_path / "failed.csv"
+        failed = await command("campaign", "report", "spring", "--failed", "--csv", str(report))
+        assert (failed.returncode, report.read_text("utf-8-sig")) == (1, "to,body\n")

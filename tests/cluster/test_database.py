@@ -73,9 +73,9 @@ async def test_a_newer_schema_is_refused(cluster: Cluster, new_cluster: NewClust
 async def test_an_older_schema_is_refused(
     new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", 3)
     other = new_cluster()
-    with pytest.raises(ConfigurationError, match="version 1, this aioclicksend needs 2: run"):
+    with pytest.raises(ConfigurationError, match="version 2, this aioclicksend needs 3: run"):
         await other.open()
     await other.close()
 
