@@ -191,8 +191,8 @@ def enough(messages: int) -> tuple[int, Day]:
     for accounts in _CHOICES:
         day = simulate(messages / accounts)
         if day.left < SIZE and day.waited_99 <= PATIENCE and day.campaign <= WHOLE:
-            break
-    return accounts, day
+            return accounts, day
+    raise ValueError(f"{_CHOICES[-1]} accounts are not enough for {messages:,} messages a day")
 
 
 def table() -> str:
