@@ -86,19 +86,23 @@ class Recipients:
         self._opted_out = NumberSet()
         self._messages = NumberSet()
         self._count = 0
-        # As hashes and integers: a journal may hold millions, and this is kept for the whole run.
         for entry in entries:
-            # The person opted out, not one of their messages. The inbox that knows it need not be
-            # given to the next run.
-            if entry.state == OPTED_OUT:
-                self._opted_out.add(as_integer(entry.to))
-            message = message_hash(entry.to, entry.body)
-            key = message if by_message else as_integer(entry.to)
-            self._messages.add(message)
-            # Once per recipient, though a corrected text is a second message to the same number.
-            self._count += key not in self._sent and key not in self._never_sent
-            was_sent = entry.state not in NEVER_SENT and entry.state != OPTED_OUT
-            (self._sent if was_sent else self._never_sent).add(key)
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Add a message of the journal."""
+        # As hashes and integers: a journal may hold millions, and this is kept for the whole run.
+        # The person opted out, not one of their messages. The inbox that knows it need not be given
+        # to the next run.
+        if entry.state == OPTED_OUT:
+            self._opted_out.add(as_integer(entry.to))
+        message = message_hash(entry.to, entry.body)
+        key = message if self._by_message else as_integer(entry.to)
+        self._messages.add(message)
+        # Once per recipient, though a corrected text is a second message to the same number.
+        self._count += key not in self._sent and key not in self._never_sent
+        was_sent = entry.state not in NEVER_SENT and entry.state != OPTED_OUT
+        (self._sent if was_sent else self._never_sent).add(key)
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -370,10 +370,16 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
     campaign = job.options.campaign(_now(), frozen=True)
     sending, stop = job.sending, Stop()
     pace = cluster.pace(sending.rate_limit)
+    agreed = NumberSet() if job.options.list_id is not None else None
     async with cluster, ClickSend(pace=pace) as client:
         await cluster.bind(client)
         with problems_file(job.problems, job.options.files) as write, _patience():
-            made = await campaign.plan(client, on_problem=write)
+            made = await campaign.plan(
+                client,
+                recipients=await clustered.recipients(cluster, name, campaign),
+                on_problem=write,
+                on_message=None if agreed is None else lambda it: agreed.add(_hash(it)),
+            )
         if not job.out.json:
             show_plan(made, sending.rate_limit)
         _check_opt_outs(job, made)
@@ -391,16 +397,16 @@ async def _go_clustered(job: _Job, database: Database, name: str, *, detach: boo
         async def drafts() -> AsyncGenerator[Draft]:
             async with aclosing(campaign.rows(client, to_send=True)) as rows:
                 async for it in rows:
-                    if isinstance(it, Draft):
+                    # Of a contact list only what was shown is sent, as in a journal.
+                    if isinstance(it, Draft) and (agreed is None or _hash(it) in agreed):
                         yield it
 
         async with aclosing(drafts()) as entered:
             stage = await clustered.store(
                 cluster,
                 name,
-                campaign.channel.name,
+                campaign,
                 entered,
-                facts=campaign.settings,
                 options=_stored_options(job, campaign),
                 starts=made.first_due if made.scheduled == made.messages else None,
             )

@@ -239,9 +239,12 @@ def list_campaigns(
     folder: Annotated[Path, Parameter(help="Where to look; here if absent.")] = Path(),
     /,
     *,
+    database: Database = NONE,
     out: Output = PLAIN,
 ) -> int:
-    """List the campaigns whose journals are in a folder."""
+    """List the campaigns whose journals are in a folder; with --database, those in a database."""
+    if database.is_chosen:
+        return clustered.list_campaigns(database, out)
     if not folder.is_dir():
         raise CampaignError(f"{folder} is no folder")
     out.rows(list(_listed(folder)), _LISTED)

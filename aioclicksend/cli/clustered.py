@@ -15,13 +15,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..campaign import Draft
+from msgspec import Struct
+
+from ..campaign import Campaign, Draft, Recipients
+from ..campaign.identity import Entry, Match
 from ..client import ClickSend
 from ..errors import ConfigurationError
 from . import loop
 from .database import Database
 from .errors import Exit
-from .output import Output, grid, show
+from .output import Column, Output, grid, show
 
 if TYPE_CHECKING:
     from ..cluster import Cluster
@@ -84,6 +87,54 @@ def status_code(name: str, database: Database) -> int:
     return _code(_on(database, lambda cluster: campaigns.status(cluster, name)))
 
 
+def list_campaigns(database: Database, out: Output) -> int:
+    """List the campaigns of the account, the newest first."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    async def found(cluster: Cluster) -> list[Status]:
+        return [await campaigns.status(cluster, it) for it in await campaigns.names(cluster)]
+
+    out.rows([_Listed.of(it) for it in _on(database, found)], _LISTED)
+    return Exit.OK
+
+
+class _Listed(Struct):
+    """A line of `campaign list`."""
+
+    name: str
+    state: str
+    starts: datetime | None
+    accepted: int
+    rejected: int
+    unknown: int
+    open: int
+
+    @classmethod
+    def of(cls, found: Status) -> _Listed:
+        """Return the line of a campaign."""
+        counts = found.counts
+        return cls(
+            found.name,
+            found.stage or "",
+            found.starts,
+            counts.get("accepted", 0),
+            counts.get("rejected", 0),
+            counts.get("unknown", 0) + counts.get("in_doubt", 0),
+            sum(counts.get(it, 0) for it in ("planned", "not_sent", "held", "in_flight")),
+        )
+
+
+_LISTED = (
+    Column("campaign", "name", whole=True),
+    Column("state", "state"),
+    Column("starts (UTC)", "starts", whole=True),
+    Column("accepted", "accepted"),
+    Column("rejected", "rejected", wide=True),
+    Column("unknown", "unknown"),
+    Column("open", "open"),
+)
+
+
 def resolve(
     name: str,
     database: Database,
@@ -129,26 +180,41 @@ def set_stage(
     return status(name, database, out)
 
 
+async def recipients(cluster: Cluster, name: str, campaign: Campaign) -> Recipients | None:
+    """Return who is in a stored campaign, if it is this one."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    stored = await campaigns.find(cluster, name)
+    if stored is None or any(
+        stored.facts.get(fact, value) != value for fact, value in campaign.settings.items()
+    ):
+        return None
+    known = Recipients(by_message=campaign.by_message)
+    async with aclosing(campaigns.entries(cluster, name)) as entries:
+        async for it in entries:
+            known.add(Entry(*it))
+    return known
+
+
 async def store(
     cluster: Cluster,
     name: str,
-    channel: str,
-    messages: AsyncIterator[Draft],
+    campaign: Campaign,
+    drafts: AsyncIterator[Draft],
     *,
-    facts: Mapping[str, str],
     options: Mapping[str, Any],
     starts: datetime | None = None,
 ) -> Stage:
     """Store a campaign with all of its messages, so that any worker can send it.
 
-    Handed in again it finds what is there. Once this returned everything is committed.
+    Handed in again, with a list that may be extended or corrected, nobody who has got a message, or
+    may have, is sent another one. Once this returned everything is committed.
 
     Args:
         cluster: where.
         name: of the campaign.
-        channel: ``sms``, ``mms`` or ``voice``.
-        messages: all of them, in the order of the list.
-        facts: what it is made of, compared when it is handed in again.
+        campaign: what it is made of is compared when it is handed in again.
+        drafts: its messages, in the order of the list.
         options: how it is sent: ``settle`` (seconds), ``resend``, ``budget`` (a decimal as text),
             ``quiet`` (hours, as they are stored).
         starts: when to send it, at the earliest.
@@ -162,25 +228,35 @@ async def store(
     """
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
-    stored = await campaigns.enter(cluster, name, channel, facts, options=options, starts=starts)
-    if stored.stage == "cancelled":
-        raise ConfigurationError(
-            f'the campaign "{name}" was cancelled; to lift that: '
-            f"aioclicksend campaign cancel --undo {shlex.quote(name)} --database ..."
+    channel, facts = campaign.channel.name, campaign.settings
+    async with campaigns.planning(cluster, name):
+        stored = await campaigns.enter(
+            cluster, name, channel, facts, options=options, starts=starts
         )
+        if stored.stage == "cancelled":
+            raise ConfigurationError(
+                f'the campaign "{name}" was cancelled; to lift that: '
+                f"aioclicksend campaign cancel --undo {shlex.quote(name)} --database ..."
+            )
+        known = await recipients(cluster, name, campaign)
 
-    async def timed() -> AsyncGenerator[campaigns.Timed]:
-        async for it in messages:
-            # What is due when the campaign starts waits with all of it.
-            is_later = it.due is not None and it.due > stored.starts
-            yield campaigns.Timed(it.message, it.due if is_later else None)
+        async def timed() -> AsyncGenerator[campaigns.Timed]:
+            async for it in drafts:
+                match = known.match(it.message.to or "", it.message.body) if known else Match.NEW
+                # What is due when the campaign starts waits with all of it.
+                is_later = it.due is not None and it.due > stored.starts
+                if not match.is_settled:
+                    yield campaigns.Timed(
+                        it.message,
+                        it.due if is_later else None,
+                        is_correction=match is Match.CORRECTED,
+                    )
 
-    async with aclosing(timed()) as entered:
-        await campaigns.plan(cluster, name, channel, entered)
-    stored = await campaigns.load(cluster, name)
-    if stored.stage in ("planning", "ready"):
-        await campaigns.release(cluster, name)
-    return stored.stage
+        async with aclosing(timed()) as entered:
+            await campaigns.plan(cluster, name, channel, entered)
+        if stored.stage in ("planning", "ready"):
+            await campaigns.release(cluster, name)
+        return (await campaigns.load(cluster, name)).stage
 
 
 async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, stop: Stop) -> int:

@@ -101,7 +101,10 @@ def health(
 
     host = Process.current().host
     found = [it for it in loop.run(work()) if anywhere or it.host == host]
-    out.rows(found, _COLUMNS)
+    if not found and not out.json:
+        out.note("no worker was seen" if anywhere else "no worker of this host was seen")
+    else:
+        out.rows(found, _COLUMNS)
     return Exit.OK if any(it.is_alive for it in found) else Exit.CONFIGURATION
 
 

@@ -6,17 +6,20 @@
                              └──▶ cancelled         workers send those of a ready one once it starts
 
 What a campaign is made of is written once and compared when it is entered again: the same name
-with another text is another campaign. How it is sent may be changed by entering it again.
+with another text is another campaign. How it is sent may be changed by entering it again, and its
+list extended or corrected: who compares it with `entries` does so inside `planning`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import anyio
+import psycopg
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
@@ -27,6 +30,7 @@ from .database import Connection
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+    from .journal import PostgresJournal
 
 KINDS: dict[str, type[Message]] = {"sms": SmsMessage, "mms": MmsMessage, "voice": VoiceMessage}
 """What the messages of each channel are."""
@@ -99,18 +103,44 @@ join journal j on j.id = s.journal
 left join delivery d on d.account = j.account and d.message_id = s.message_id
 where s.journal = %(journal)s and s.state = 'accepted' group by 1
 """
-_LINES = """
-select "to", state, coalesce(reason, detail), message_id, parts, price, ref, delivery, failure
-from outcome where journal = %(name)s and account = %(account)s order by id
+# In pages of short transactions: whoever reads a report may take hours over it. What else a row
+# shows is looked up by each id of a page: a join would read the other tables from their beginning.
+_PAGE = 2000
+_IDS = """
+(select id, "to", body from message where journal = %(journal)s and id > %(after)s
+    order by id limit %(limit)s) m
 """
-
-
-_FAILED = """
-select o."to", m.body::json ->> 'body' from outcome o join message m using (id)
-where o.journal = %(name)s and o.account = %(account)s and o.reason is distinct from 'opted_out'
-    and (o.state in ('rejected', 'not_sent', 'held') and o.due is null or o.delivery = 'failed')
-order by o.id
+_OUTCOME = "cross join lateral (select * from outcome where id = m.id offset 0) o"
+_LINES = f"""
+select m.id, o."to", o.state, coalesce(o.reason, o.detail), o.message_id, o.parts, o.price, o.ref,
+    o.delivery, o.failure
+from {_IDS} {_OUTCOME} order by m.id
+"""  # noqa: S608 - constants
+_FAILED = f"""
+select m.id, m."to", case
+    when o.reason is not distinct from 'opted_out' then null
+    when o.state in ('rejected', 'not_sent', 'held') and o.due is null then m.body::json ->> 'body'
+    when o.delivery = 'failed' then m.body::json ->> 'body' end
+from {_IDS} {_OUTCOME} order by m.id
+"""  # noqa: S608 - constants
+_ENTRIES = f"""
+select m.id, m."to", m.body::json ->> 'body',
+    case when s.reason = 'opted_out' then s.reason else s.state end
+from {_IDS} cross join lateral (select * from standing where id = m.id offset 0) s order by m.id
+"""  # noqa: S608 - constants
+# A message that is being begun is locked, and stays.
+_WITHDRAW = """
+with old as (
+    select s.id from standing s join message m using (id)
+    join journal j on j.id = m.journal join account a on a.id = j.account
+    where a.name = %(account)s and j.name = %(name)s and m."to" = any(%(numbers)s)
+        and s.state in ('planned', 'not_sent', 'held')
+    for update of s skip locked),
+gone as (delete from standing where id in (select id from old))
+delete from message where id in (select id from old) returning "to"
 """
+_ERASED = "select exists (select 1 from erased where journal = %(journal)s)"
+_LOCK = "select pg_try_advisory_lock(hashtextextended(%(what)s, 0))"
 
 
 class Campaign(Struct, kw_only=True):
@@ -163,10 +193,14 @@ class _Found(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """A message of a campaign, with the time before which no worker begins it; None for at once."""
+    """A message of a campaign as it is entered."""
 
     message: Message
-    due: datetime | None
+    due: datetime | None = None
+    """The time before which no worker begins it; None for at once."""
+    is_correction: bool = False
+    """Whether it takes the place of what was entered for its number, if that is not begun yet; it
+    is left out if it is."""
 
 
 class Line(NamedTuple):
@@ -230,6 +264,16 @@ async def enter(
 
     await cluster.database.run(work)
     found = await load(cluster, name)
+
+    async def has_erased(connection: Connection) -> bool:
+        ((answer,),) = await _all(connection, _ERASED, {"journal": found.journal})
+        return bool(answer)
+
+    if await cluster.database.run(has_erased):
+        raise ConfigurationError(
+            f'messages of the campaign "{name}" were deleted (cluster retain or erase), so that it '
+            "is not known who got them: send to new people only, under another name"
+        )
     if found.channel != channel:
         raise ConfigurationError(
             f'the campaign "{name}" is one of {found.channel} messages, not {channel}'
@@ -241,6 +285,33 @@ async def enter(
             "give this one a name of its own"
         )
     return found
+
+
+@asynccontextmanager
+async def planning(cluster: Cluster, name: str) -> AsyncIterator[None]:
+    """Keep other processes from entering messages of a campaign meanwhile.
+
+    Raises:
+        ConfigurationError: another one does so just now, or the database cannot be used.
+
+    """
+    await cluster.open()
+    what = f"{cluster.database.schema} {cluster.account} {name}"
+    try:
+        # The lock is one of its connection: it ends with this process, however that dies.
+        connection = await cluster.database.connect()
+    except psycopg.OperationalError as error:
+        raise cluster.database.unreachable(error) from None
+    try:
+        ((is_ours,),) = await _all(connection, _LOCK, {"what": what})
+        if not is_ours:
+            raise ConfigurationError(
+                f'the campaign "{name}" is being stored by another process: try again after it'
+            )
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
 
 
 async def find(cluster: Cluster, name: str) -> Campaign | None:
@@ -305,26 +376,44 @@ async def plan(
     try:
         run = journal.new_run()
         chunk: list[Timed] = []
-
-        async def enter_chunk() -> int:
-            messages = [it.message for it in chunk]
-            encoded = encode(messages, kind=KINDS[channel], prefix=journal.ref_prefix())
-            if encoded.bad:
-                raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
-            draft = journal.draft(run, encoded, due=[it.due for it in chunk])
-            planned = await cluster.database.run(lambda it: journal.enter(it, draft))
-            return len(chunk) - len(planned.known)
-
         async for it in messages:
-            chunk.append(it if isinstance(it, Timed) else Timed(it, None))
+            chunk.append(it if isinstance(it, Timed) else Timed(it))
             if len(chunk) == _CHUNK:
-                new += await enter_chunk()
+                new += await _plan_chunk(cluster, journal, channel, run, chunk)
                 chunk = []
         if chunk:
-            new += await enter_chunk()
+            new += await _plan_chunk(cluster, journal, channel, run, chunk)
     finally:
         await journal.close()
     return new
+
+
+async def _plan_chunk(
+    cluster: Cluster, journal: PostgresJournal, channel: str, run: int, chunk: Sequence[Timed]
+) -> int:
+    messages = [it.message for it in chunk]
+    encoded = encode(messages, kind=KINDS[channel], prefix=journal.ref_prefix())
+    if encoded.bad:
+        raise ValueError(f"a message cannot be sent: {encoded.bad[0].error}")
+    draft = journal.draft(run, encoded, due=[it.due for it in chunk])
+    corrected = [it.message.to or "" for it in chunk if it.is_correction]
+    values = {"name": journal.name, "account": cluster.account, "numbers": corrected}
+
+    async def work(connection: Connection) -> int:
+        rows = draft
+        if corrected:
+            withdrawn = {to for (to,) in await _all(connection, _WITHDRAW, values)}
+            rows = [
+                row
+                for row, it in zip(draft, chunk, strict=True)
+                # What is sent or under way is not sent again with another text.
+                if not it.is_correction or it.message.to in withdrawn
+            ]
+            rows = [(place, *row[1:]) for place, row in enumerate(rows)]
+        planned = await journal.enter(connection, rows)
+        return len(rows) - len(planned.known)
+
+    return await cluster.database.run(work)
 
 
 async def release(cluster: Cluster, name: str) -> None:
@@ -432,10 +521,20 @@ async def status(cluster: Cluster, name: str) -> Status:
 
 
 async def lines(cluster: Cluster, name: str) -> AsyncGenerator[Line]:
-    """Yield the recipients of a campaign in the order they were entered; memory stays flat."""
+    """Yield the recipients of a campaign in the order they were entered; memory stays flat.
+
+    Not at one moment, but each as it is when it is read.
+    """
     async with aclosing(_rows(cluster, name, _LINES)) as rows:
         async for row in rows:
             yield Line(*row)
+
+
+async def entries(cluster: Cluster, name: str) -> AsyncGenerator[tuple[str, str, str]]:
+    """Yield number, text and state of each message; as the state ``opted_out`` if that is why."""
+    async with aclosing(_rows(cluster, name, _ENTRIES)) as rows:
+        async for to, body, state in rows:
+            yield to, body, state
 
 
 async def failed(cluster: Cluster, name: str) -> AsyncGenerator[Failed]:
@@ -444,21 +543,22 @@ async def failed(cluster: Cluster, name: str) -> AsyncGenerator[Failed]:
     Not what was meant for people who opted out: these rows are made to be sent again.
     """
     async with aclosing(_rows(cluster, name, _FAILED)) as rows:
-        async for row in rows:
-            yield Failed(*row)
+        async for to, body in rows:
+            if body is not None:
+                yield Failed(to, body)
 
 
 async def _rows(cluster: Cluster, name: str, statement: str) -> AsyncGenerator[tuple[Any, ...]]:
-    await _existing(cluster, name)
-    values = {"account": cluster.account, "name": name}
-    async with (
-        cluster.database.connection() as connection,
-        connection.transaction(),
-        connection.cursor("lines") as cursor,
-    ):
-        await cursor.execute(statement.encode(), values)
-        async for row in cursor:
-            yield row
+    found = await _existing(cluster, name)
+    values = {"journal": found.journal, "after": 0, "limit": _PAGE}
+
+    async def page(connection: Connection) -> list[Any]:
+        return await _all(connection, statement, values)
+
+    while rows := await cluster.database.run(page):
+        values["after"] = rows[-1][0]
+        for _, *row in rows:
+            yield tuple(row)
 
 
 async def is_to_be_sent(cluster: Cluster, journal: str) -> bool:

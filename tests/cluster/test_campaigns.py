@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
 
 from aioclicksend.bulk.outcome import Accepted, Outcome, Reason, Rejected, Unknown
 from aioclicksend.cluster import Cluster, campaigns, retention
+from aioclicksend.cluster.campaigns import Timed
 from aioclicksend.errors import ConfigurationError
+from aioclicksend.models.messages import SmsMessage
 
-from .conftest import NewJournal
+from .conftest import NewCluster, NewJournal
 from .test_journal import encoded
 
 FACTS = {"input": "list", "text": "hello"}
@@ -127,3 +130,78 @@ async def test_erasing_a_person(cluster: Cluster, postgres_journal: NewJournal) 
         assert (await campaigns.status(cluster, "web")).counts["accepted"] == 1
     with pytest.raises(ConfigurationError, match="international form"):
         await retention.erase(cluster, "0411")
+
+
+async def correct(cluster: Cluster, *bodies: str) -> int:
+    """Enter a corrected text for the first numbers of a campaign."""
+
+    async def messages() -> AsyncIterator[Timed]:
+        for number, body in enumerate(bodies):
+            message = SmsMessage(to=f"+614110000{number:02}", body=body)
+            yield Timed(message, is_correction=True)
+
+    return await campaigns.plan(cluster, "spring", "sms", messages())
+
+
+async def test_a_correction_replaces_what_is_not_begun_and_nothing_else(
+    cluster: Cluster, postgres_journal: NewJournal
+) -> None:
+    async with postgres_journal("spring") as journal:
+        rows = (await journal.plan(1, encoded(journal, *"abcd"))).rows
+        await journal.begin(rows[1:2], 1)
+        begun = await journal.begin(rows[2:3], 1)
+        await journal.finish(rows[2:3], [Unknown(None, "", Reason.NOT_FOUND)], begun.batch)
+    assert await correct(cluster, "A", "B", "C") == 1
+    # Said again because a commit was lost, it comes to the same.
+    assert await correct(cluster, "A", "B", "C") <= 1
+    found = [it async for it in campaigns.entries(cluster, "spring")]
+    assert sorted(found) == [
+        ("+61411000000", "A", "planned"),
+        ("+61411000001", "b", "in_flight"),
+        ("+61411000002", "c", "unknown"),
+        ("+61411000003", "d", "planned"),
+    ]
+
+
+async def test_a_list_is_entered_by_one_process_at_a_time(
+    cluster: Cluster, new_cluster: NewCluster
+) -> None:
+    other = new_cluster()
+    async with campaigns.planning(cluster, "spring"):
+        with pytest.raises(ConfigurationError, match="being stored by another process"):
+            async with campaigns.planning(other, "spring"):
+                pass
+        async with campaigns.planning(other, "autumn"):
+            pass
+    async with campaigns.planning(other, "spring"):
+        pass
+
+
+async def test_a_campaign_whose_recipients_were_deleted_is_not_entered_again(
+    cluster: Cluster, postgres_journal: NewJournal
+) -> None:
+    await campaigns.enter(cluster, "spring", "sms", FACTS)
+    async with postgres_journal("spring") as journal:
+        rows = (await journal.plan(1, encoded(journal, *"ab"))).rows
+        begun = await journal.begin(rows, 1)
+        outcomes: list[Outcome] = [Accepted(None, "", it, 1, Decimal(1)) for it in "ab"]
+        await journal.finish(rows, outcomes, begun.batch)
+    await campaigns.enter(cluster, "spring", "sms", FACTS)
+    assert await retention.erase(cluster, "+61 411 000 000") == 1
+    with pytest.raises(ConfigurationError, match="not known who got them: send to new people"):
+        await campaigns.enter(cluster, "spring", "sms", FACTS)
+
+
+async def test_a_report_is_read_in_pages(
+    cluster: Cluster, postgres_journal: NewJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "_PAGE", 3)
+    async with postgres_journal("other") as journal:
+        await journal.plan(1, encoded(journal, *"xyz"))
+    async with postgres_journal("spring") as journal:
+        await journal.plan(1, encoded(journal, *"abcdefgh"))
+    # No transaction is open while its reader takes a break.
+    async with cluster.database.connection() as connection:
+        await connection.execute("set idle_in_transaction_session_timeout = '1ms'")
+    found = [it.to async for it in campaigns.lines(cluster, "spring")]
+    assert found == [f"+6141100000{it}" for it in range(8)]

@@ -218,3 +218,32 @@ async def test_each_recipients_own_time_and_hours(
         report = tmp_path / "failed.csv"
         failed = await command("campaign", "report", "spring", "--failed", "--csv", str(report))
         assert (failed.returncode, report.read_text("utf-8-sig")) == (1, "to,body\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_list_that_is_corrected_and_extended_sends_nobody_a_second_text(
+    cluster: Cluster, postgres_url: str, people: Path
+) -> None:
+    async with Sandbox() as sandbox:
+        options = ("--database", postgres_url, "--schema", cluster.database.schema)
+
+        async def command(*argv: str) -> str:
+            done = await asyncio.to_thread(run, *argv, *options, **sandbox.environ)
+            assert done.returncode in (0, 1), done.stderr
+            return done.stdout
+
+        async def run_list(*argv: str) -> str:
+            text = ("--text", "Hi {name}", "--name", "spring", "--yes")
+            return await command("campaign", "run", str(people), *text, *argv)
+
+        await run_list("--detach")
+        people.write_text(people.read_text().replace("Ann", "Anne"))
+        await run_list("--detach")
+        await command("worker", "--once")
+        assert sorted(it.body for it in sandbox.messages) == ["Hi Anne", "Hi Bob"]
+        people.write_text(people.read_text().replace("Bob", "Rob") + "+61433333333,Cy\n")
+        shown = await run_list()
+        assert "to be sent      1 message, 1 part" in shown, shown
+        assert [it.body for it in sandbox.messages[2:]] == ["Hi Cy"]
+        assert "ready" in (await command("campaign", "list")).split()
