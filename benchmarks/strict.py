@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import random
 import sys
 import time
@@ -26,6 +27,10 @@ LOST = Fault(taken=False, status=None)
 """The connection breaks before anything was read."""
 BROKEN = (LOST, *(it for it in FAULTS if it.status not in (400, 429)))
 """Ends of a request that leave its sender without a verdict."""
+
+_TICK = 0.01
+_STALL = 0.02
+"""Seconds beyond a tick for which the server stood still."""
 
 _OK = b'{"http_code":200,"response_code":"SUCCESS","response_msg":"OK","data":%b}'
 _REFUSAL = (
@@ -49,8 +54,10 @@ class Strict(Sink):
         self._by_number: dict[str, list[Row]] = {}
         self._refs: set[str] = set()
         self.twice = 0
-        self.refusals: list[float] = []
-        """When requests were refused."""
+        self.refusals: list[tuple[float, float]] = []
+        """When requests were refused, and by how many seconds they came too soon."""
+        self.stalls: list[tuple[float, float]] = []
+        """When the server itself stood still, from and to."""
         self.seconds: Counter[int] = Counter()
 
     def answer(self, method: bytes, target: str, body: bytes) -> tuple[int, bytes, bool]:
@@ -63,7 +70,7 @@ class Strict(Sink):
         while self._window and self._window[0] <= now - 1.0:
             self._window.popleft()
         if len(self._window) >= self._rate:
-            self.refusals.append(now)
+            self.refusals.append((now, self._window[0] + 1.0 - now))
             return 429, _REFUSAL, True
         self._window.append(now)
         path, _, query = target.partition("?")
@@ -76,6 +83,16 @@ class Strict(Sink):
             return 200, _OK % self._search(query), True
         return super().answer(method, target, body)
 
+    async def watch(self) -> None:
+        """Note when the server stands still: what arrives meanwhile is seen too close together."""
+        last = time.time()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = time.time()
+            if now - last > _TICK + _STALL:
+                self.stalls.append((last, now))
+            last = now
+
     def stats(self) -> bytes:
         """Return what has arrived."""
         counts = {
@@ -85,6 +102,7 @@ class Strict(Sink):
             "broken": self.faulty,
             "twice": self.twice,
             "refusals": self.refusals,
+            "stalls": self.stalls,
             "seconds": {str(second): count for second, count in self.seconds.items()},
         }
         return msgspec.json.encode(counts)
@@ -139,7 +157,9 @@ async def _serve(server: Strict) -> None:
     listening = await loop.create_server(lambda: Connection(server), "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     print(f"http://127.0.0.1:{port}", flush=True)
+    watching = asyncio.create_task(server.watch())
     await loop.run_in_executor(None, sys.stdin.read)
+    watching.cancel()
     listening.close()
 
 
@@ -150,6 +170,9 @@ def main() -> None:
     parser.add_argument("--faults", type=float, default=10.0, help="per cent of the posts")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    # A full collection of a million lists takes up to half a second, behind which requests pile up
+    # and seem to come too soon. There are no cycles.
+    gc.disable()
     asyncio.run(_serve(Strict(options.rate, options.faults, options.seed)))
 
 
