@@ -6,12 +6,13 @@ start lies 1.05 windows behind the first. The twentieth of a window that is left
 the larger part for ours, the rest for the way to the server. Who would be later than that asks for
 another moment, so no window holds more than n::
 
-    asked ─────── now (server) ─────── answered      ahead >= now - answered
-                                                     opens  = slot - ahead, so never early
-    slot ── spacing ── slot ── spacing ── slot       closes = opens + lateness
+    asked ─────── now (server) ─────── answered      now - answered <= ahead <= now - asked
+                                                     opens  = slot - the least, so never early
+    slot ── spacing ── slot ── spacing ── slot       closes = slot - the most + lateness
 
 By how much the server's clock is ahead of ours is learned from every answer, and the quickest one
-says it best: a slow answer does not make its moment uncertain.
+says it best: a slow answer does not make its moment uncertain. A process that has seen slow answers
+only would be late without knowing it, so it asks again before its first moments.
 
 The moment is asked for at the wire, with the connection open and the intent durable: both take
 longer than a moment lasts. `turn` keeps all but a few requests from getting that far, so that
@@ -50,6 +51,10 @@ _AFTER_HOLD = 0.05
 """Seconds added to a pause, as the API's clock may be a little behind."""
 _PATIENCE = 20.0
 """Seconds for which a request waits for a database that cannot be reached."""
+_LEAST = 1 / 3
+"""Of the lateness, what is left for ours however uncertain the clock is: a database may be far."""
+_EXCHANGES = 4
+"""Exchanges before the first moment, while none of them was quick."""
 _DRIFT = 2e-4
 """Seconds by which two clocks may drift apart in a second."""
 _APPROACH = 0.4
@@ -95,27 +100,39 @@ class Grant(Struct, frozen=True):
 
 
 class ServerClock:
-    """By how much the clock of the database is ahead of ours, at least.
+    """By how much the clock of the database is ahead of ours: at least, and at most.
 
-    Our clock is read when an answer is there, a little after the server has read its own: so what
-    the difference shows is never too much, and least too little after the quickest answer.
+    The server reads its clock after we have asked and before its answer is there. So an exchange
+    says this up to the time it took, and of several the bounds that are closest hold.
     """
 
     def __init__(self) -> None:
-        self._ahead = -math.inf
+        self._least = -math.inf
+        self._most = math.inf
         self._learned_at = 0.0
+        self.exchanges = 0
+        """How many it has learned from since a clock was set."""
 
     def learn(self, asked_at: float, now: float, answered_at: float) -> None:
         """Learn from an exchange in which the server's clock showed `now`."""
-        kept = self._ahead - _DRIFT * (answered_at - self._learned_at)
-        # It cannot be ahead by more than when we asked, unless it was set back since.
-        if kept > now - asked_at:
-            kept = -math.inf
-        self._ahead, self._learned_at = max(kept, now - answered_at), answered_at
+        drift = _DRIFT * (answered_at - self._learned_at)
+        least, most = self._least - drift, self._most + drift
+        # What contradicts this exchange was learned before one of the clocks was set.
+        if least > now - asked_at or most < now - answered_at:
+            least, most = -math.inf, math.inf
+            self.exchanges = 0
+        self.exchanges += 1
+        self._least, self._most = max(least, now - answered_at), min(most, now - asked_at)
+        self._learned_at = answered_at
+
+    @property
+    def uncertainty(self) -> float:
+        """Seconds by which `ours` may be too late."""
+        return self._most - self._least
 
     def ours(self, moment: float) -> float:
         """Return when a moment of the server's is on our clock: then, or a little later."""
-        return moment - self._ahead
+        return moment - self._least
 
 
 class ClusterPace:
@@ -228,6 +245,12 @@ class ClusterPace:
 
     async def _take(self) -> Grant:
         """Return the next moment of the account."""
+        # Not for ever: a distant database never answers that quickly.
+        while (
+            self._clock.uncertainty > self._void_after * _LEAST
+            and self._clock.exchanges < _EXCHANGES
+        ):
+            await self.share()
         grant = await self._ask(take=True)
         assert grant is not None
         return grant
@@ -276,7 +299,8 @@ class ClusterPace:
         if slot is None:
             return None
         opens = self._clock.ours(slot)
-        return Grant(opens, opens + self._void_after)
+        late = max(self._void_after - self._clock.uncertainty, self._void_after * _LEAST)
+        return Grant(opens, opens + late)
 
     def __repr__(self) -> str:
         return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"

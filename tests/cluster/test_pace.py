@@ -7,10 +7,13 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aioclicksend.cluster import Cluster, ClusterPace
 from aioclicksend.cluster import pace as module
 from aioclicksend.cluster.pace import Grant, ServerClock
+from aioclicksend.cluster.process import clock
 from aioclicksend.config import RateLimit
 from aioclicksend.errors import NotSentError
 
@@ -134,11 +137,77 @@ def test_a_moment_is_never_too_early_on_our_clock() -> None:
         assert server.ours(now + 1) >= asked + 1
 
 
-def test_a_clock_that_was_set_back_is_learned_anew() -> None:
+@pytest.mark.parametrize("now", [1400.0, 9000.0])
+def test_a_clock_that_was_set_is_learned_anew(now: float) -> None:
     server = ServerClock()
     server.learn(10.0, 5000.0, 10.001)
-    server.learn(20.0, 1400.0, 20.001)
-    assert server.ours(1401.0) == pytest.approx(21.001)
+    server.learn(20.0, now, 20.001)
+    assert server.ours(now + 1) == pytest.approx(21.001)
+    assert server.uncertainty == pytest.approx(0.001)
+
+
+exchanges = st.lists(
+    st.tuples(st.floats(0.0, 5.0), st.floats(0.0, 0.2), st.floats(0.0, 0.2)), min_size=1
+)
+
+
+@given(exchanges, st.floats(-1e4, 1e4))
+def test_the_true_difference_of_the_clocks_lies_within_the_uncertainty(
+    found: list[tuple[float, float, float]], ahead: float
+) -> None:
+    server, now = ServerClock(), 1e5
+    for pause, there, back in found:
+        asked_at = now + pause
+        now = asked_at + there + back
+        server.learn(asked_at, asked_at + there + ahead, now)
+    # A moment of the server's that is now on our clock.
+    late = server.ours(now + ahead) - now
+    assert -1e-6 <= late <= server.uncertainty + 1e-6
+    assert (
+        server.uncertainty
+        <= min(there + back for _, there, back in found) + 5.0 * 2e-4 * 2 * (len(found) + 1) + 1e-6
+    )
+
+
+async def test_a_process_that_saw_slow_answers_only_asks_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    await pace.share()
+    pace._clock = ServerClock()
+    pace._clock.learn(clock() - 60.0, time.time(), clock())
+    asked: list[float] = []
+    share = pace.share
+
+    async def note() -> None:
+        asked.append(pace._clock.uncertainty)
+        await share()
+
+    monkeypatch.setattr(pace, "share", note)
+    grant = await pace._take()
+    assert 1 <= len(asked) <= 3
+    assert asked[0] > 59.0
+    assert grant.closes - grant.opens > pace._void_after * 0.3
+
+
+async def test_a_distant_database_is_not_asked_for_its_clock_for_ever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = cluster.pace(RateLimit(10, 1))
+    monkeypatch.setattr(ServerClock, "uncertainty", 0.1)
+    asked: list[bool] = []
+    ask = pace._ask
+
+    async def note(*, take: bool) -> Grant | None:
+        asked.append(take)
+        return await ask(take=take)
+
+    monkeypatch.setattr(pace, "_ask", note)
+    await pace._take()
+    grant = await pace._take()
+    assert asked == [False, False, False, False, True, True]
+    # A third of the lateness is left, and the rest is that of its answers.
+    assert grant.closes - grant.opens == pytest.approx(pace._void_after / 3)
 
 
 async def test_few_requests_are_on_their_way_to_the_wire(cluster: Cluster) -> None:
