@@ -135,8 +135,8 @@ def campaign(  # noqa: PLR0917 - called once
         Line("neither arrived nor reported", str(lost), ratio=lost, bar=_none("messages")),
         Line(
             f"refused with 429, {max(early, default=0) * 1000:.0f} ms too soon at most; the server "
-            f"itself stood still for {stood_still * 1000:.0f} ms at most (and {awoken} that left as "
-            "their worker went on, which was stopped between its last check and its first byte)",
+            f"itself stood still for {stood_still * 1000:.0f} ms at most (and {awoken} left when "
+            "their worker went on, which had been stopped between last check and first byte)",
             str(refused),
             ratio=refused,
             bar=_none("429s"),
