@@ -12,13 +12,15 @@ another moment, so no window holds more than n::
 
 By how much the server's clock is ahead of ours is learned from every answer, and the quickest one
 says it best: a slow answer does not make its moment uncertain. A process that has seen slow answers
-only would be late without knowing it, so it asks again before its first moments.
+only would be late without knowing it, so it asks again before its first moments. And one whose
+answers are slow asks for moments that lie as far ahead as those take: else each would be over when
+the answer is there.
 
 The moment is asked for at the wire, with the connection open and the intent durable: both take
 longer than a moment lasts. `turn` keeps all but a few requests from getting that far, so that
 messages gather in the sender's queue instead of in requests that wait. One moment at a time is
-asked for by a process (more where the spacing is short): what a process holds when it dies is lost
-to the others.
+asked for by a process (more where the spacing is short, or answers take longer than that): what a
+process holds when it dies is lost to the others.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from msgspec import Struct
 
 from ..config import RateLimit
@@ -57,6 +60,8 @@ _EXCHANGES = 4
 """Exchanges before the first moment, while none of them was quick."""
 _DRIFT = 2e-4
 """Seconds by which two clocks may drift apart in a second."""
+_WEIGHT = 0.25
+"""Of the last exchange, in what is known of how long one takes, if it was quicker."""
 _APPROACH = 0.4
 """Seconds that a request takes from its turn to the wire, at most, for the pace to be reached."""
 
@@ -74,7 +79,8 @@ pauses as (
     union all select operation, until from held),
 granted as (
     update account set
-        next_slot = greatest(next_slot, clock_timestamp()) + make_interval(secs =>
+        next_slot = greatest(next_slot, clock_timestamp() + make_interval(secs => %(lead)s))
+            + make_interval(secs =>
             case when spacing_until > now() then greatest(spacing, %(spacing)s)
             else %(spacing)s end),
         spacing_until = case when %(spacing)s >= spacing or spacing_until <= now()
@@ -147,7 +153,15 @@ class ClusterPace:
         self._spacing = limit.per / (limit.requests * _SHARE)
         slack = self._spacing * limit.requests - limit.per
         self._void_after = min(_VOID_AFTER, _LATE * slack)
-        self._asking = asyncio.Semaphore(max(1, int(_VOID_AFTER / self._spacing)))
+        self._together = max(1, int(_VOID_AFTER / self._spacing))
+        """Moments that are asked for at a time where answers are quick."""
+        self._asking = anyio.CapacityLimiter(self._together)
+        self._heard_at = -math.inf
+        """When the last exchange was over."""
+        self._took = 0.0
+        """Seconds that an exchange takes, of late."""
+        self._answer_took = 0.0
+        """The same of the answer alone, as far as the clocks can tell."""
         self._ahead = max(2, math.ceil(_APPROACH / self._spacing))
         self._queue = asyncio.Lock()
         self._approaching: deque[float] = deque()
@@ -172,8 +186,10 @@ class ClusterPace:
             # In order: who came first must not be passed by who looks at the right moment.
             async with self._queue:
                 await self._wait_for_room()
-                # A pause that another process received, before a connection is taken.
-                await self.share()
+                # A pause that another process received, before a connection is taken. Each moment
+                # that was granted has told of it, too.
+                if clock() - self._heard_at > max(self._spacing, self._took):
+                    await self.share()
                 if (pause := self.held_for(operation)) <= 0:
                     self._approaching.append(clock() + _APPROACH)
                     return
@@ -267,6 +283,7 @@ class ClusterPace:
             "spacing": self._spacing,
             "remembered": _REMEMBERED,
             "take": take,
+            "lead": min(self._answer_took, _VOID_AFTER),
         }
         asked_at = clock()
 
@@ -293,6 +310,7 @@ class ClusterPace:
         answered_at = clock()
         # `asked_at` is that of the attempt which was answered, if the connection broke before.
         self._clock.learn(asked_at, server_now, answered_at)
+        self._note_times(asked_at, answered_at, self._clock.ours(server_now))
         for operation, left in zip(operations, seconds, strict=True):
             until = answered_at + left
             self._until[operation] = max(self._until.get(operation, 0.0), until)
@@ -302,5 +320,18 @@ class ClusterPace:
         late = max(self._void_after - self._clock.uncertainty, self._void_after * _LEAST)
         return Grant(opens, opens + late)
 
+    def _note_times(self, asked_at: float, answered_at: float, server_read: float) -> None:
+        self._heard_at = answered_at
+        self._took = _risen(self._took, answered_at - asked_at)
+        self._answer_took = _risen(self._answer_took, answered_at - server_read)
+        # Enough for one to be granted at each moment, however long an exchange takes.
+        needed = math.ceil(min(self._took, _VOID_AFTER) / self._spacing)
+        self._asking.total_tokens = max(self._together, needed)
+
     def __repr__(self) -> str:
         return f"ClusterPace(account={self._cluster.account!r}, spacing={self._spacing:.4f})"
+
+
+def _risen(known: float, last: float) -> float:
+    """Return a duration of late: up at once, since a moment would be missed, and down slowly."""
+    return max(last, known + _WEIGHT * (last - known))

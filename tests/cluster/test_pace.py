@@ -105,8 +105,11 @@ async def test_a_grant_that_was_not_used_in_time_is_void(
     assert taken == 2
 
 
+@pytest.mark.parametrize("was_near", [False, True], ids=["always", "of late"])
 async def test_a_distant_database_grants_moments_too(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    was_near: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     run = cluster.database.run
 
@@ -116,9 +119,14 @@ async def test_a_distant_database_grants_moments_too(
         return result
 
     pace = cluster.pace(RateLimit(10, 1))
+    if was_near:
+        # Now it knows exactly when moments are, and that each is over when its answer is there.
+        await pace.share()
     monkeypatch.setattr(cluster.database, "run", run_far_away)
     async with asyncio.timeout(20):
-        await pace.at_wire()
+        for _ in range(3):
+            await pace.at_wire()
+    assert pace._asking.total_tokens == 2
 
 
 def test_the_quickest_answer_says_best_what_the_clock_of_the_server_is() -> None:
