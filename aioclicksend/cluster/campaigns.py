@@ -119,7 +119,7 @@ from {_IDS} {_OUTCOME} order by m.id
 _FAILED = f"""
 select m.id, m."to", case
     when o.reason is not distinct from 'opted_out' then null
-    when o.state in ('rejected', 'not_sent', 'held') and o.due is null then m.body::json ->> 'body'
+    when o.state in ('rejected', 'not_sent', 'held') then m.body::json ->> 'body'
     when o.delivery = 'failed' then m.body::json ->> 'body' end
 from {_IDS} {_OUTCOME} order by m.id
 """  # noqa: S608 - constants

@@ -60,6 +60,8 @@ async def test_the_slowest_process_sets_the_pace(cluster: Cluster, new_cluster: 
 async def test_a_pause_holds_every_process(cluster: Cluster, new_cluster: NewCluster) -> None:
     other = new_cluster()
     one, two = cluster.pace(RateLimit(1000, 1)), other.pace(RateLimit(1000, 1))
+    await two.share()
+    two._heard_at -= 1.0  # which was a second ago
     one.hold(60.0)
     assert one.held_for("any") > 59
     with pytest.raises(TimeoutError):
