@@ -6,10 +6,13 @@ of a campaign instead of the path of a journal.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shlex
 import sys
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +23,12 @@ from msgspec import Struct
 from ..campaign import Campaign, Draft, Recipients
 from ..campaign.identity import Entry, Match
 from ..client import ClickSend
-from ..errors import ConfigurationError
+from ..errors import ClickSendError, ConfigurationError
 from . import loop
 from .database import Database
 from .errors import Exit
 from .output import Column, Output, grid, show
+from .progress import Counts, watch
 
 if TYPE_CHECKING:
     from ..cluster import Cluster
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from ..cluster.steps import Stop
 
 T = TypeVar("T")
+
+_LOOK = 2.0
+"""Seconds between two looks at a campaign that others send, too."""
 
 
 def status(name: str, database: Database, out: Output, *, reasons: bool = False) -> int:
@@ -264,13 +271,55 @@ async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, s
     from ..cluster import campaigns, steps  # noqa: PLC0415 - an extra
 
     stored = await campaigns.load(cluster, name)
-    await steps.send(cluster, client, name, stored.channel, stop=stop)
+    async with _watched(cluster, name, out):
+        await steps.send(cluster, client, name, stored.channel, stop=stop)
     found = await campaigns.status(cluster, name)
     if out.json:
         out.document(found)
     else:
         _show(found, reasons=True)
     return Exit.INTERRUPTED if stop.reason is not None else _code(found)
+
+
+@asynccontextmanager
+async def _watched(cluster: Cluster, name: str, out: Output) -> AsyncGenerator[None]:
+    """Show the progress of a campaign, whoever sends it."""
+    from ..cluster import campaigns  # noqa: PLC0415 - an extra
+
+    found = await campaigns.status(cluster, name)
+
+    async def ask() -> None:
+        nonlocal found
+        while True:
+            began = time.monotonic()
+            # Without its database the campaign stands still, and so may its picture.
+            with contextlib.suppress(ClickSendError):
+                found = await campaigns.status(cluster, name)
+            # Counting a million messages is work that the database has to do beside sending.
+            await asyncio.sleep(max(_LOOK, 10 * (time.monotonic() - began)))
+
+    asking = asyncio.create_task(ask())
+    try:
+        total = sum(found.counts.values()) - found.waiting
+        async with watch(lambda: _counts(found), total, out):
+            yield
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
+def _counts(found: Status) -> Counts:
+    """Return the counts of a campaign; what is not sent yet is still to come."""
+    counts = found.counts
+    return Counts(
+        on_wire=counts.get("in_flight", 0),
+        in_doubt=counts.get("in_doubt", 0),
+        accepted=counts.get("accepted", 0),
+        rejected=counts.get("rejected", 0),
+        not_sent=0,
+        unknown=counts.get("unknown", 0),
+        cost=found.cost,
+    )
 
 
 def _on(database: Database, work: Callable[[Cluster], Awaitable[T]]) -> T:

@@ -187,7 +187,7 @@ async def _campaign(recipients: Recipients, vandal: Vandal | None, out: Output) 
             lanes=2,
             reconcile=Reconcile(settle=_SETTLE, resend=True),
         ) as bulk:
-            async with watch(bulk, total):
+            async with watch(bulk.statistics, total):
                 outcomes = [it async for it in bulk.stream(recipients.messages())]
             statistics = bulk.statistics()
         seconds = time.monotonic() - began

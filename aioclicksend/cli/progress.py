@@ -1,4 +1,4 @@
-"""Progress of a bulk sender on stderr: a bar on a terminal, else a line every two seconds."""
+"""Progress of messages on stderr: a bar on a terminal, else a line every two seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,7 +22,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ..bulk.outcome import Statistics
-from ..bulk.sender import BulkSender
 from ..printable import printable
 from .output import PLAIN, Output, console
 
@@ -34,23 +34,35 @@ _MINUTES = 120
 """Seconds from which a time is shown in minutes."""
 
 
+class Counts(NamedTuple):
+    """How many messages have come how far; a sender's `Statistics` say this, too."""
+
+    on_wire: int
+    in_doubt: int
+    accepted: int
+    rejected: int
+    not_sent: int
+    unknown: int
+    cost: Decimal
+
+
 @asynccontextmanager
 async def watch(
-    bulk: BulkSender[Any],
+    counts: Callable[[], Counts | Statistics],
     total: int,
     out: Output = PLAIN,
     waits_for: Callable[[], datetime | None] = lambda: None,
 ) -> AsyncGenerator[None]:
-    """Show the progress of a bulk sender, and what the library logs meanwhile.
+    """Show the progress of messages, and what the library logs meanwhile.
 
     Args:
-        bulk: the sender.
-        total: how many messages it is given.
+        counts: returns how many have come how far: `BulkSender.statistics`, for one.
+        total: how many messages there are.
         out: how the command prints; as JSON there is no progress.
         waits_for: when a run that waits for its time continues.
 
     """
-    meter = Meter(bulk, total, waits_for)
+    meter = Meter(counts, total, waits_for)
     screen = console(sys.stderr)
     with contextlib.ExitStack() as stack:
         if out.json:
@@ -77,23 +89,23 @@ class Meter:
 
     def __init__(
         self,
-        bulk: BulkSender[Any],
+        counts: Callable[[], Counts | Statistics],
         total: int,
         waits_for: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._waits_for = waits_for
-        self._bulk = bulk
+        self._counts = counts
         self._total = total
         self._seen: deque[tuple[float, int]] = deque()
 
     def line(self) -> str:
         """Return everything in one line."""
-        now = self._bulk.statistics()
+        now = self._counts()
         return f"{_settled(now):,}/{self._total:,} · {_counts(now)} · {self._pace(now)}"
 
     def picture(self) -> Group:
         """Return a bar and a line below it."""
-        now = self._bulk.statistics()
+        now = self._counts()
         settled = _settled(now)
         bar = Table.grid(padding=(0, 2, 0, 0), expand=True)
         bar.add_column(ratio=1)
@@ -104,7 +116,7 @@ class Meter:
         )
         return Group(bar, Text(_counts(now), style="dim"))
 
-    def _pace(self, now: Statistics) -> str:
+    def _pace(self, now: Counts | Statistics) -> str:
         if (due := self._waits_for()) is not None:
             left = max((due - datetime.now(UTC)).total_seconds(), 0.0)
             return f"waiting for {due:%Y-%m-%d %H:%M} UTC, in {_span(left)}"
@@ -128,11 +140,11 @@ def _span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _settled(now: Statistics) -> int:
+def _settled(now: Counts | Statistics) -> int:
     return now.accepted + now.rejected + now.not_sent + now.unknown
 
 
-def _counts(now: Statistics) -> str:
+def _counts(now: Counts | Statistics) -> str:
     # What has left this machine, with and without a verdict.
     sent = _settled(now) - now.not_sent + now.in_doubt + now.on_wire
     return (

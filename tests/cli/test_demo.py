@@ -228,7 +228,7 @@ async def test_progress_in_a_pipe_is_a_line_now_and_then(
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr(progress, "_LINE", 0.01)
     bulk: Any = Bulk()
-    async with progress.watch(bulk, 5000):
+    async with progress.watch(bulk.statistics, 5000):
         logging.getLogger("aioclicksend").warning("something %s", "[odd]")
         await until(lambda: "spent" in screen.getvalue())
     assert logging.getLogger("aioclicksend").propagate
@@ -252,7 +252,7 @@ async def test_progress_on_a_screen_leaves_stdout_alone(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(progress, "_REDRAW", 0.01)
     bulk: Any = Bulk()
-    async with progress.watch(bulk, 5000):
+    async with progress.watch(bulk.statistics, 5000):
         await until(lambda: "in doubt 100" in screen.getvalue())
         sys.stdout.write("a result\n")
     assert capsys.readouterr().out == "a result\n"
@@ -269,7 +269,7 @@ def test_the_rate_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: moment)
     bulk: Any = Bulk()
-    meter = progress.Meter(bulk, 5000)
+    meter = progress.Meter(bulk.statistics, 5000)
 
     def after(seconds: float, settled: int) -> str:
         nonlocal moment
@@ -296,7 +296,7 @@ async def test_a_note_on_a_screen_is_broken_between_words(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "40")
     bulk: Any = Bulk()
-    async with progress.watch(bulk, 5000):
+    async with progress.watch(bulk.statistics, 5000):
         logging.getLogger("aioclicksend").warning("finishing what is on the wire and going")
     plain = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", screen.getvalue())
     lines = [line.rstrip() for line in plain.split("\n")]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from aioclicksend.cli import clustered
+from aioclicksend.cli import clustered, progress
 from aioclicksend.cli.database import VARIABLE, Database
-from aioclicksend.cli.output import Output
-from aioclicksend.cluster import Cluster, campaigns
+from aioclicksend.cli.output import PLAIN, Output
+from aioclicksend.cluster import Cluster, campaigns, steps
 from aioclicksend.errors import ConfigurationError
 from aioclicksend.sandbox import Sandbox
 
@@ -119,6 +119,28 @@ def test_status_report_and_stages_of_a_stored_campaign(
             assert await how_many(cluster, "spring", "planned") == 3
 
     asyncio.run(check())
+
+
+async def test_the_progress_of_a_campaign_that_others_send(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE", 0.01)
+    monkeypatch.setattr(clustered, "_LOOK", 0.01)
+    await store(cluster, "spring", 3)
+    seen = ""
+
+    async def until(text: str) -> None:
+        nonlocal seen
+        async with asyncio.timeout(20):
+            while text not in seen:
+                await asyncio.sleep(0.01)
+                seen += capsys.readouterr().err
+
+    async with clustered._watched(cluster, "spring", PLAIN):
+        await until("0/3")
+        async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+            await steps.send(cluster, client, "spring", "sms")
+        await until("3/3 · sent 3 · accepted 3")
 
 
 @pytest.mark.slow
