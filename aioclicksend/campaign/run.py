@@ -37,7 +37,7 @@ from ..delivery import Breaker
 from ..errors import CampaignError
 from ..quiet import Gate
 from ..webhooks import Inbox
-from ..webhooks.sqlite import inbox_of
+from ..webhooks.sqlite import opened
 from . import roster
 from .campaign import Campaign
 from .identity import Match, Recipients
@@ -301,7 +301,7 @@ async def running(
     _check(path, campaign)
     group = campaign.channel.group(client)
     async with AsyncExitStack() as stack:
-        inbox = await stack.enter_async_context(_opened(store))
+        inbox = await stack.enter_async_context(opened(store))
         # Of what ClickSend keeps for later nothing is looked at again.
         quiet = None if campaign.at_server else campaign.quiet
         gate = Gate(inbox, quiet, campaign.clock)
@@ -329,20 +329,6 @@ async def running(
         )
         await run.keep_roster()
         yield run
-
-
-@asynccontextmanager
-async def _opened(store: str | PathLike[str] | Inbox | None) -> AsyncGenerator[Inbox | None]:
-    """Open an inbox for the length of a run."""
-    if store is None:
-        yield None
-        return
-    inbox = inbox_of(store)
-    await inbox.open()
-    try:
-        yield inbox
-    finally:
-        await inbox.close()
 
 
 def _check(path: Path, campaign: Campaign) -> None:

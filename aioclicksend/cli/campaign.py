@@ -26,7 +26,7 @@ from ..errors import ConfigurationError
 from ..hooks import HoldEvent, Hooks
 from . import campaign_journal, clustered, loop
 from .asking import Yes, confirm, require_answer
-from .campaign_options import Money, Options, Sending, pace
+from .campaign_options import Money, Options, Sending, note_new_store, pace
 from .campaign_receipts import receipts
 from .campaign_tables import (
     problems_file,
@@ -464,6 +464,7 @@ def _refuse_local_options(journal: Path | None, options: Options, sending: Sendi
 async def _send(
     job: _Job, campaign: Campaign, client: ClickSend, made: Plan, agreed: NumberSet | None
 ) -> int:
+    note_new_store(job.sending.store, job.out)
     # The first run's start: a local time that has passed since is late, not wrong.
     start = campaign.clock() if not job.journal.exists() else _start_of(Record(job.journal))
     before = standing(job.journal) if job.journal.exists() else None
@@ -493,7 +494,7 @@ async def _send(
         left = max(int(facts["messages"]) - settled, 0)
         async with (
             stop_on_ctrl_c(sending, job.out.note, job.resume),
-            watch(sending.bulk, left, job.out, lambda: sending.waits_for),
+            watch(sending.bulk.statistics, left, job.out, lambda: sending.waits_for),
         ):
             ending = await sending.send()
     # Only a whole run ends a campaign: a stopped one is to be resumed.

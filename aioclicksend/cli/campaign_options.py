@@ -33,6 +33,7 @@ from ..config import RateLimit
 from ..delivery import Breaker
 from ..files import open_regular
 from .errors import Changed
+from .output import Output
 from .texts import Text, TextFile, text_of
 
 _FIELDS = "; ".join(f"{field}, {meaning}" for field, meaning in FIELDS.items())
@@ -398,6 +399,12 @@ def _clock(given: str | None) -> time:
         return time.fromisoformat(str(given))
     except ValueError:
         raise ValueError("quiet hours: a time of day is written as 09:00") from None
+
+
+def note_new_store(store: Path | None, out: Output) -> None:
+    """Say so if a store is not there yet: a misspelt one knows of no opt-out."""
+    if store is not None and not store.exists():
+        out.note(f"--store: {store} is not there yet, so it knows of no opt-outs; it is made")
 
 
 def pace(rate: float) -> RateLimit | None:

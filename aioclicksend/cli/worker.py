@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter, validators
 
 from ..client import ClickSend
 from ..config import RateLimit
+from ..webhooks.sqlite import opened
 from . import loop
+from .campaign_options import note_new_store
 from .database import NONE, Database
 from .errors import Exit
 from .output import PLAIN, Column, Output
@@ -53,6 +56,13 @@ def worker(
             show_default=True,
         ),
     ] = 4,
+    store: Annotated[
+        Path | None,
+        Parameter(
+            help="The inbox of 'webhook serve', if that keeps a file: who replied STOP there is "
+            "left out, as is who did in the database."
+        ),
+    ] = None,
     once: Annotated[bool, Parameter(help="Do what is due now, and end.")] = False,
     no_receipts: Annotated[bool, Parameter(help="Do not poll for receipts.")] = False,
     out: Output = PLAIN,
@@ -65,12 +75,17 @@ def worker(
     from ..cluster.worker import Worker  # noqa: PLC0415 - an extra
 
     cluster = database.cluster()
+    note_new_store(store, out)
     limit = RateLimit(round(rate), 1.0) if rate >= 1 else RateLimit(1, 1 / rate)
 
     async def work() -> None:
-        async with cluster, ClickSend(pace=cluster.pace(limit)) as client:
+        async with (
+            cluster,
+            opened(store) as inbox,
+            ClickSend(pace=cluster.pace(limit)) as client,
+        ):
             await cluster.bind(client)
-            it = Worker(cluster, client, lanes=lanes, receipts=not no_receipts)
+            it = Worker(cluster, client, lanes=lanes, suppress=inbox, receipts=not no_receipts)
             with _stopped_by_signals(it, out):
                 if once:
                     await it.run_once()

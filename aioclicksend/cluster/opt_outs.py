@@ -17,22 +17,26 @@ from ..webhooks.suppression import asked_keys, is_opt_out_list, stored_keys
 
 
 class OptOuts:
-    """A `Suppression` of people on lists of the account, and of those on another one."""
+    """A `Suppression` of people on lists of the account, and of those on other ones."""
 
-    def __init__(self, keys: set[str], others: Suppression) -> None:
+    def __init__(self, keys: set[str], others: Sequence[Suppression]) -> None:
         self._keys = keys
         self._others = others
 
     async def blocked(self, numbers: Sequence[str]) -> dict[str, Reason]:
         """Return those of some numbers that are not to be written to, and why."""
-        ours = [it for it in numbers if not self._keys.isdisjoint(asked_keys(it))]
-        others = await held_back(self._others, numbers)
-        return {**others, **dict.fromkeys(ours, Reason.OPTED_OUT)}
+        found: dict[str, Reason] = {}
+        for other in self._others:
+            found |= await held_back(other, numbers)
+        if self._keys:
+            ours = [it for it in numbers if not self._keys.isdisjoint(asked_keys(it))]
+            found |= dict.fromkeys(ours, Reason.OPTED_OUT)
+        return found
 
 
 async def of_campaign(
-    client: ClickSend, options: dict[str, Any], others: Suppression
-) -> Suppression:
+    client: ClickSend, options: dict[str, Any], others: Sequence[Suppression]
+) -> OptOuts:
     """Return who must not be written to by a campaign stored with some options.
 
     Raises:
@@ -59,4 +63,4 @@ async def of_campaign(
                     "the campaign with --ignore-unread-opt-outs"
                 )
             keys |= found
-    return OptOuts(keys, others) if keys else others
+    return OptOuts(keys, others)

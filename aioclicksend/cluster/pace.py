@@ -105,7 +105,7 @@ class Grant(Struct, frozen=True):
     closes: float
 
 
-class ServerClock:
+class DatabaseClock:
     """By how much the clock of the database is ahead of ours: at least, and at most.
 
     The server reads its clock after we have asked and before its answer is there. So an exchange
@@ -169,7 +169,7 @@ class ClusterPace:
         self._at_wire = 0
         """Requests that have a connection and wait for their moment."""
         self._left = asyncio.Event()
-        self._clock = ServerClock()
+        self._clock = DatabaseClock()
         self._until: dict[str, float] = {}
         self._unshared: dict[str, float] = {}
         """Pauses that the other processes do not know of yet."""

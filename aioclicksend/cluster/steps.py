@@ -190,7 +190,7 @@ async def send(
         channel: ``sms``, ``mms`` or ``voice``.
         lanes: requests under way at a time.
         batching: how messages are put together; as `Batching` has it if absent.
-        suppress: numbers on it are not written to; the cluster's inbox if absent.
+        suppress: numbers on it are not written to, nor those of the cluster's inbox.
         stop: stops it from outside.
         linger: seconds for which an empty outbox is watched.
 
@@ -251,6 +251,7 @@ async def rescue(
     channel: str,
     *,
     lanes: int = 4,
+    suppress: Suppression | None = None,
     stop: Stop | None = None,
 ) -> None:
     """Look up what processes that are gone left in doubt. Sends nothing new.
@@ -267,7 +268,7 @@ async def rescue(
         reconcile=_reconcile(options),
         # For what is sent again.
         budget=_budget(options),
-        suppress=await _gate(cluster, client, options, None),
+        suppress=await _gate(cluster, client, options, suppress),
     )
     async with bulk:
         stop.add(bulk)
@@ -431,7 +432,8 @@ async def _gate(
         ClickSendError: the account's opt-outs could not be read.
 
     """
-    store = await opt_outs.of_campaign(client, options, suppress or cluster.inbox())
+    stores = [cluster.inbox()] if suppress is None else [cluster.inbox(), suppress]
+    store = await opt_outs.of_campaign(client, options, stores)
     quiet = QuietHours.of_stored(options["quiet"]) if "quiet" in options else None
     return Gate(store, quiet, await _server_clock(cluster))
 

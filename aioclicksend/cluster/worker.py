@@ -80,7 +80,7 @@ class Worker:
         client: sends; made with ``pace=cluster.pace(...)``.
         lanes: requests under way at a time, for each campaign.
         batching: how messages are put together; as `Batching` has it if absent.
-        suppress: numbers on it are not written to; the cluster's inbox if absent.
+        suppress: numbers on it are not written to, nor those of the cluster's inbox.
         receipts: whether to poll for receipts.
 
     """
@@ -173,7 +173,13 @@ class Worker:
         """Look up what a dead process left."""
         if self._stop.reason is None:
             await steps.rescue(
-                self._cluster, self._client, journal, channel, lanes=self._lanes, stop=self._stop
+                self._cluster,
+                self._client,
+                journal,
+                channel,
+                lanes=self._lanes,
+                suppress=self._suppress,
+                stop=self._stop,
             )
 
     async def poll_receipts(self) -> None:

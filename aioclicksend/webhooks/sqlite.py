@@ -23,8 +23,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -409,6 +409,20 @@ class SqliteInbox:
 def inbox_of(store: str | PathLike[str] | Inbox) -> Inbox:
     """Return a store, or the inbox in the file of a path."""
     return SqliteInbox(store) if isinstance(store, str | PathLike) else store
+
+
+@asynccontextmanager
+async def opened(store: str | PathLike[str] | Inbox | None) -> AsyncGenerator[Inbox | None]:
+    """Open a store for the length of a block, if there is one."""
+    if store is None:
+        yield None
+        return
+    inbox = inbox_of(store)
+    await inbox.open()
+    try:
+        yield inbox
+    finally:
+        await inbox.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

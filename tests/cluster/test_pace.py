@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aioclicksend.cluster import Cluster, ClusterPace
 from aioclicksend.cluster import pace as module
-from aioclicksend.cluster.pace import Grant, ServerClock
+from aioclicksend.cluster.pace import DatabaseClock, Grant
 from aioclicksend.cluster.process import clock
 from aioclicksend.config import RateLimit
 from aioclicksend.errors import NotSentError
@@ -132,7 +132,7 @@ async def test_a_distant_database_grants_moments_too(
 
 
 def test_the_quickest_answer_says_best_what_the_clock_of_the_server_is() -> None:
-    server = ServerClock()
+    server = DatabaseClock()
     server.learn(10.0, 1000.001, 10.002)
     assert server.ours(1000.1) == pytest.approx(10.101)
     # This answer was stuck for a minute: the moment is known all the same.
@@ -141,7 +141,7 @@ def test_the_quickest_answer_says_best_what_the_clock_of_the_server_is() -> None
 
 
 def test_a_moment_is_never_too_early_on_our_clock() -> None:
-    server = ServerClock()
+    server = DatabaseClock()
     for asked, now, answered in ((0.0, 500.4, 0.5), (1.0, 501.0, 1.5), (2.0, 502.3, 2.31)):
         server.learn(asked, now, answered)
         assert server.ours(now + 1) >= asked + 1
@@ -149,7 +149,7 @@ def test_a_moment_is_never_too_early_on_our_clock() -> None:
 
 @pytest.mark.parametrize("now", [1400.0, 9000.0])
 def test_a_clock_that_was_set_is_learned_anew(now: float) -> None:
-    server = ServerClock()
+    server = DatabaseClock()
     server.learn(10.0, 5000.0, 10.001)
     server.learn(20.0, now, 20.001)
     assert server.ours(now + 1) == pytest.approx(21.001)
@@ -165,7 +165,7 @@ exchanges = st.lists(
 def test_the_true_difference_of_the_clocks_lies_within_the_uncertainty(
     found: list[tuple[float, float, float]], ahead: float
 ) -> None:
-    server, now = ServerClock(), 1e5
+    server, now = DatabaseClock(), 1e5
     for pause, there, back in found:
         asked_at = now + pause
         now = asked_at + there + back
@@ -184,7 +184,7 @@ async def test_a_process_that_saw_slow_answers_only_asks_again(
 ) -> None:
     pace = cluster.pace(RateLimit(10, 1))
     await pace.share()
-    pace._clock = ServerClock()
+    pace._clock = DatabaseClock()
     pace._clock.learn(clock() - 60.0, time.time(), clock())
     asked: list[float] = []
     share = pace.share
@@ -204,7 +204,7 @@ async def test_a_distant_database_is_not_asked_for_its_clock_for_ever(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pace = cluster.pace(RateLimit(10, 1))
-    monkeypatch.setattr(ServerClock, "uncertainty", 0.1)
+    monkeypatch.setattr(DatabaseClock, "uncertainty", 0.1)
     asked: list[bool] = []
     ask = pace._ask
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -18,6 +19,7 @@ from aioclicksend.cluster.worker import Worker, workers
 from aioclicksend.errors import ClickSendError, ConfigurationError
 from aioclicksend.models.messages import SmsMessage, thaw
 from aioclicksend.sandbox import Sandbox
+from aioclicksend.webhooks.sqlite import opened
 
 from .conftest import NewCluster
 from .helpers import client_of, plan, texts
@@ -238,6 +240,22 @@ async def test_opt_outs_in_the_inbox_are_obeyed(cluster: Cluster) -> None:
         assert (report.accepted, report.reasons) == (2, {"opted_out": 1})
         assert await steps.due(cluster) == []
         assert len(sandbox.messages) == 2
+
+
+async def test_a_store_is_obeyed_beside_the_inbox(cluster: Cluster, tmp_path: Path) -> None:
+    await store(cluster, "spring", 4)
+    inbox = cluster.inbox()
+    await inbox.open()
+    await inbox.suppress(["+61411000001"])
+    async with (
+        opened(tmp_path / "inbox.db") as file,
+        Sandbox() as sandbox,
+        client_of(sandbox, cluster) as client,
+    ):
+        assert file is not None
+        await file.suppress(["+61411000002"])
+        await Worker(cluster, client, suppress=file, receipts=False).run_once()
+        assert sorted(it.to[-1] for it in sandbox.messages) == ["0", "3"]
 
 
 @pytest.mark.slow
