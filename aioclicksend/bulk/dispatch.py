@@ -679,7 +679,12 @@ class Dispatcher:
                 found: dict[int, Entry] = {it.row: it for it in entries}
                 outcomes = [
                     outcome_of(message, found[row])
-                    for message, row in zip(batch.messages, batch.rows, strict=True)
+                    if row in found
+                    # Corrected, or erased: then whether it was sent before is not known any more.
+                    else Unknown(message, ref, Reason.NOT_LOOKED_UP, "deleted from the journal")
+                    for message, ref, row in zip(
+                        batch.messages, batch.refs, batch.rows, strict=True
+                    )
                 ]
             # Not recorded: these outcomes come from the journal.
             self._settle_here(batch, outcomes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from aioclicksend.bulk.intake import Batching
 from aioclicksend.bulk.journal import Begun, Entry, State
 from aioclicksend.bulk.outcome import Reason, Report, Unknown
 from aioclicksend.cluster import Cluster, campaigns, outbox, steps
+from aioclicksend.cluster.campaigns import Timed
 from aioclicksend.cluster.database import Connection
 from aioclicksend.cluster.worker import Worker, workers
 from aioclicksend.errors import ClickSendError, ConfigurationError
@@ -273,6 +274,33 @@ async def test_a_campaign_is_paused_while_it_is_sent(
             assert 0 < report.accepted < 20_000
             assert await steps.due(cluster) == []
         assert sandbox.duplicates() == {}
+
+
+async def test_a_list_that_is_corrected_while_it_is_sent_reaches_each_person_once(
+    cluster: Cluster, new_cluster: NewCluster
+) -> None:
+    await store(cluster, "spring", 300)
+    other, edition = new_cluster(), 0
+
+    async def corrections() -> AsyncIterator[Timed]:
+        for message in texts(300):
+            yield Timed(SmsMessage(to=message.to, body=f"edition {edition}"), is_correction=True)
+
+    async with Sandbox(latency=0.02) as sandbox, client_of(sandbox, cluster) as client:
+        small = Batching(size=10)
+        while len(sandbox.messages) < 300:
+            # What one step reads and another process withdraws is left to the next step.
+            sending = asyncio.create_task(
+                steps.send(cluster, client, "spring", "sms", lanes=2, batching=small)
+            )
+            while not sending.done():
+                edition += 1
+                await campaigns.plan(other, "spring", "sms", corrections())
+                await asyncio.sleep(0.01)
+            await sending
+        assert len({it.to for it in sandbox.messages}) == len(sandbox.messages) == 300
+        assert len({it.body for it in sandbox.messages}) > 1
+    assert (await campaigns.status(cluster, "spring")).counts == {"accepted": 300}
 
 
 async def test_a_worker_sends_campaigns_and_outbox_until_it_is_stopped(cluster: Cluster) -> None:
