@@ -170,6 +170,14 @@ def test_a_run_is_recorded_and_begun_again_sends_nothing(
     assert Path("r.csv").read_text() == report.out.replace("\r\n", "\n")
 
 
+def test_a_store_that_is_not_there_yet_is_named(campaign: Callable[..., Said]) -> None:
+    """A misspelt one holds nobody back."""
+    note = "--store: inbox.db is not there yet, so it knows of no opt-outs"
+    assert note in campaign(*RUN, "--store", "inbox.db").err
+    again = campaign(*RUN, "--store", "inbox.db", "--journal", "other.campaign")
+    assert (again.code, note in again.err) == (0, False)
+
+
 @pytest.mark.slow
 def test_resume_needs_nothing_but_the_journal(
     campaign: Callable[..., Said], sandbox: Sandbox
