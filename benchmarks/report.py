@@ -47,12 +47,13 @@ $ python -m benchmarks.throughput   # one question alone
 - The floor checks each row's status, as `run` does, and counts. It does not check messages before
   sending, match rows by their ref, or know what to do about a request that failed: what it lacks is
   part of the ratio. `stream` besides hands every outcome over, with its message, id and price.
-- Ratios against the official SDK depend on the machine and on who else uses it. On an AMD EPYC the
-  floor was 16 to 21 times as fast as it. On an Intel Xeon at 2 GHz, beside busy neighbours, it was
-  11 to 14 times as fast, and `run` 11 to 13 times, and every bar was met: `run` at 0.95 of the
-  floor, a journalled one at 0.6 to 0.7 of a plain one.
-- On Python 3.12 and 3.13 the official SDK is faster: `run` was 13 and 11 times as fast as it on the
-  EPYC, the floor on 3.13 not quite 13 times.
+- Ratios against the official SDK depend on the machine and on who else uses it: on various machines
+  of two cores the floor was 11 to 21 times as fast. On Python 3.12 and 3.13 the SDK is faster.
+- A call with an effect opens a connection of its own, for its outcome would be unknown if it were
+  written to one that the server closes just then. That is what `sms.send` mostly adds to aiohttp
+  alone, which keeps its connection.
+- Several workers on one database are measured by `python -m benchmarks.cluster`, days of a hundred
+  million messages simulated by `python -m benchmarks.capacity`: `docs/capacity.md` has the figures.
 """
 
 

@@ -64,6 +64,8 @@ class StoredList(RuleBasedStateMachine):
         self.wait(self.sandbox.__aenter__())
         self.wanted: dict[str, str] = {}
         """The text that each is to get."""
+        self.due_in: dict[str, int] = {}
+        """In how many hours at the earliest."""
         self.settled: set[str] = set()
         """Who may have got a text, or opted out: nobody sends these another one."""
         self.opted_out: set[str] = set()
@@ -87,8 +89,11 @@ class StoredList(RuleBasedStateMachine):
             assert self.stage == "cancelled"
             return
         assert self.stage != "cancelled"
-        for number, (text, _) in rows.items():
+        for number, (text, hours) in rows.items():
             if number not in self.settled:
+                # The same message again keeps its time, which this one may be earlier than.
+                if self.wanted.get(number) != text:
+                    self.due_in[number] = hours
                 self.wanted[number] = text
 
     async def _enter(self, rows: dict[str, tuple[str, int]]) -> str:
@@ -116,8 +121,14 @@ class StoredList(RuleBasedStateMachine):
     @rule()
     def work(self) -> None:
         """Have a worker do what is due."""
+        before = {it.to for it in self.sandbox.messages}
         self.wait(self._work())
-        self.settled |= {it.to for it in self.sandbox.messages}
+        after = {it.to for it in self.sandbox.messages}
+        if self.stage != "ready":
+            assert after == before
+        assert not (after - before) & self.opted_out
+        assert all(self.due_in[it] <= 0 for it in after - before)
+        self.settled |= after
 
     async def _work(self) -> None:
         async with client_of(self.sandbox, self.cluster) as client:
@@ -155,6 +166,7 @@ class StoredList(RuleBasedStateMachine):
                 await connection.execute("update campaign set starts = starts - %s", [gone])
 
         self.wait(pass_time())
+        self.due_in = {number: left - hours for number, left in self.due_in.items()}
 
     @rule(number=st.sampled_from(PEOPLE))
     def opt_out(self, number: str) -> None:
