@@ -214,8 +214,8 @@ async def store(
 ) -> Stage:
     """Store a campaign with all of its messages, so that any worker can send it.
 
-    Handed in again, with a list that may be extended or corrected, nobody who has got a message, or
-    may have, is sent another one. Once this returned everything is committed.
+    Handed in again, the list may be extended or corrected: no recipient who has received a message,
+    or may have, is sent another one. Once this returned everything is committed.
 
     Args:
         cluster: where.
@@ -283,7 +283,7 @@ async def send(cluster: Cluster, client: ClickSend, name: str, out: Output, *, s
 
 @asynccontextmanager
 async def _watched(cluster: Cluster, name: str, out: Output) -> AsyncGenerator[None]:
-    """Show the progress of a campaign, whoever sends it."""
+    """Show the progress of a campaign, by whichever processes it is sent."""
     from ..cluster import campaigns  # noqa: PLC0415 - an extra
 
     found = await campaigns.status(cluster, name)

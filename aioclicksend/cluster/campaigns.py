@@ -103,7 +103,7 @@ join journal j on j.id = s.journal
 left join delivery d on d.account = j.account and d.message_id = s.message_id
 where s.journal = %(journal)s and s.state = 'accepted' group by 1
 """
-# In pages of short transactions: whoever reads a report may take hours over it. What else a row
+# In pages of short transactions: the reader of a report may take hours over it. What else a row
 # shows is looked up by each id of a page: a join would read the other tables from their beginning.
 _PAGE = 2000
 _IDS = """

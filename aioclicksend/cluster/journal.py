@@ -266,8 +266,8 @@ class PostgresJournal:
             run: as of `plan`.
             messages: encoded.
             outbox: the row of the outbox of each.
-            due: when workers may begin each, at the earliest; whoever hands a message in itself
-                sends it at once.
+            due: when workers may begin each, at the earliest; a sender that hands the message in
+                by itself sends it at once.
 
         """
         first = self._next_row

@@ -186,8 +186,8 @@ class ClusterPace:
             # In order: who came first must not be passed by who looks at the right moment.
             async with self._queue:
                 await self._wait_for_room()
-                # A pause that another process received, before a connection is taken. Each moment
-                # that was granted has told of it, too.
+                # A pause that another process received, before a connection is taken. The answer to
+                # each grant contains the pauses, too.
                 if clock() - self._heard_at > max(self._spacing, self._took):
                     await self.share()
                 if (pause := self.held_for(operation)) <= 0:
