@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..errors import CampaignError
+from ..errors import CampaignError, ConfigurationError
 from .zones import Zones, state_of, zone
 
 _HORIZON = timedelta(days=8)
@@ -119,9 +119,18 @@ class QuietHours:
 
     @classmethod
     def of_stored(cls, stored: Mapping[str, Any]) -> QuietHours:
-        """Return hours that were stored as `stored` gives them."""
+        """Return hours that were stored as `stored` gives them.
+
+        Raises:
+            ConfigurationError: the zones of numbers are not known here, as they were there.
+
+        """
         week = msgspec.convert(stored["week"], Week)
-        return cls(week, zone=stored["zone"], name=stored["name"], states=stored["states"])
+        made = cls(week, zone=stored["zone"], name=stored["name"], states=stored["states"])
+        # All people would be taken to live in the zone of the campaign, and be written to at night.
+        if not made._zones.are_known:
+            raise ConfigurationError("quiet hours need: pip install 'aioclicksend[phone]'")
+        return made
 
     @property
     def stored(self) -> dict[str, Any]:

@@ -64,6 +64,11 @@ class Zones:
         except ImportError:
             self._library = None
 
+    @property
+    def are_known(self) -> bool:
+        """Whether the library that knows them is installed."""
+        return self._library is not None
+
     def of(self, number: str) -> tuple[str, ...]:
         """Return the zones of an E.164 number; none if they are not known."""
         key = area_of(number)

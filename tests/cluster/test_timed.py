@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from importlib.resources import files
@@ -12,6 +13,7 @@ import pytest
 from aioclicksend.cluster import Cluster, campaigns, schema, steps
 from aioclicksend.cluster.campaigns import Timed
 from aioclicksend.cluster.worker import Worker
+from aioclicksend.errors import ConfigurationError
 from aioclicksend.quiet import QuietHours
 from aioclicksend.sandbox import Sandbox
 
@@ -118,6 +120,18 @@ async def test_quiet_hours_are_kept_although_they_began_after_the_plan(cluster: 
         )
         await pass_time(cluster, 5)
         assert len(await work_once(cluster, sandbox)) == 3
+
+
+async def test_without_the_zones_of_numbers_nobody_is_written_to(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(cluster, "spring", 2, quiet=hours(are_open=True).stored)
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    async with Sandbox() as sandbox, client_of(sandbox, cluster) as client:
+        with pytest.raises(ConfigurationError, match="quiet hours need: pip install"):
+            await steps.send(cluster, client, "spring", "sms")
+        assert not sandbox.messages
+    assert (await campaigns.load(cluster, "spring")).stage == "paused"
 
 
 async def test_who_is_in_another_zone_is_written_to_all_the_same(cluster: Cluster) -> None:
