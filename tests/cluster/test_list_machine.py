@@ -11,7 +11,7 @@ import csv
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,7 +108,7 @@ class StoredList(RuleBasedStateMachine):
                     writer.writerow((number, text, due.isoformat() if hours else ""))
             made = Campaign(path, schedule=Schedule(None, start=now))
 
-            async def drafts() -> Any:
+            async def drafts() -> AsyncIterator[Draft]:
                 async for it in made.rows(None):
                     assert isinstance(it, Draft)
                     yield it
