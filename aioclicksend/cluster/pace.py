@@ -116,7 +116,7 @@ class DatabaseClock:
         self._least = -math.inf
         self._most = math.inf
         self._learned_at = 0.0
-        self.exchanges = 0
+        self.exchanges: int = 0
         """How many it has learned from since a clock was set."""
 
     def learn(self, asked_at: float, now: float, answered_at: float) -> None:
