@@ -50,7 +50,11 @@ insert into campaign (journal, facts, options, starts)
 select j.id, %(facts)s, %(options)s, coalesce(%(starts)s, clock_timestamp())
 from journal j join account a on a.id = j.account
 where a.name = %(account)s and j.name = %(name)s
-on conflict (journal) do update set options = campaign.options || excluded.options
+on conflict (journal) do nothing
+"""
+_SET_OPTIONS = """
+update campaign set options = options || %(options)s where journal = %(journal)s
+    and not options @> %(options)s
 """
 _OPEN_JOURNAL = """
 insert into journal (account, name, channel)
@@ -154,6 +158,8 @@ class Campaign(Struct, kw_only=True):
     """How it is sent: `settle`, `resend`, `budget` and so on."""
     stage: Stage
     starts: datetime
+    may_be_sent: bool
+    """Whether messages may be begun: it is ready, and has started."""
     journal: int
 
 
@@ -284,7 +290,13 @@ async def enter(
             f'the campaign "{name}" exists with another {" and ".join(sorted(other))}: '
             "give this one a name of its own"
         )
-    return found
+
+    async def set_options(connection: Connection) -> None:
+        await connection.execute(_SET_OPTIONS, values | {"journal": found.journal})
+
+    # Only now: a command that is refused must not change how another campaign is sent.
+    await cluster.database.run(set_options)
+    return await load(cluster, name)
 
 
 @asynccontextmanager
@@ -298,7 +310,7 @@ async def planning(cluster: Cluster, name: str) -> AsyncIterator[None]:
     await cluster.open()
     what = f"{cluster.database.schema} {cluster.account} {name}"
     try:
-        # The lock is one of its connection: it ends with this process, however that dies.
+        # The lock belongs to its connection: it ends with this process, however that dies.
         connection = await cluster.database.connect()
     except psycopg.OperationalError as error:
         raise cluster.database.unreachable(error) from None
@@ -306,7 +318,8 @@ async def planning(cluster: Cluster, name: str) -> AsyncIterator[None]:
         ((is_ours,),) = await _all(connection, _LOCK, {"what": what})
         if not is_ours:
             raise ConfigurationError(
-                f'the campaign "{name}" is being stored by another process: try again after it'
+                f'the campaign "{name}" is being stored by another process: try again once that is '
+                "done"
             )
         yield
     finally:
@@ -326,6 +339,7 @@ async def find(cluster: Cluster, name: str) -> Campaign | None:
         options=found.options or {},
         stage=found.stage,
         starts=found.starts,
+        may_be_sent=found.may_be_sent,
         journal=found.journal,
     )
 

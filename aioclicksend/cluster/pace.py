@@ -55,9 +55,9 @@ _AFTER_HOLD = 0.05
 _PATIENCE = 20.0
 """Seconds for which a request waits for a database that cannot be reached."""
 _LEAST = 1 / 3
-"""Of the lateness, what is left for ours however uncertain the clock is: a database may be far."""
+"""Of the lateness, what a start may always have: an uncertain clock must not void every grant."""
 _EXCHANGES = 4
-"""Exchanges before the first moment, while none of them was quick."""
+"""Exchanges with the database before the first moment, at most, while none of them was quick."""
 _DRIFT = 2e-4
 """Seconds by which two clocks may drift apart in a second."""
 _WEIGHT = 0.25

@@ -200,7 +200,7 @@ async def send(
     """
     stop = stop or Stop()
     stored = await campaigns.find(cluster, journal)
-    if stored is not None and not await campaigns.is_to_be_sent(cluster, journal):
+    if stored is not None and not stored.may_be_sent:
         return Report()
     options = stored.options if stored is not None else {}
     try:

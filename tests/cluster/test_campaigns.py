@@ -31,6 +31,17 @@ async def test_a_name_belongs_to_one_campaign(cluster: Cluster) -> None:
         await campaigns.enter(cluster, "spring", "voice", FACTS)
 
 
+async def test_how_it_is_sent_changes_only_with_the_same_campaign(cluster: Cluster) -> None:
+    careful = {"budget": "1.00", "resend": False}
+    await campaigns.enter(cluster, "spring", "sms", FACTS, options=careful)
+    reckless = {"budget": "99.00", "resend": True}
+    with pytest.raises(ConfigurationError, match="another text"):
+        await campaigns.enter(cluster, "spring", "sms", {"text": "other"}, options=reckless)
+    assert (await campaigns.load(cluster, "spring")).options == careful
+    again = await campaigns.enter(cluster, "spring", "sms", FACTS, options={"resend": True})
+    assert again.options == {"budget": "1.00", "resend": True}
+
+
 async def test_the_stages(cluster: Cluster) -> None:
     await campaigns.enter(cluster, "spring", "sms", FACTS)
     assert not await campaigns.is_to_be_sent(cluster, "spring")
