@@ -251,11 +251,9 @@ class Quote(Struct, kw_only=True):
         return [("total", self.total), ("count", self.count)]
 
 
-class Statistics(Struct, kw_only=True):
-    """The state of a bulk sender at one moment."""
+class Counts(Struct, kw_only=True):
+    """How many messages have come how far."""
 
-    queued: int
-    """Messages waiting for their request."""
     on_wire: int
     """Messages in requests under way."""
     in_doubt: int
@@ -265,6 +263,13 @@ class Statistics(Struct, kw_only=True):
     not_sent: int
     unknown: int
     cost: Decimal
+
+
+class Statistics(Counts, kw_only=True):
+    """The state of a bulk sender at one moment."""
+
+    queued: int
+    """Messages waiting for their request."""
     posts: int
     """Send requests that ended, retries not counted."""
     failed_posts: int

@@ -22,7 +22,7 @@ from ..client import ClickSend
 from ..errors import ConfigurationError, NotFound
 from . import clustered, loop
 from .asking import Yes, confirm
-from .campaign_tables import Standing, show_standing, standing
+from .campaign_tables import COUNTED, Standing, show_standing, standing
 from .database import NONE, Database
 from .errors import Exit
 from .output import PLAIN, Column, Output
@@ -228,10 +228,7 @@ _LISTED = (
     Column("begun (UTC)", "begun", whole=True),
     Column("state", "state"),
     Column("messages", "messages", wide=True),
-    Column("accepted", "accepted"),
-    Column("rejected", "rejected", wide=True),
-    Column("unknown", "unknown"),
-    Column("open", "open"),
+    *COUNTED,
 )
 
 

@@ -19,12 +19,20 @@ from ..campaign import Delivery, Plan, PlanWarning, Record
 from ..campaign.plan import WANTED
 from ..campaign.writing import table_file
 from ..config import RateLimit
-from .output import cell, grid, one_line, show
+from .output import Column, cell, grid, one_line, show
 
 _SMALL = 10
 _COUNTRIES = 8
 _PROBLEMS = 5
 _CHARACTERS = 8
+
+COUNTED = (
+    Column("accepted", "accepted"),
+    Column("rejected", "rejected", wide=True),
+    Column("unknown", "unknown"),
+    Column("open", "open"),
+)
+"""The last columns of `campaign list`, of journals and of a database."""
 
 
 class Standing(Struct, kw_only=True):

@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct
 
+from ..bulk.outcome import Counts
 from ..campaign import Campaign, Draft, Recipients
 from ..campaign.identity import Entry, Match
 from ..client import ClickSend
 from ..errors import ClickSendError, ConfigurationError
 from . import loop
+from .campaign_tables import COUNTED
 from .database import Database
 from .errors import Exit
 from .output import Column, Output, grid, show
-from .progress import Counts, watch
+from .progress import watch
 
 if TYPE_CHECKING:
     from ..cluster import Cluster
@@ -135,10 +137,7 @@ _LISTED = (
     Column("campaign", "name", whole=True),
     Column("state", "state"),
     Column("starts (UTC)", "starts", whole=True),
-    Column("accepted", "accepted"),
-    Column("rejected", "rejected", wide=True),
-    Column("unknown", "unknown"),
-    Column("open", "open"),
+    *COUNTED,
 )
 
 
@@ -237,20 +236,21 @@ async def store(
 
     channel, facts = campaign.channel.name, campaign.settings
     async with campaigns.planning(cluster, name):
-        stored = await campaigns.enter(
-            cluster, name, channel, facts, options=options, starts=starts
-        )
-        if stored.stage == "cancelled":
+        before = await campaigns.find(cluster, name)
+        if before is not None and before.stage == "cancelled":
             raise ConfigurationError(
                 f'the campaign "{name}" was cancelled; to lift that: '
                 f"aioclicksend campaign cancel --undo {shlex.quote(name)} --database ..."
             )
+        stored = await campaigns.enter(
+            cluster, name, channel, facts, options=options, starts=starts
+        )
         known = await recipients(cluster, name, campaign)
 
         async def timed() -> AsyncGenerator[campaigns.Timed]:
             async for it in drafts:
                 match = known.match(it.message.to or "", it.message.body) if known else Match.NEW
-                # What is due when the campaign starts waits with all of it.
+                # What is due by the start of the campaign needs no time of its own.
                 is_later = it.due is not None and it.due > stored.starts
                 if not match.is_settled:
                     yield campaigns.Timed(
@@ -290,13 +290,15 @@ async def _watched(cluster: Cluster, name: str, out: Output) -> AsyncGenerator[N
 
     async def ask() -> None:
         nonlocal found
+        pause = _LOOK
         while True:
+            await asyncio.sleep(pause)
             began = time.monotonic()
             # Without its database the campaign stands still, and so may its picture.
             with contextlib.suppress(ClickSendError):
                 found = await campaigns.status(cluster, name)
             # Counting a million messages is work that the database has to do beside sending.
-            await asyncio.sleep(max(_LOOK, 10 * (time.monotonic() - began)))
+            pause = max(_LOOK, 10 * (time.monotonic() - began))
 
     asking = asyncio.create_task(ask())
     try:

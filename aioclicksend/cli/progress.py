@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..bulk.outcome import Statistics
+from ..bulk.outcome import Counts
 from ..printable import printable
 from .output import PLAIN, Output, console
 
@@ -34,21 +32,9 @@ _MINUTES = 120
 """Seconds from which a time is shown in minutes."""
 
 
-class Counts(NamedTuple):
-    """How many messages have come how far; a sender's `Statistics` say this, too."""
-
-    on_wire: int
-    in_doubt: int
-    accepted: int
-    rejected: int
-    not_sent: int
-    unknown: int
-    cost: Decimal
-
-
 @asynccontextmanager
 async def watch(
-    counts: Callable[[], Counts | Statistics],
+    counts: Callable[[], Counts],
     total: int,
     out: Output = PLAIN,
     waits_for: Callable[[], datetime | None] = lambda: None,
@@ -89,7 +75,7 @@ class Meter:
 
     def __init__(
         self,
-        counts: Callable[[], Counts | Statistics],
+        counts: Callable[[], Counts],
         total: int,
         waits_for: Callable[[], datetime | None] = lambda: None,
     ) -> None:
@@ -116,7 +102,7 @@ class Meter:
         )
         return Group(bar, Text(_counts(now), style="dim"))
 
-    def _pace(self, now: Counts | Statistics) -> str:
+    def _pace(self, now: Counts) -> str:
         if (due := self._waits_for()) is not None:
             left = max((due - datetime.now(UTC)).total_seconds(), 0.0)
             return f"waiting for {due:%Y-%m-%d %H:%M} UTC, in {_span(left)}"
@@ -140,11 +126,11 @@ def _span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _settled(now: Counts | Statistics) -> int:
+def _settled(now: Counts) -> int:
     return now.accepted + now.rejected + now.not_sent + now.unknown
 
 
-def _counts(now: Counts | Statistics) -> str:
+def _counts(now: Counts) -> str:
     # What has left this machine, with and without a verdict.
     sent = _settled(now) - now.not_sent + now.in_doubt + now.on_wire
     return (

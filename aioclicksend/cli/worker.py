@@ -59,8 +59,8 @@ def worker(
     store: Annotated[
         Path | None,
         Parameter(
-            help="The inbox of 'webhook serve', if that keeps a file: who replied STOP there is "
-            "left out, as is who did in the database."
+            help="The inbox of 'webhook serve', if that keeps a file: people who replied STOP are "
+            "left out, besides those of the database."
         ),
     ] = None,
     once: Annotated[bool, Parameter(help="Do what is due now, and end.")] = False,

@@ -35,6 +35,13 @@ def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+async def run_on(
+    cluster: Cluster, *argv: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the tables of a cluster."""
+    return await asyncio.to_thread(run, *argv, "--schema", cluster.database.schema, **environment)
+
+
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
     """Return a list of two."""
@@ -58,15 +65,13 @@ def test_a_password_in_the_arguments_is_refused(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_from_migrate_to_a_text(cluster: Cluster, postgres_url: str) -> None:
-    schema = cluster.database.schema
-    options = ("--schema", schema)
     await enqueue(cluster, GOOD)
     await enqueue(cluster, GOOD | {"to": "nonsense"})
     async with Sandbox() as sandbox:
         environment = sandbox.environ | {VARIABLE: postgres_url}
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
-            return await asyncio.to_thread(run, *argv, *options, **environment)
+            return await run_on(cluster, *argv, **environment)
 
         migrated = await command("cluster", "migrate")
         assert migrated.returncode == 0, migrated.stderr
@@ -149,10 +154,10 @@ async def test_a_campaign_is_stored_and_sent_by_a_worker(
     cluster: Cluster, postgres_url: str, people: Path
 ) -> None:
     async with Sandbox() as sandbox:
-        options = ("--database", postgres_url, "--schema", cluster.database.schema)
+        options = ("--database", postgres_url)
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
-            return await asyncio.to_thread(run, *argv, *options, **sandbox.environ)
+            return await run_on(cluster, *argv, *options, **sandbox.environ)
 
         text = ("--text", "Hi {name}, we open at 9.", "--name", "spring", "--yes")
         stored = await command("campaign", "run", str(people), *text, "--detach")
@@ -181,8 +186,7 @@ async def test_the_database_of_the_environment_and_a_later_start(
         environment = sandbox.environ | {VARIABLE: postgres_url}
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
-            schema = ("--schema", cluster.database.schema)
-            return await asyncio.to_thread(run, *argv, *schema, **environment)
+            return await run_on(cluster, *argv, **environment)
 
         later = ("--text", "Hi {name}", "--name", "spring", "--yes", "--at", "2099-12-01 09:00",
                  "--zone", "UTC")  # fmt: skip
@@ -222,8 +226,7 @@ async def test_each_recipients_own_time_and_hours(
         environment = sandbox.environ | {VARIABLE: postgres_url}
 
         async def command(*argv: str) -> subprocess.CompletedProcess[str]:
-            schema = ("--schema", cluster.database.schema)
-            return await asyncio.to_thread(run, *argv, *schema, **environment)
+            return await run_on(cluster, *argv, **environment)
 
         server = await command("campaign", "run", str(people), *text, "--detach", "--at-server")
         assert (server.returncode, "--at-server is not for" in server.stderr) == (2, True)
@@ -248,10 +251,10 @@ async def test_a_list_that_is_corrected_and_extended_sends_nobody_a_second_text(
     cluster: Cluster, postgres_url: str, people: Path
 ) -> None:
     async with Sandbox() as sandbox:
-        options = ("--database", postgres_url, "--schema", cluster.database.schema)
+        options = ("--database", postgres_url)
 
         async def command(*argv: str) -> str:
-            done = await asyncio.to_thread(run, *argv, *options, **sandbox.environ)
+            done = await run_on(cluster, *argv, *options, **sandbox.environ)
             assert done.returncode in (0, 1), done.stderr
             return done.stdout
 
